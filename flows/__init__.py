@@ -1,0 +1,1 @@
+"""What runs when: Prefect flows over Ray, and the command line."""

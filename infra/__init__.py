@@ -1,0 +1,1 @@
+"""Where it runs: storage, commits, execution, weights."""

@@ -1,0 +1,89 @@
+"""Where raw images come from: the contract of a source, and what it hands over."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class SourceError(ValueError):
+    """The source cannot be listed or read: a wrong URI, a missing bucket, a layout that is not what its kind says."""
+
+
+class SourceConfig(BaseModel):
+    """What every source needs to know: its URI, a folder or `s3://bucket/prefix`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    uri: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a listing shows, and the unit in which change is noticed: an image with its sidecars, a tar, a parquet file.
+
+    `stamp` changes whenever the item (or a sidecar of it) does: etag, or modification time and size. `images` is how
+    many images the listing promises, None where only reading tells.
+    """
+
+    uri: str
+    size: int
+    stamp: str
+    images: int | None = 1
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where one image lies: its URI (unique, stable), the item that holds it, and the source's own locator in it."""
+
+    uri: str
+    item: str
+    locator: str = ""
+
+
+@dataclass
+class Raw:
+    """One image as the source has it: `fields["raw"]` the file's bytes, `fields["raw.json"]` captions and origin,
+    other `raw.<name>` companions (pixel maps, ready conditions). `error` says why it could not be read.
+
+    `container` names what may share a shard with it: a tar, a row group, "" for the files of a folder.
+    """
+
+    address: Address
+    fields: dict[str, bytes] = field(default_factory=dict)
+    container: str = ""
+    error: str | None = None
+
+
+C = TypeVar("C", bound=SourceConfig)
+
+
+class Source(ABC, Generic[C]):
+    """Lists items, scans them once for the index, reads single images again for the stages.
+
+    `scan` and `read` never raise for one bad image: it comes back as a Raw with an `error`. They raise SourceError
+    when the place itself is wrong. `raw.json` is `{"captions": [str, ...], "origin": {...}}`, encoded with sorted keys;
+    captions that are not UTF-8 are decoded with replacement characters and say so in origin["warnings"].
+    """
+
+    kind: ClassVar[str]
+    config_type: ClassVar[type[SourceConfig]] = SourceConfig
+    companions: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @abstractmethod
+    def items(self) -> Iterator[Item]:
+        """Every item, in the order of URIs, from listings alone."""
+
+    @abstractmethod
+    def scan(self, items: Sequence[Item]) -> Iterator[Raw]:
+        """Every image of these items with all its fields, one at a time."""
+
+    @abstractmethod
+    def read(self, addresses: Sequence[Address], fields: Collection[str]) -> Iterator[Raw]:
+        """These images with (at least) these raw fields, in any order."""

@@ -1,0 +1,1 @@
+"""Multi-condition diffusion, from raw images to composed pictures."""
