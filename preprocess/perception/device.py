@@ -1,4 +1,4 @@
-"""Where a learned stage computes, and in which precision. torch is imported on use: planning builds stages without it."""
+"""Where a learned stage computes, and in which precision; torch is imported on use, as planning needs none."""
 
 from __future__ import annotations
 
