@@ -1,0 +1,67 @@
+"""Pickled checkpoints into safetensors, once, without letting a pickle run anything."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from sluice.infra.errors import SluiceError
+
+# What numpy's own arrays are rebuilt from, in numpy 1 and 2; everything else is refused.
+NUMPY_GLOBALS = {
+    (module, name)
+    for core in ("numpy.core", "numpy._core")
+    for module, name in ((f"{core}.multiarray", "_reconstruct"), (f"{core}.multiarray", "scalar"))
+} | {("numpy", "ndarray"), ("numpy", "dtype"), ("collections", "OrderedDict")}
+
+
+class UnsafePickle(SluiceError):
+    """A checkpoint holds something other than tensors under names."""
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in NUMPY_GLOBALS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of a numpy array")
+        return super().find_class(module, name)
+
+
+def to_safetensors(checkpoint: Path, written_as: Literal["torch", "numpy"], to: Path) -> None:
+    """Rewrite a pickled state dict as safetensors; names of nested dicts are joined by dots.
+
+    `torch` checkpoints are read with weights_only, `numpy` pickles by an unpickler that knows arrays alone. Raises
+    UnsafePickle for anything else.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    try:
+        if written_as == "torch":
+            tree = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        else:
+            with checkpoint.open("rb") as file:
+                tree = _ArraysOnly(file).load()
+        tensors = dict(_tensors(tree, ""))
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnsafePickle(
+            f"{checkpoint.name} is refused: {reason}. Only checkpoints that hold nothing but tensors under names are "
+            "taken; convert it to safetensors where you trust it, and give that file by its path."
+        ) from error
+    save_file(tensors, to, metadata={"format": "pt"})
+
+
+def _tensors(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+    import numpy as np
+    import torch
+
+    if isinstance(tree, Mapping):
+        for key in sorted(tree, key=str):
+            yield from _tensors(tree[key], f"{name}.{key}" if name else str(key))
+    elif isinstance(tree, (torch.Tensor, np.ndarray, np.generic)):
+        # A copy of its own: safetensors has no shared memory, and views would drag their base along.
+        yield name, torch.tensor(np.asarray(tree)) if not isinstance(tree, torch.Tensor) else tree.clone().contiguous()
+    else:
+        raise pickle.UnpicklingError(f"'{name}' is a {type(tree).__name__}, not a tensor")
