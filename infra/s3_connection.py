@@ -1,0 +1,110 @@
+"""The way to S3: a client for each process, and one retry rule around every request."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError
+from botocore.parsers import ResponseParserError
+from sluice.infra.s3_faults import Fault, Retry, explain, passes
+from sluice.infra.storage import StorageError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+log = logging.getLogger("sluice.storage")
+
+CONNECTIONS = 32
+FIRST_CONTACT = 3
+
+
+class Connection:
+    """Requests about one bucket, repeated while the fault is one that passes.
+
+    It is pickled without its client and its count. AWS_ENDPOINT_URL is read at once, so that a worker talks to the
+    server of the driver that sent it; credentials are never pickled.
+    """
+
+    def __init__(self, bucket: str, retry: Retry, timeout_s: float) -> None:
+        self.bucket, self.retry, self.timeout_s = bucket, retry, timeout_s
+        self.endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        self.answered = self.bucket_seen = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self.retries = 0
+        self._client: S3Client | None = None
+        self._process = 0
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k not in ("retries", "_client", "_process", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
+
+    def call(self, action: str, uri: str, request: Callable[[S3Client], T]) -> T:
+        """The request's result; `action` (a verb) and `uri` name it in the log and in the StorageError raised."""
+        attempt = 1
+        while True:
+            try:
+                result = request(self._connect(uri))
+            except (ClientError, BotoCoreError, ResponseParserError) as fault:
+                self.answered = self.answered or isinstance(fault, ClientError)
+                if not passes(fault) or attempt >= self._allowed(fault):
+                    raise explain(fault, uri, action, self.bucket, self._server(), attempt) from fault
+                self._wait(action, uri, attempt, fault)
+                attempt += 1
+            else:
+                self.answered = self.bucket_seen = True
+                return result
+
+    def _allowed(self, fault: Fault) -> int:
+        # Who never answered is more likely a wrong address than an outage: say so soon.
+        unreachable = isinstance(fault, ConnectionError) and not self.answered
+        return min(FIRST_CONTACT, self.retry.attempts) if unreachable else self.retry.attempts
+
+    def _wait(self, action: str, uri: str, attempt: int, fault: Fault) -> None:
+        with self._lock:
+            self.retries += 1
+        wait_s = self.retry.wait_s(attempt)
+        message = "could not %s %s (attempt %d of %d), again in %.1f s: %s"
+        log.warning(message, action, uri, attempt, self._allowed(fault), wait_s, fault)
+        time.sleep(wait_s)
+
+    def _server(self) -> str:
+        return self._client.meta.endpoint_url if self._client else self.endpoint or "Amazon S3"
+
+    def _connect(self, uri: str) -> S3Client:
+        """This process's client: a forked parent's sockets must not be shared."""
+        with self._lock:
+            if self._client is None or self._process != os.getpid():
+                self._client, self._process = self._new_client(uri), os.getpid()
+            return self._client
+
+    def _new_client(self, uri: str) -> S3Client:
+        config = Config(
+            retries={"total_max_attempts": 1},
+            connect_timeout=min(10.0, self.timeout_s),
+            read_timeout=self.timeout_s,
+            max_pool_connections=CONNECTIONS,
+            # Some servers answer a range with the whole object's checksum.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        try:
+            return boto3.session.Session().client("s3", endpoint_url=self.endpoint, config=config)
+        except ValueError as error:
+            raise StorageError(
+                f"{uri} cannot be reached: {error}. AWS_ENDPOINT_URL must look like https://host:port."
+            ) from error

@@ -1,0 +1,33 @@
+"""Servers for every test: two real S3 servers and a proxy that misbehaves, started when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import servers
+from tests.faults.proxy import FaultProxy
+from tests.faults.servers import S3Server
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[S3Server]:
+    """`endpoint`, `environment` (variables for a process that uses it) and `new_bucket()`."""
+    with servers.moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Like `moto_server`, with real files on disk and checked signatures."""
+    with servers.rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fault_proxy(rclone_server: S3Server) -> Iterator[FaultProxy]:
+    """A misbehaving proxy before rclone: `with fault_proxy.dealing(seeded(0.2, seed=1)): ...`, then its `counts`."""
+    proxy = FaultProxy(rclone_server)
+    yield proxy
+    proxy.close()
