@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from sluice.infra.errors import SluiceError
 
 
-class SourceError(ValueError):
+class SourceError(SluiceError):
     """The source cannot be listed or read: a wrong URI, a missing bucket, a layout that is not what its kind says."""
 
 
@@ -26,13 +27,17 @@ class Item:
     """What a listing shows, and the unit in which change is noticed: an image with its sidecars, a tar, a parquet file.
 
     `stamp` changes whenever the item (or a sidecar of it) does: etag, or modification time and size. `images` is how
-    many images the listing promises, None where only reading tells.
+    many images the listing promises, None where only reading tells. `locator` is what the source wants to find again
+    when it scans the item; `error` is what the listing already shows to be wrong, such as a link out of the folder.
+    URIs are relative to the source's own, so that a moved folder makes the same records.
     """
 
     uri: str
     size: int
     stamp: str
     images: int | None = 1
+    locator: str = ""
+    error: str | None = None
 
 
 @dataclass(frozen=True)
