@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Record
 
 
-class GraphError(ValueError):
+class GraphError(SluiceError):
     """The stages do not form a DAG: a field that nobody writes, or that two write, or a circle."""
 
 
@@ -65,7 +66,7 @@ class Stage(ABC, Generic[P]):
     A subclass names itself, its `version` (raised whenever its bytes change for equal parameters), the fields it reads
     and writes (set in `__init__` where they depend on parameters). A stage that runs a model has a `model` parameter;
     names in `classical` need no weights, and `fallback` is the classical one that takes over, announced, where weights
-    cannot be had. `slow` stages (seconds an image) commit every 32 records.
+    cannot be had; an `optional` stage without a fall-back is then left out, announced too. `slow` stages (seconds an image) commit every 32 records.
     """
 
     name: ClassVar[str]
@@ -73,6 +74,7 @@ class Stage(ABC, Generic[P]):
     slow: ClassVar[bool] = False
     classical: ClassVar[frozenset[str]] = frozenset()
     fallback: ClassVar[str | None] = None
+    optional: ClassVar[bool] = False
     parameters_type: ClassVar[type[Parameters]] = Parameters
     reads: tuple[str, ...]
     writes: tuple[str, ...]

@@ -1,0 +1,109 @@
+"""`sluice models`: what weights there are, what is known of them, and how they come here."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sluice.infra.models import Entry, Found
+
+app = typer.Typer(no_args_is_help=True, help="Weights by name: list them, show one, pull them into the cache.")
+
+
+@app.command("list")
+def list_models() -> None:
+    """Every model of the catalogue, and whether it is in the cache."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from sluice.infra.catalogue import catalogue, readable_size
+
+    # A pipe has no width of its own; eighty columns would fold every row.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    table = Table(
+        Column("name", no_wrap=True), "kind", "size", "licence", "where from", "cached", box=None, pad_edge=False
+    )
+    for name, info in sorted(catalogue().items(), key=lambda item: (item[1].kind, item[0])):
+        licence = info.licence + (" *" if info.doubts else "")
+        table.add_row(name, info.kind, readable_size(info.size), licence, str(info.origin), _state(name)[0])
+    console.print(table, highlight=False)
+    console.print("\n* has doubts: `sluice models show NAME` tells them.", highlight=False)
+
+
+@app.command("show")
+def show_model(name: str) -> None:
+    """Everything that is known of one model: origin, digest, licence and the doubts about it."""
+    from sluice.infra.catalogue import entry
+
+    for label, value in _facts(name, entry(name)):
+        typer.echo(f"{label + ':':<10} {value}")
+
+
+@app.command("pull")
+def pull_models(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of the catalogue, or s3:// URIs.")],
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="PLACE", help="A folder, s3://bucket/prefix or `hub`, instead of the catalogue's."
+        ),
+    ] = None,
+) -> None:
+    """Bring weights into the cache, verified; what is there already stays."""
+    for name in names:
+        found = _pull_with_progress(name, origin)
+        typer.echo(f"{name}: {found.path}")
+
+
+def _pull_with_progress(name: str, origin: str | None) -> Found:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from sluice.infra.models import pull
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(name, total=None)
+        return pull(name, origin, lambda done, total: bars.update(bar, completed=done, total=total or None))
+
+
+def _state(name: str) -> tuple[str, str | None]:
+    """Whether a model is in the cache ("yes", "no", "damaged"), and the digest it was pulled with."""
+    from sluice.infra.models import DamagedWeights, MissingWeights, find
+
+    try:
+        return "yes", find(name).digest
+    except MissingWeights:
+        return "no", None
+    except DamagedWeights:
+        return "damaged", None
+
+
+def _facts(name: str, info: Entry) -> list[tuple[str, str]]:
+    from sluice.infra.catalogue import Hub, readable_size
+    from sluice.infra.models import find
+
+    state, pulled_digest = _state(name)
+    facts = [
+        ("name", name),
+        ("what", info.what),
+        ("kind", info.kind),
+        ("network", info.network),
+        ("form", info.form + (f", converted once from a {info.pickled} pickle" if info.pickled else "")),
+        ("from", str(info.origin)),
+    ]
+    if isinstance(info.origin, Hub):
+        facts += [("file", f"{file}  {digest or ''}".rstrip()) for file, digest in info.origin.files.items()]
+    else:
+        facts += [("file", info.origin.member)]
+    facts += [
+        ("sha256", info.sha256 or pulled_digest or "unverified until pulled; recorded on first pull"),
+        ("size", readable_size(info.size)),
+        ("licence", info.licence),
+        ("doubts", info.doubts or "none known"),
+        ("needs", info.needs or "nothing"),
+        ("cached", f"{state}{f', {find(name).path}' if state == 'yes' else ''}"),
+    ]
+    return facts

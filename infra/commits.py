@@ -1,0 +1,128 @@
+"""Commits: a unit's output exists when its small json does, and that is written last.
+
+`<prefix>/<unit>-<digest>.tar` first, `<prefix>/<unit>.json` then. A crash, or a second driver, can leave a tar that
+nobody refers to, never a commit without its tar. Every 1,000 commits are rolled up into one parquet file, so that
+resuming a run of 100,000 units reads a hundred files.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sluice.infra.storage import Entry, MissingFile, Storage
+
+ROLL_UP = 1000
+READERS = 16
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a unit made: the file that holds it, its SHA-256 and size, what it was made from, and what it says.
+
+    `inputs` are the digests of the outputs it read; `quarantined` what it left out; `sidecar` a parquet file with a row
+    for each record; `facts` timings and versions.
+    """
+
+    unit: str
+    file: str
+    digest: str
+    size: int
+    records: int
+    inputs: dict[str, str] = field(default_factory=dict)
+    quarantined: list[dict[str, str]] = field(default_factory=list)
+    sidecar: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class CommitLog:
+    """The commits under one prefix of a storage."""
+
+    def __init__(self, storage: Storage, prefix: str) -> None:
+        self.storage, self.prefix = storage, prefix
+
+    def path(self, name: str) -> str:
+        return f"{self.prefix}/{name}"
+
+    def get(self, unit: str) -> Commit | None:
+        """A unit's commit, or None where it has not been made."""
+        try:
+            return Commit(**json.loads(self.storage.read(self.path(f"{unit}.json"))))
+        except MissingFile:
+            return None
+
+    def valid(self, unit: str) -> Commit | None:
+        """A unit's commit, where the file it names is still there in its full size."""
+        commit = self.get(unit)
+        if commit is None:
+            return None
+        entry = self.storage.head(self.path(commit.file))
+        return commit if entry is not None and entry.size == commit.size else None
+
+    def clear(self) -> None:
+        """Delete everything under the prefix."""
+        self.storage.delete([entry.path for entry in self.storage.list(f"{self.prefix}/")])
+
+    def put(self, commit: Commit, local: Path, sidecar: Path | None = None) -> None:
+        """Put the output (and its sidecar) where the commit says, then the commit. Doing it twice changes nothing."""
+        if commit.sidecar is not None and sidecar is not None:
+            self.storage.upload(self.path(commit.sidecar), sidecar)
+        target = self.path(commit.file)
+        there = self.storage.head(target)
+        if there is None or there.size != commit.size:
+            self.storage.upload(target, local)
+        self.storage.write(self.path(f"{commit.unit}.json"), json.dumps(asdict(commit), sort_keys=True).encode())
+
+    def all(self) -> dict[str, Commit]:
+        """Every commit whose file is there in its full size, by unit; from the roll-ups and the newer json files."""
+        entries = list(self.storage.list(self.prefix + "/"))
+        rolled = self._rolled(entries)
+        news = [e for e in _commit_entries(entries, self.prefix) if rolled.get(e.path, (None, ""))[1] != e.stamp]
+        with ThreadPoolExecutor(READERS) as readers:
+            fresh = list(readers.map(lambda e: (e, self._load(e)), news))
+        live = {e.path for e in _commit_entries(entries, self.prefix)}
+        commits = {c.unit: c for path, (c, _) in rolled.items() if path in live and c is not None}
+        commits.update({c.unit: c for _, c in fresh})
+        if len(fresh) >= ROLL_UP:
+            self._roll_up([(e, c) for e, c in fresh], len(rolled))
+        sizes = {e.path: e.size for e in entries}
+        return {unit: c for unit, c in commits.items() if sizes.get(self.path(c.file)) == c.size}
+
+    def _load(self, entry: Entry) -> Commit:
+        return Commit(**json.loads(self.storage.read(entry.path)))
+
+    def _rolled(self, entries: Sequence[Entry]) -> dict[str, tuple[Commit | None, str]]:
+        rolled: dict[str, tuple[Commit | None, str]] = {}
+        for entry in entries:
+            if entry.path.startswith(self.path("roll-up-")):
+                for row in pq.read_table(io.BytesIO(self.storage.read(entry.path))).to_pylist():
+                    rolled[row["path"]] = (Commit(**json.loads(row["commit"])), row["stamp"])
+        return rolled
+
+    def _roll_up(self, fresh: Sequence[tuple[Entry, Commit]], before: int) -> None:
+        for start in range(0, len(fresh) - ROLL_UP + 1, ROLL_UP):
+            part = fresh[start : start + ROLL_UP]
+            table = pa.table(
+                {
+                    "path": [e.path for e, _ in part],
+                    "stamp": [e.stamp for e, _ in part],
+                    "commit": [json.dumps(asdict(c), sort_keys=True) for _, c in part],
+                }
+            )
+            stream = io.BytesIO()
+            pq.write_table(table, stream)
+            self.storage.write(self.path(f"roll-up-{before + start:09d}.parquet"), stream.getvalue())
+
+
+def _commit_entries(entries: Sequence[Entry], prefix: str) -> Iterator[Entry]:
+    for entry in entries:
+        name = entry.path[len(prefix) + 1 :]
+        if name.endswith(".json") and "/" not in name:
+            yield entry

@@ -1,0 +1,62 @@
+"""The data set card: a Hugging Face style README that goes with every version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from sluice.preprocess.manifest import Version
+from sluice.preprocess.record import FIELDS
+
+
+def dataset_card(version: Version) -> str:
+    """Markdown with a YAML head: what the set holds, how it was made, what a user must know, how to load it."""
+    manifest = version.manifest
+    head = {
+        "pretty_name": version.dataset,
+        "task_categories": ["text-to-image"],
+        "configs": [{"config_name": "default", "data_files": f"{version.dataset}-*.tar"}],
+    }
+    counts = manifest["counts"]
+    fields = sorted({field for stage in manifest["stages"] for field in stage["writes"]})
+    notes = [f"- **{stage['name']}**: {note}" for stage in manifest["stages"] for note in stage["notes"]]
+    lines = [
+        "---",
+        yaml.safe_dump(head, sort_keys=False).strip(),
+        "---",
+        f"# {version.dataset} {version.id}",
+        "",
+        f"{counts['records']} records in {len(manifest['shards'])} shards, from {counts['images']} images: "
+        f"{counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered out.",
+        "",
+        "## Fields",
+        "",
+        "Each record is `<key>.<field>`; the key is the beginning of the SHA-256 of the original file.",
+        "",
+        "| field | what it is |",
+        "|---|---|",
+        *(f"| `{name}` | {FIELDS[name].describes} |" for name in fields),
+        "",
+        "## Stages",
+        "",
+        "| stage | model | version | fingerprint |",
+        "|---|---|---|---|",
+        *(_stage_row(stage) for stage in manifest["stages"]),
+    ]
+    if notes or manifest["left_out"]:
+        lines += ["", "## What to know", "", *notes, *(f"- {line}" for line in manifest["left_out"])]
+    lines += [
+        "",
+        "## Loading",
+        "",
+        "```python",
+        "import webdataset",
+        f'shards = "{version.dataset}-{{00000..{max(s[0] for s in manifest["shards"]):05d}}}.tar"',
+        'records = webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8")',
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _stage_row(stage: dict[str, Any]) -> str:
+    return f"| {stage['name']} | {stage['model'] or '-'} | {stage['version']} | `{stage['fingerprint']}` |"

@@ -1,0 +1,79 @@
+"""Merged shards: plain webdataset tars that anyone can read, each with a parquet of its records' scalars beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sluice.infra.commits import Commit, CommitLog
+from sluice.infra.storage import MissingFile, Storage
+from sluice.preprocess.output import fetch
+from sluice.preprocess.shards import join, read_shard, write_shard
+
+
+@dataclass(frozen=True)
+class ExportUnit:
+    """One shard of a version to merge: the stage outputs it is made of, and where it goes."""
+
+    target: str
+    outputs: Sequence[dict[str, Any]]
+    tar: bool
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A merged shard: where, its digest and size, and how many records it holds."""
+
+    target: str
+    digest: str
+    size: int
+    records: int
+
+
+def _opened(storage: Storage, output: dict[str, Any]) -> tuple[CommitLog, Commit]:
+    prefix, _, file = output["file"].rpartition("/")
+    return CommitLog(storage, prefix), Commit(
+        output["shard"], file, output["digest"], output["bytes"], output["records"]
+    )
+
+
+def export_shard(storage: Storage, destination: Storage, unit: ExportUnit) -> Exported:
+    """Merge one shard: `<target>.tar` where asked for, and `<target>.parquet`."""
+    rows = scalars(storage, unit.outputs)
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stream, compression="zstd")
+    destination.write(f"{unit.target}.parquet", stream.getvalue())
+    if not unit.tar:
+        return Exported(unit.target, "", 0, len(rows))
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+        paths = [fetch(*_opened(storage, output), Path(folder)) for output in unit.outputs]
+        merged = Path(folder) / "merged.tar"
+        written = write_shard(merged, join(read_shard(path.open("rb")) for path in paths))
+        destination.upload(f"{unit.target}.tar", merged)
+    return Exported(unit.target, written.digest, written.size, written.records)
+
+
+def scalars(storage: Storage, outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The scalars of the records that every stage kept, by key."""
+    merged: dict[str, dict[str, Any]] | None = None
+    for output in outputs:
+        table = pq.read_table(io.BytesIO(storage.read(output["sidecar"]))).to_pylist() if output["sidecar"] else []
+        found = {row["key"]: row for row in table}
+        merged = found if merged is None else {k: {**v, **found[k]} for k, v in merged.items() if k in found}
+    return [row for _, row in sorted((merged or {}).items())]
+
+
+def read_export(storage: Storage, prefix: str) -> dict[str, Exported]:
+    """The merged shards that `export.json` under a prefix vouches for, by target; none where it is not there."""
+    try:
+        listed = json.loads(storage.read(f"{prefix}/export.json"))
+    except MissingFile:
+        return {}
+    return {entry["target"]: Exported(**entry) for entry in listed}

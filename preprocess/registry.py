@@ -1,0 +1,52 @@
+"""Sources and stages by name, ours and anyone's, through entry points."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from sluice.infra.errors import SluiceError
+from sluice.preprocess.graph import Stage
+from sluice.preprocess.sources import Source
+
+
+class UnknownName(SluiceError):
+    """No source, stage or setting has this name."""
+
+
+@cache
+def _found(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where a name is close, else the list of names."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
+
+
+def source_kinds() -> list[str]:
+    """The names of all sources."""
+    return sorted(_found("sluice.sources"))
+
+
+def source_class(kind: str) -> type[Source[Any]]:
+    """The source of this kind. Raises UnknownName."""
+    found = _found("sluice.sources")
+    if kind not in found:
+        raise UnknownName(f"no source is called '{kind}'; {nearest(kind, found)}")
+    loaded: type[Source[Any]] = found[kind].load()
+    return loaded
+
+
+def stage_class(name: str) -> type[Stage[Any]]:
+    """The stage of this name. Raises UnknownName."""
+    found = _found("sluice.stages")
+    if name not in found:
+        raise UnknownName(f"stages.{name}: no stage is called '{name}'; {nearest(name, found)}")
+    loaded: type[Stage[Any]] = found[name].load()
+    return loaded

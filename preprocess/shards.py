@@ -1,0 +1,107 @@
+"""Shards: deterministic tars of records in key order, and readers that trust nothing in them."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sluice.infra.errors import SluiceError
+
+BLOCK = tarfile.BLOCKSIZE
+
+
+class ShardError(SluiceError):
+    """A shard is not what its name or its format promises."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: SHA-256 in hex, bytes, records, and bytes by field."""
+
+    digest: str
+    size: int
+    records: int
+    field_bytes: dict[str, int]
+
+
+def _header(name: str, size: int) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, 0o644, 0
+    return member.tobuf(tarfile.USTAR_FORMAT)
+
+
+def write_shard(path: Path, records: Iterable[tuple[str, Mapping[str, bytes]]]) -> Written:
+    """Write records (in key order; fields are sorted here) as a tar whose bytes depend on nothing else.
+
+    Raises ShardError when keys are out of order.
+    """
+    digest = hashlib.sha256()
+    size = count = 0
+    field_bytes: dict[str, int] = {}
+    last = ""
+    with path.open("wb") as stream:
+
+        def put(data: bytes) -> None:
+            nonlocal size
+            stream.write(data)
+            digest.update(data)
+            size += len(data)
+
+        for key, fields in records:
+            if key <= last:
+                raise ShardError(f"records must come in key order: '{key}' came after '{last}'")
+            last = key
+            count += 1
+            for field, data in sorted(fields.items()):
+                put(_header(f"{key}.{field}", len(data)))
+                put(data)
+                put(bytes(-len(data) % BLOCK))
+                field_bytes[field] = field_bytes.get(field, 0) + len(data)
+        put(bytes(2 * BLOCK))
+    return Written(digest.hexdigest(), size, count, field_bytes)
+
+
+def read_shard(
+    stream: BinaryIO, fields: Collection[str] | None = None, name: str = "the shard"
+) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """(key, fields) of each record, streaming; only `fields` where given. Links and directories are refused."""
+    key, record = "", dict[str, bytes]()
+    try:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as tar:
+            for member in tar:
+                member_key, _, field = member.name.partition(".")
+                if not member.isreg() or not field:
+                    raise ShardError(f"{name}: '{member.name}' is not a record's field")
+                if member_key != key:
+                    if key:
+                        yield key, record
+                    key, record = member_key, {}
+                if fields is None or field in fields:
+                    data = tar.extractfile(member)
+                    record[field] = data.read() if data else b""
+    except tarfile.TarError as error:
+        raise ShardError(f"{name}: not a whole tar ({error})") from error
+    if key:
+        yield key, record
+
+
+def join(
+    shards: Iterable[Iterator[tuple[str, dict[str, bytes]]]],
+) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The records that every one of these shards holds, their fields together, in key order, one at a time."""
+    streams = list(shards)
+    heads = [next(stream, None) for stream in streams]
+    while heads and all(head is not None for head in heads):
+        present = [head for head in heads if head is not None]
+        key = max(head[0] for head in present)
+        if all(head[0] == key for head in present):
+            yield key, {field: data for head in present for field, data in head[1].items()}
+            heads = [next(stream, None) for stream in streams]
+        else:
+            heads = [
+                next(stream, None) if head[0] < key else head for stream, head in zip(streams, present, strict=True)
+            ]
