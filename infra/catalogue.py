@@ -12,6 +12,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sluice.infra.errors import SluiceError
 
+CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+
 
 class UnknownModel(SluiceError):
     """A name that is neither in the catalogue nor a file."""
@@ -41,8 +43,7 @@ class Package(_Strict):
     member: Inside
 
     def __str__(self) -> str:
-        index = "npm" if self.archive == "npm" else "package index"
-        return f"{index}: {self.package} {self.version} ({self.archive})"
+        return f"{self.archive} {self.package} {self.version}"
 
 
 class Hub(_Strict):
@@ -53,7 +54,7 @@ class Hub(_Strict):
     files: Mapping[Inside, Sha256 | None]
 
     def __str__(self) -> str:
-        return f"hub: {self.hub} at {self.revision[:12]}"
+        return f"hub {self.hub}" + ("" if self.revision == "main" else f" at {self.revision[:8]}")
 
 
 class Entry(_Strict):
@@ -105,8 +106,7 @@ class _Catalogue(_Strict):
 @cache
 def catalogue() -> dict[str, Entry]:
     """Every entry by name."""
-    text = Path(__file__).with_name("catalogue.yaml").read_text()
-    return _Catalogue.model_validate(yaml.safe_load(text)).models
+    return _Catalogue.model_validate(yaml.safe_load(CATALOGUE.read_text())).models
 
 
 def entry(name: str) -> Entry:
@@ -120,3 +120,12 @@ def entry(name: str) -> Entry:
         f"'{name}' is neither a model of the catalogue nor a file or folder here. {guess}"
         "`sluice models list` shows every name; a path to your own weights works as well."
     )
+
+
+def readable_size(size: int | None) -> str:
+    """Bytes as a person reads them, `?` where they are not known."""
+    if size is None:
+        return "?"
+    if size < 1_000_000:
+        return f"{size / 1e3:.0f} kB"
+    return f"{size / 1e6:.1f} MB" if size < 1_000_000_000 else f"{size / 1e9:.1f} GB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import netrc
 import re
 import shutil
 import ssl
@@ -12,8 +13,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import IO
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.pip_settings import PipSettings
@@ -21,13 +22,19 @@ from sluice.infra.pip_settings import PipSettings
 Progress = Callable[[int, int], None]
 BLOCK = 1 << 20
 ATTEMPTS = 5
+PASSING = {408, 425, 429, 500, 502, 503, 504}
+BROKEN = (TimeoutError, ConnectionError, ssl.SSLError)
 
 
-class Unreachable(SluiceError):
+class Interrupted(SluiceError):
+    """A download that did not finish; what has arrived is worth keeping."""
+
+
+class Unreachable(Interrupted):
     """A server did not answer, or kept breaking off."""
 
 
-class NoSpace(SluiceError):
+class NoSpace(Interrupted):
     """The disk is too small for what is to be written."""
 
 
@@ -42,7 +49,7 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 
 
 class Opener:
-    """Opens URLs the way pip is set up to: its certificate, proxy and trusted hosts, credentials from the URL."""
+    """Opens URLs the way pip is set up to: its certificate, proxy, trusted hosts; logins from the URL or ~/.netrc."""
 
     def __init__(self, settings: PipSettings) -> None:
         self.settings = settings
@@ -50,14 +57,10 @@ class Opener:
     def __call__(self, url: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
         """The open response to a GET; raises urllib.error.URLError or OSError."""
         parts = urlsplit(url)
-        request = urllib.request.Request(
-            urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        )
-        for name, value in (headers or {}).items():
-            request.add_header(name, value)
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
+        request = urllib.request.Request(without_credentials(url), headers=headers or {})
+        login = _login(parts)
+        if login is not None:
+            request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
         response: http.client.HTTPResponse = self._director(parts.hostname).open(request, timeout=self.settings.timeout)
         return response
 
@@ -65,10 +68,21 @@ class Opener:
         context = ssl.create_default_context(cafile=self.settings.cert)
         if host in {trusted.partition(":")[0] for trusted in self.settings.trusted_hosts}:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        handlers: list[Any] = [urllib.request.HTTPSHandler(context=context)]
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
         if self.settings.proxy:
             handlers.append(urllib.request.ProxyHandler({"http": self.settings.proxy, "https": self.settings.proxy}))
         return urllib.request.build_opener(*handlers)
+
+
+def _login(parts: SplitResult) -> str | None:
+    """`user:password` for a URL's host, or None."""
+    if parts.username is not None:
+        return f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    try:
+        known = netrc.netrc().authenticators(parts.hostname or "")
+    except (OSError, netrc.NetrcParseError):
+        return None
+    return f"{known[0]}:{known[2]}" if known else None
 
 
 def without_credentials(url: str) -> str:
@@ -92,16 +106,19 @@ def fetch(url: str, to: Path, opener: Opener, progress: Progress | None = None, 
                 return continued
             reason = "the connection ended early"
         except urllib.error.HTTPError as error:
-            if error.code not in {408, 425, 429, 500, 502, 503, 504}:
-                raise Unreachable(f"{without_credentials(url)} answered {error.code} ({error.reason}).") from error
+            if error.code not in PASSING:
+                raise Unreachable(
+                    f"{without_credentials(url)} answered {error.code} ({error.reason}); check the login and the "
+                    "settings that `pip config list` shows, or give the file with `--from FOLDER`."
+                ) from error
             reason = f"it answered {error.code}"
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, *BROKEN) as error:
             reason = str(error)
         if attempt + 1 < ATTEMPTS:
             time.sleep(wait * 2**attempt)
     raise Unreachable(
         f"{without_credentials(url)} could not be fetched in {ATTEMPTS} attempts, the last because {reason}. "
-        f"What has arrived is kept: the same command goes on from there."
+        "What has arrived is kept: the same command goes on from there."
     )
 
 

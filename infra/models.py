@@ -6,12 +6,11 @@ import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.infra.catalogue import Entry, Hub, UnknownModel, catalogue, entry
+from sluice.infra.catalogue import Entry, Hub, UnknownModel, catalogue, entry, readable_size
+from sluice.infra.digests import files_in, remembered_sha256, sha256_of
 from sluice.infra.download import Progress
 from sluice.infra.errors import SluiceError
-from sluice.infra.origins import bring
-from sluice.infra.pickles import to_safetensors
-from sluice.infra.weight_store import DamagedWeights, WeightStore, cache_folder, files_in, sha256_of
+from sluice.infra.weight_store import DamagedWeights, WeightStore, cache_folder
 
 __all__ = [
     "DamagedWeights",
@@ -55,43 +54,56 @@ def find(name: str) -> Found:
     pointer = store.get(name)
     if pointer is None:
         raise MissingWeights(_how_to_get(name, store))
-    damage = store.damage(pointer)
-    if damage:
-        raise DamagedWeights(
-            f"The cached weights '{name}' are damaged: {damage}. Run `sluice models pull {name}` to fetch them again."
-        )
     return Found(name, store.path(pointer), pointer.digest, catalogue().get(name))
 
 
 def pull(name: str, origin: str | None = None, progress: Progress | None = None) -> Found:
     """Bring weights into the cache, unless they are there, and check their digest.
 
-    `origin` is None (where the catalogue says), "hub", a folder, a file or an s3:// URI; `progress(done, total)` counts
-    bytes, total 0 where it is unknown. A pull that was cut off goes on where it stopped.
+    `origin` is None (where the catalogue says), "hub", or a folder or file, local or s3://; `progress(done, total)`
+    counts the bytes of each file, total 0 where it is unknown. A pull that was cut off goes on where it stopped.
     """
     known = None if name.startswith("s3://") else entry(name)
     store = WeightStore(cache_folder())
-    try:
-        return find(name)
-    except (MissingWeights, DamagedWeights):
-        pass
+    found = _present(name)
+    if found is not None:
+        return found
     with store.workplace(name) as workplace:
-        published = bring(name, known, origin, workplace, progress)
-        digest = _checked(name, known, published, store)
-        store.put(name, _converted(known, published), digest, origin or str(known.origin if known else name))
+        # Whoever held the workplace before may just have brought it.
+        if _present(name) is None:
+            _bring(name, known, origin, store, workplace, progress)
     return find(name)
 
 
+def _present(name: str) -> Found | None:
+    try:
+        return find(name)
+    except (MissingWeights, DamagedWeights):
+        return None
+
+
+def _bring(
+    name: str, known: Entry | None, origin: str | None, store: WeightStore, workplace: Path, progress: Progress | None
+) -> None:
+    from sluice.infra.origins import bring
+
+    published = bring(name, known, origin, workplace, progress)
+    digest = sha256_of(published)
+    _check_against_catalogue(name, known, published, digest)
+    _check_against_first_pull(name, known, digest, store)
+    store.put(name, _converted(known, published), digest, origin or str(known.origin if known else name))
+
+
 def _local(name: str) -> Found:
-    path = Path(name).expanduser()
+    path = Path(name).expanduser().absolute()
     if not path.exists():
         entry(name)
-    return Found(name, path.absolute(), sha256_of(path), None)
+    return Found(name, path, remembered_sha256(path, cache_folder() / "digests"), None)
 
 
 def _how_to_get(name: str, store: WeightStore) -> str:
     info = catalogue().get(name)
-    size = f", {info.size / 1e6:,.1f} MB" if info and info.size else ""
+    size = f", {readable_size(info.size)}" if info and info.size else ""
     source = f" ({info.origin}{size}; licence: {info.licence})" if info else ""
     return (
         f"The weights '{name}' are not in the cache {store.root}. Get them with `sluice models pull {name}`{source}; "
@@ -99,29 +111,43 @@ def _how_to_get(name: str, store: WeightStore) -> str:
     )
 
 
-def _checked(name: str, known: Entry | None, published: Path, store: WeightStore) -> str:
-    """The digest of what was published; raises WrongWeights, and throws the wrong file away, if it is another."""
-    digest = sha256_of(published)
-    wanted = known.sha256 if known else None
-    if known and isinstance(known.origin, Hub) and published.is_dir():
-        for pattern, expected in known.origin.files.items():
-            for file in fnmatch.filter((str(p.relative_to(published)) for p in files_in(published)), pattern):
-                _require_digest(name, published / file, expected)
-    recorded = store.get(name)
-    wanted = wanted or (recorded.digest if recorded else None)
-    _require_digest(name, published, wanted)
-    return digest
-
-
-def _require_digest(name: str, path: Path, wanted: str | None) -> None:
-    if wanted is None or sha256_of(path) == wanted:
+def _check_against_catalogue(name: str, known: Entry | None, published: Path, digest: str) -> None:
+    if known is None:
         return
-    raise WrongWeights(f"{path.name} of '{name}' has another SHA-256 than expected ({wanted}).")
+    expected = {published: known.sha256} if published.is_file() else {}
+    if published.is_dir() and isinstance(known.origin, Hub):
+        names = {p.relative_to(published).as_posix(): p for p in files_in(published)}
+        for pattern, wanted in known.origin.files.items():
+            expected |= {names[match]: wanted for match in fnmatch.filter(names, pattern)}
+    for path, wanted in expected.items():
+        if wanted is not None and (digest if path == published else sha256_of(path)) != wanted:
+            raise WrongWeights(
+                f"{path.name}, brought for '{name}', does not have the SHA-256 that the catalogue promises ({wanted}): "
+                "it is another version or was damaged on its way, and was thrown away. Take it from the origin that "
+                f"`sluice models show {name}` names."
+            )
+
+
+def _check_against_first_pull(name: str, known: Entry | None, digest: str, store: WeightStore) -> None:
+    recorded = store.recorded_digest(name)
+    if (known is None or known.sha256 is None) and recorded not in {None, digest}:
+        raise WrongWeights(
+            f"'{name}' is no longer what was first pulled: SHA-256 {digest} instead of {recorded}. What depends on it "
+            f"would change with it; if that is meant, delete {store.pointer_file(name)} and pull it again."
+        )
 
 
 def _converted(known: Entry | None, published: Path) -> Path:
+    """What goes into the cache: pickles become safetensors, in folders under the names that libraries look for."""
     if known is None or known.pickled is None:
         return published
-    to = published.with_suffix(".safetensors")
-    to_safetensors(published, known.pickled, to)
-    return to
+    from sluice.infra.pickles import to_safetensors
+
+    if published.is_file():
+        to_safetensors(published, known.pickled, published.with_suffix(".safetensors"))
+        return published.with_suffix(".safetensors")
+    for checkpoint in published.rglob("*.bin"):
+        renamed = checkpoint.name.replace("pytorch_model.bin", "model.safetensors")
+        to_safetensors(checkpoint, known.pickled, checkpoint.with_name(renamed))
+        checkpoint.unlink()
+    return published

@@ -6,37 +6,24 @@
 from __future__ import annotations
 
 import hashlib
-import html.parser
 import json
-import re
 import shutil
 import subprocess
 import urllib.error
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import Literal
+from urllib.parse import urlsplit
 
 from sluice.infra.download import Opener, Progress, Unreachable, fetch, without_credentials
 from sluice.infra.errors import SluiceError
 from sluice.infra.pip_settings import pip_settings
+from sluice.infra.simple_index import Link, links, local_path, normal
 
-ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.5, text/html;q=0.1"
 ArchiveKind = Literal["wheel", "sdist", "npm"]
 
 
 class NoArchive(SluiceError):
     """No configured index offers the archive, or what it offers is not what it says."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """An archive that an index offers: file name, URL and, where the index tells it, SHA-256."""
-
-    name: str
-    url: str
-    sha256: str | None = None
 
 
 def fetch_archive(
@@ -52,7 +39,7 @@ def fetch_archive(
     opener = Opener(settings)
     link = _find(package, version, kind, opener)
     if urlsplit(link.url).scheme == "file":
-        return _local(link.url)
+        return local_path(link.url)
     archive = folder / link.name
     continued = fetch(link.url, archive, opener, progress)
     if continued and not _matches(archive, link):
@@ -80,7 +67,7 @@ def _find(package: str, version: str, kind: ArchiveKind, opener: Opener) -> Link
     failures = []
     for place in settings.places:
         try:
-            for link in _links(place, package, place in settings.links, opener):
+            for link in links(place, package, place in settings.links, opener):
                 if _is_archive_of(link.name, package, version, kind):
                     return link
         except (urllib.error.URLError, OSError, ValueError) as error:
@@ -102,77 +89,9 @@ def _is_archive_of(name: str, package: str, version: str, kind: ArchiveKind) -> 
     suffixes = (".whl",) if kind == "wheel" else (".tar.gz", ".tgz", ".tar.bz2", ".zip")
     if not name.endswith(suffixes):
         return False
-    stem = _normal(name)
-    wanted = f"{_normal(package)}-{_normal(version)}"
-    return stem.startswith(f"{wanted}-") if kind == "wheel" else stem in {wanted + _normal(s) for s in suffixes}
-
-
-def _normal(name: str) -> str:
-    """A name as PEP 503 compares it; dots count as dashes, in versions too, on both sides alike."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _links(place: str, package: str, flat: bool, opener: Opener) -> Iterator[Link]:
-    """The links of a `find-links` place (`flat`) or of the package's page in an index."""
-    local = _local(place)
-    if urlsplit(place).scheme in {"", "file"}:
-        folder = local if flat else local / _normal(package)
-        if folder.is_dir() and not (folder / "index.html").exists():
-            yield from (Link(file.name, file.absolute().as_uri()) for file in sorted(folder.iterdir()))
-            return
-        page = folder / "index.html" if folder.is_dir() else folder
-        if page.exists():
-            yield from _html_links(page.read_text(errors="replace"), page.absolute().as_uri())
-        return
-    url = place if flat else f"{place.rstrip('/')}/{_normal(package)}/"
-    with opener(url, {"Accept": ACCEPT}) as response:
-        text = response.read().decode(errors="replace")
-        base = response.geturl()
-        kind = response.headers.get_content_type()
-    # Credentials of the index also open its files, if they lie on the same host.
-    base = _with_credentials(base, url)
-    yield from _json_links(json.loads(text), base) if kind.endswith("json") else _html_links(text, base)
-
-
-def _with_credentials(base: str, url: str) -> str:
-    login, found, _ = urlsplit(url).netloc.rpartition("@")
-    parts = urlsplit(base)
-    same_host = parts.hostname == urlsplit(url).hostname
-    return parts._replace(netloc=f"{login}@{parts.netloc}").geturl() if found and same_host else base
-
-
-def _json_links(page: dict[str, Any], base: str) -> Iterator[Link]:
-    for file in page["files"]:
-        yield Link(file["filename"], urljoin(base, file["url"]), file.get("hashes", {}).get("sha256"))
-
-
-class _Anchors(html.parser.HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.hrefs: list[str] = []
-        self.base: str | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        href = dict(attrs).get("href")
-        if tag == "a" and href:
-            self.hrefs.append(href)
-        elif tag == "base" and href:
-            self.base = href
-
-
-def _html_links(text: str, base: str) -> Iterator[Link]:
-    anchors = _Anchors()
-    anchors.feed(text)
-    for href in anchors.hrefs:
-        url = urljoin(urljoin(base, anchors.base or ""), href)
-        parts = urlsplit(url)
-        digest = re.match(r"sha256=([0-9a-f]{64})", parts.fragment)
-        yield Link(unquote(Path(parts.path).name), url, digest[1] if digest else None)
-
-
-def _local(place: str) -> Path:
-    parts = urlsplit(place)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else Path(place)
+    stem = normal(name)
+    wanted = f"{normal(package)}-{normal(version)}"
+    return stem.startswith(f"{wanted}-") if kind == "wheel" else stem in {wanted + normal(s) for s in suffixes}
 
 
 def _npm_pack(package: str, version: str, folder: Path) -> Path:

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from sluice.infra.errors import SluiceError
 
-# What numpy's own arrays are rebuilt from, in numpy 1 and 2; everything else is refused.
+# What numpy's own arrays are rebuilt from, in numpy 1 and 2 and every protocol; everything else is refused.
 NUMPY_GLOBALS = {
-    (module, name)
-    for core in ("numpy.core", "numpy._core")
-    for module, name in ((f"{core}.multiarray", "_reconstruct"), (f"{core}.multiarray", "scalar"))
+    (f"numpy.{core}.{module}", name)
+    for core in ("core", "_core")
+    for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
 } | {("numpy", "ndarray"), ("numpy", "dtype"), ("collections", "OrderedDict")}
 
 
@@ -44,7 +44,9 @@ def to_safetensors(checkpoint: Path, written_as: Literal["torch", "numpy"], to: 
             with checkpoint.open("rb") as file:
                 tree = _ArraysOnly(file).load()
         tensors = dict(_tensors(tree, ""))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError) as error:
+        if not tensors:
+            raise pickle.UnpicklingError("it holds no tensor")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnsafePickle(
             f"{checkpoint.name} is refused: {reason}. Only checkpoints that hold nothing but tensors under names are "

@@ -2,13 +2,12 @@
 
 <root>/blobs/<sha256><suffix>   a file, or (without a suffix) a folder
 <root>/names/<name>.json        which blob a name means, its size, and where it came from
-<root>/partial/<name>/          what is being pulled; kept after a failure, so that the next try goes on
+<root>/partial/<name>/          what is being pulled; kept where the next try can go on
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from sluice.infra.digests import sha256_of, size_of
+from sluice.infra.download import Interrupted
 from sluice.infra.errors import SluiceError
 
 
@@ -46,29 +47,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SLUICE_MODELS") or "~/.cache/sluice/models").expanduser().absolute()
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's sorted (name, digest) pairs."""
-    if path.is_dir():
-        return _digest_of_listing({str(p.relative_to(path)): sha256_of(p) for p in files_in(path)})
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest_of_listing(digests: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
-
-
-def files_in(folder: Path) -> list[Path]:
-    """Every file under a folder, sorted; hidden folders (a hub's own bookkeeping) left out."""
-    found = (p for p in folder.rglob("*") if p.is_file())
-    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    return sum(p.stat().st_size for p in files_in(path)) if path.is_dir() else path.stat().st_size
-
-
 class WeightStore:
     """The cache under one root. Reading needs no write access; writing is atomic and one at a time per name."""
 
@@ -82,32 +60,45 @@ class WeightStore:
         return self.root / "blobs" / pointer.blob
 
     def get(self, name: str) -> Pointer | None:
-        """What the name means, or None; raises DamagedWeights for a pointer that cannot be read."""
+        """What the name means, or None.
+
+        Raises DamagedWeights, after a cheap look (is the blob there, has it its size?), if it is not what was put.
+        """
+        file = self.pointer_file(name)
         try:
-            return Pointer(**json.loads(self.pointer_file(name).read_text()))
+            pointer = Pointer(**json.loads(file.read_text()))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise DamagedWeights(f"The file {self.pointer_file(name)} is damaged ({error}).") from error
+            raise _damaged(name, f"{file} is not readable ({error})") from error
+        damage = self._damage(pointer)
+        if damage:
+            raise _damaged(name, damage)
+        return pointer
 
-    def damage(self, pointer: Pointer) -> str | None:
-        """What is wrong with the pointer's blob by a cheap look (it is there, it has its size), or None."""
+    def recorded_digest(self, name: str) -> str | None:
+        """The digest under which `name` was pulled, even if its blob is damaged by now."""
+        try:
+            return str(json.loads(self.pointer_file(name).read_text())["digest"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def put(self, name: str, made: Path, digest: str, origin: str) -> None:
+        """Take `made`, a file or folder of the workplace, into the cache under `name`."""
+        blob = sha256_of(made) + ("" if made.is_dir() else made.suffix)
+        pointer = Pointer(name, digest, blob, size_of(made), origin)
+        if self._damage(pointer):
+            self._discard(self.path(pointer))
+            self.path(pointer).parent.mkdir(exist_ok=True)
+            os.replace(made, self.path(pointer))
+        _write_atomically(self.pointer_file(name), json.dumps(asdict(pointer), indent=1))
+
+    def _damage(self, pointer: Pointer) -> str | None:
         path = self.path(pointer)
         if not path.exists():
             return f"{path} is gone"
         size = size_of(path)
         return None if size == pointer.size else f"{path} has {size:,} bytes where {pointer.size:,} were put"
-
-    def put(self, name: str, made: Path, digest: str, origin: str) -> Pointer:
-        """Take `made` (a file or folder inside `partial`) into the cache under `name`."""
-        blob = sha256_of(made) + ("" if made.is_dir() else "".join(made.suffixes[-1:]))
-        pointer = Pointer(name, digest, blob, size_of(made), origin)
-        if self.damage(pointer):
-            self._discard(self.path(pointer))
-            self.path(pointer).parent.mkdir(exist_ok=True)
-            os.replace(made, self.path(pointer))
-        _write_atomically(self.pointer_file(name), json.dumps(asdict(pointer), indent=1))
-        return pointer
 
     def _discard(self, path: Path) -> None:
         # Renamed first: nobody must find half of a folder under its digest.
@@ -118,24 +109,41 @@ class WeightStore:
 
     @contextmanager
     def workplace(self, name: str) -> Iterator[Path]:
-        """A folder to bring `name` together in, on the blobs' disk; emptied when the block ends without an error.
+        """A folder to bring `name` together in, on the blobs' disk; another process that pulls the name waits.
 
-        Another process that pulls the same name waits. Raises UnusableCache where nothing can be written.
+        What is in it survives an interruption. Raises UnusableCache where the cache cannot be written.
         """
         folder = self.root / "partial" / quote(name, safe="")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = folder.with_suffix(folder.suffix + ".lock").open("w")
+            with folder.with_name(folder.name + ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                folder.mkdir(exist_ok=True)
+                with _emptied(folder):
+                    yield folder
         except OSError as error:
             raise UnusableCache(
-                f"The cache of weights, {self.root}, cannot be written ({error.strerror}), so '{name}' cannot be "
-                "pulled into it. Set SLUICE_MODELS to a folder that you may write, or have its owner pull it."
+                f"The cache of weights, {self.root}, could not take '{name}': {error.strerror or error}. Set "
+                "SLUICE_MODELS to a folder that you may write and that has room, or have the cache's owner pull it."
             ) from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            folder.mkdir(exist_ok=True)
-            yield folder
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """Removes the folder at the end, unless what it holds shortens the next try."""
+    try:
+        yield
+    except SluiceError as error:
+        if not isinstance(error, Interrupted):
             shutil.rmtree(folder)
+        raise
+    shutil.rmtree(folder)
+
+
+def _damaged(name: str, how: str) -> DamagedWeights:
+    return DamagedWeights(
+        f"The cached weights '{name}' are damaged: {how}. Run `sluice models pull {name}` to fetch them again."
+    )
 
 
 def _write_atomically(path: Path, text: str) -> None:
