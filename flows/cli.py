@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -20,10 +21,10 @@ GROUPS = {
 class LazyGroups(TyperGroup):
     """Loads a group of commands when it is asked for."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [*sorted(GROUPS), *super().list_commands(ctx)]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in GROUPS:
             return typer.main.get_command(importlib.import_module(GROUPS[cmd_name][0]).app)
         return super().get_command(ctx, cmd_name)
@@ -39,6 +40,17 @@ def sluice(debug: bool = typer.Option(False, "--debug", help="Show tracebacks.")
         os.environ["SLUICE_DEBUG"] = "1"
 
 
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where photographs and results go.")] = Path("demo"),
+) -> None:
+    """Real photographs to webdataset shards and a page, on this machine."""
+    from rich.console import Console
+    from sluice.flows.demo import run_demo
+
+    run_demo(folder, Console(soft_wrap=True))
+
+
 def main() -> None:
     """Run a command. Exit 2 for the user's mistakes, 1 for failed runs, 130 when interrupted."""
     from sluice.infra.errors import SluiceError
@@ -52,8 +64,10 @@ def main() -> None:
             raise
         _end(f"Error: {error}", getattr(error, "exit_code", USER_ERROR))
     except typer.TyperException as error:
-        error.show()
-        sys.exit(USER_ERROR)
+        if hasattr(error, "show"):  # a usage error: it prints the command's usage too
+            error.show()
+            sys.exit(USER_ERROR)
+        _end(f"Error: {error}", USER_ERROR)
 
 
 def _end(message: str, code: int) -> None:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import io
 import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+import pyarrow.parquet as pq
 from rich.console import Console
 from sluice.flows.progress import BuildProgress
 from sluice.flows.session import prepare_prefect, ray_session
 from sluice.infra.errors import SluiceError
 from sluice.infra.execute import Dispatcher, ExecutionError, Unit
-from sluice.preprocess.build import Build, pending, read_commits
+from sluice.preprocess.build import Build, Commits, pending, read_commits
 from sluice.preprocess.card import dataset_card
-from sluice.preprocess.export import Exported, ExportUnit, export_shard, read_export
+from sluice.preprocess.export import Exported, ExportUnit, export_shard, list_exported
 from sluice.preprocess.graph import Node, Resources
-from sluice.preprocess.manifest import Version, make_manifest, read_table, store_version, version_ids
+from sluice.preprocess.manifest import Version, is_stored, make_manifest, set_alias, store_version
 from sluice.preprocess.plan import Shard
-from sluice.preprocess.work import Outcome, StageUnit, StageWork, failures
+from sluice.preprocess.work import StageUnit, StageWork, failures
 
+T = TypeVar("T")
+EXPORT = "export"
 EXPORT_LIMIT_BYTES = 50e9
 WAVE = 1000
 SHOWN_REASONS = 5
@@ -39,7 +42,7 @@ class BuildWork:
     stages: StageWork
 
     def open(self, kind: str) -> Callable[[Any], Any]:
-        if kind == "export":
+        if kind == EXPORT:
             return partial(export_shard, self.stages.storage, self.stages.storage)
         return self.stages.open(kind)
 
@@ -76,50 +79,32 @@ class Tally:
         )
 
 
-def scan_runner(config_workers: int | None, address: str | None) -> Callable[..., None]:
-    """Runs index scans: a few in this process's threads, many as Ray tasks."""
-
-    def run(function: Callable[[list[Any]], Any], bundles: list[list[Any]]) -> None:
-        if len(bundles) <= FEW_BUNDLES:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(SCAN_THREADS) as threads:
-                list(threads.map(function, bundles))
-            return
-        with ray_session(address, config_workers):
-            import ray
-
-            task = ray.remote(function)
-            ray.get([task.remote(bundle) for bundle in bundles])
-
-    return run
-
-
-FEW_BUNDLES = 20
-SCAN_THREADS = 4
-
-
 def build_dataset(build: Build, console: Console, retry: bool = False, limit: int | None = None) -> Version:
     """Run what is left of a build and write its version. With nothing left, neither Ray nor Prefect starts."""
     shards = build.plan.shards[:limit]
     commits = read_commits(build)
     left = list(pending(build, commits, shards, retry))
-    running = {(node.name, shard.id) for node, shard in left}
-    known = [
-        entry
-        for node in build.nodes
-        for unit, commit in commits[node.name].items()
-        if (node.name, unit) not in running and unit in {s.id for s in shards}
-        for entry in failures(commit)
-    ]
+    if not left:
+        version, _ = make_manifest(build, commits, shards)
+        if is_stored(build.storage, version):
+            set_alias(build.storage, version, "latest")
+            return version
     tally = Tally(math.ceil(build.config.max_failures * sum(s.records for s in shards)), {})
-    tally.add([{"key": "", "stage": "index", "kind": "failed", **entry} for entry in build.plan.unreadable] + known)
-    if left:
-        _run(build, left, tally, console, retry)
-    return finish(build, shards, console)
+    tally.add(build.plan.unreadable_entries())
+    tally.add(known_failures(build, commits, shards, left))
+    return _run(build, shards, left, tally, console, retry)
 
 
-def _units(left: Sequence[tuple[Node, Shard]], retry: bool) -> list[Unit]:
+def known_failures(
+    build: Build, commits: Commits, shards: Sequence[Shard], left: Sequence[tuple[Node, Shard]]
+) -> list[dict[str, str]]:
+    """What earlier runs left out, of the units that do not run now."""
+    running = {(node.name, shard.id) for node, shard in left}
+    kept = [(n, s) for n in build.nodes for s in shards if (n.name, s.id) not in running]
+    return [entry for node, shard in kept for entry in failures(commits[node.name][shard.id])]
+
+
+def _stage_units(left: Sequence[tuple[Node, Shard]], retry: bool) -> list[Unit]:
     names = {f"{node.name}/{shard.id}" for node, shard in left}
     return [
         Unit(
@@ -132,28 +117,66 @@ def _units(left: Sequence[tuple[Node, Shard]], retry: bool) -> list[Unit]:
     ]
 
 
-def _run(build: Build, left: Sequence[tuple[Node, Shard]], tally: Tally, console: Console, retry: bool) -> None:
-    totals: dict[str, int] = defaultdict(int)
+def _run(
+    build: Build,
+    shards: Sequence[Shard],
+    left: Sequence[tuple[Node, Shard]],
+    tally: Tally,
+    console: Console,
+    retry: bool,
+) -> Version:
+    nodes = {node.name: node for node in build.nodes}
+    work = BuildWork(StageWork(build.storage, build.plan_prefix, build.source, nodes))
+    demands = {node.name: node.stage.resources for node in build.nodes} | {EXPORT: Resources()}
+    units = _stage_units(left, retry)
+    totals = Counter({EXPORT: sum(shard.records for shard in shards)})
     for node, shard in left:
         totals[node.name] += shard.records
-    work = BuildWork(
-        StageWork(build.storage, build.plan_prefix, build.source, {node.name: node for node in build.nodes})
-    )
-    demands = {node.name: node.stage.resources for node in build.nodes}
-    with ray_session(build.config.ray_address, build.config.workers), BuildProgress(console, totals) as progress:
+    exported: list[Exported] = []
 
-        def on_result(unit: Unit, outcome: Outcome) -> None:
-            if unit.payload.span is None:
-                progress.advance(unit.kind, unit.payload.shard.records)
-                tally.add(outcome.quarantined)
+    def on_result(unit: Unit, outcome: Any) -> None:
+        if isinstance(outcome, Exported):
+            exported.append(outcome)
+            progress.advance(EXPORT, outcome.records)
+        elif unit.payload.span is None:
+            progress.advance(unit.kind, unit.payload.shard.records)
+            tally.add(outcome.quarantined)
 
-        with Dispatcher(work, demands, on_result, build.config.workers) as dispatcher:
-            units = _units(left, retry)
-            dispatcher.submit(units)
-            stage_flow(build.config.name, dispatcher, units)
+    with (
+        ray_session(build.config.ray_address, build.config.workers),
+        BuildProgress(console, totals) as progress,
+        Dispatcher(work, demands, on_result, build.config.workers) as dispatcher,
+    ):
+        dispatcher.submit(units)
+
+        def finish() -> Version:
+            version, files = make_manifest(build, read_commits(build), shards)
+            merges = _export_units(build, version, files)
+            dispatcher.submit(merges)
+            dispatcher.wait([unit.name for unit in merges])
+            files["README.md"] = dataset_card(version).encode()
+            files["export.json"] = list_exported(exported)
+            store_version(build.storage, version, files)
+            return version
+
+        return stage_flow(build.config.name, dispatcher, units, finish)
 
 
-def stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit]) -> None:
+def _export_units(build: Build, version: Version, files: Mapping[str, bytes]) -> list[Unit]:
+    """One unit a shard: plain webdataset tars up to 50 GB, unless the configuration says otherwise."""
+    policy = build.config.export
+    tars = policy == "always" or (policy == "auto" and version.manifest["bytes"] <= EXPORT_LIMIT_BYTES)
+    outputs: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in pq.read_table(io.BytesIO(files["shards.parquet"])).to_pylist():
+        outputs[row["ordinal"]].append(row)
+    targets = {ordinal: f"{version.prefix}/{version.dataset}-{ordinal:05d}" for ordinal in outputs}
+    return [
+        Unit(f"{EXPORT}/{targets[ordinal]}", EXPORT, ExportUnit(targets[ordinal], rows, tars))
+        for ordinal, rows in sorted(outputs.items())
+    ]
+
+
+def stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit], finish: Callable[[], T]) -> T:
     """The Prefect flow of a run: a task for each stage and wave of 1,000 shards, which ends when its units have."""
     prepare_prefect()
     from prefect import flow, task
@@ -161,56 +184,30 @@ def stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit]) -> None
     from prefect.task_runners import ThreadPoolTaskRunner
 
     waves: dict[str, list[str]] = defaultdict(list)
-    counts: dict[str, int] = defaultdict(int)
+    counts: Counter[str] = Counter()
     for unit in units:
         waves[f"{unit.kind}-{counts[unit.kind] // WAVE}"].append(unit.name)
         counts[unit.kind] += 1
 
+    threads: Any = ThreadPoolTaskRunner(max_workers=max(len(waves), 1))
+
     @task(cache_policy=NO_CACHE, persist_result=False)
-    def stage(wave: str, shards: int) -> int:
+    def stage(wave: str) -> None:
         dispatcher.wait(waves[wave])
-        return shards
+
+    @task(name="version", cache_policy=NO_CACHE, persist_result=False)
+    def version() -> T:
+        return finish()
 
     @flow(
         name="sluice-dataset",
         flow_run_name=name,
         persist_result=False,
-        task_runner=ThreadPoolTaskRunner(max_workers=max(len(waves), 1)),
+        task_runner=threads,
     )
-    def dataset(dataset: str) -> None:
-        futures = [stage.with_options(task_run_name=wave).submit(wave, len(members)) for wave, members in waves.items()]
-        for future in futures:
+    def dataset() -> T:
+        for future in [stage.with_options(task_run_name=wave).submit(wave) for wave in waves]:
             future.result()
+        return version()
 
-    dataset(name)
-
-
-def finish(build: Build, shards: Sequence[Shard], console: Console) -> Version:
-    """Write the version that the commits make, its export and card. What is there already is left alone."""
-    version, files = make_manifest(build, read_commits(build), shards)
-    if version.id in version_ids(build.storage, version.dataset):
-        store_version(build.storage, version, {})
-        return version
-    files["README.md"] = dataset_card(version).encode()
-    store_version(build.storage, version, files)
-    export(build, version)
-    return version
-
-
-def export(build: Build, version: Version) -> None:
-    """Merge the version's shards into plain webdataset tars (up to 50 GB, unless the configuration says otherwise)."""
-    config = build.config
-    tars = config.export == "always" or (config.export == "auto" and version.manifest["bytes"] <= EXPORT_LIMIT_BYTES)
-    by_shard: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in read_table(build.storage, version, "shards.parquet"):
-        by_shard[row["ordinal"]].append(row)
-    units = [
-        ExportUnit(f"{version.prefix}/{config.name}-{ordinal:05d}", outputs, tars)
-        for ordinal, outputs in sorted(by_shard.items())
-    ]
-    done = [export_shard(build.storage, build.storage, unit) for unit in units]
-    listed = json.dumps([asdict(exported) for exported in done], indent=1)
-    build.storage.write(f"{version.prefix}/export.json", listed.encode())
-
-
-_ = (Exported, read_export, Resources)
+    return dataset()

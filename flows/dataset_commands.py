@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from sluice.preprocess.build import Build
+    from sluice.preprocess.config import DatasetConfig
+    from sluice.preprocess.explain import StagePlan
 
 app = typer.Typer(no_args_is_help=True, help="Images to verified webdataset shards.")
 console = Console(soft_wrap=True)
@@ -15,35 +22,129 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML fil
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a value: stages.canny.low=80.")]
 SourceOption = Annotated[str | None, typer.Option(help="A folder or s3:// prefix, or KIND:URI.")]
 OutOption = Annotated[str | None, typer.Option(help="Where everything goes: a folder or s3://bucket/prefix.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N shards of the plan.")]
+RetryOption = Annotated[bool, typer.Option("--retry", help="Run what is quarantined again, and nothing else.")]
+PruneOption = Annotated[bool, typer.Option("--prune", help="Let go of images that the source no longer has.")]
+READY = Path("photos")
+
+
+def _config(
+    config: Path, settings: Sequence[str] | None, source: str | None = None, out: str | None = None
+) -> DatasetConfig:
+    from sluice.flows.configs import find_config
+    from sluice.preprocess.config import load_config
+
+    return load_config(find_config(config), settings or [], source, out)
+
+
+def _prepare(config: DatasetConfig, prune: bool) -> Build:
+    from sluice.flows.indexing import scan_runner
+    from sluice.preprocess.build import prepare
+
+    return prepare(config, scan_runner(config.ray_address, config.workers), prune)
+
+
+@app.command()
+def plan(
+    config: ConfigOption = READY,
+    settings: SetOption = None,
+    source: SourceOption = None,
+    out: OutOption = None,
+    retry: RetryOption = False,
+    limit: LimitOption = None,
+    prune: PruneOption = False,
+) -> None:
+    """Say what a build would run and why; brings the index up to date and runs nothing else."""
+    from sluice.preprocess.build import read_commits
+    from sluice.preprocess.explain import explain
+
+    build = _prepare(_config(config, settings, source, out), prune)
+    shards = build.plan.shards[:limit]
+    stages = explain(build, read_commits(build), shards, retry)
+    console.print(_summary(build, len(shards)))
+    console.print(_table(stages))
+    for stage in stages:
+        for note in stage.notes:
+            console.print(f"{stage.name}: {note}", style="yellow")
+    for line in build.left_out:
+        console.print(line, style="yellow")
+    console.print(_cost(stages))
+
+
+def _summary(build: Build, shards: int) -> str:
+    plan, change = build.plan, build.change
+    gone = f"; {len(change.gone)} gone from the source (kept until --prune)" if change.gone else ""
+    limited = f"; the first {shards} shards only" if shards < len(plan.shards) else ""
+    return (
+        f"{build.config.name}: {plan.images} images ({len(change.unread)} files read now), {plan.records} records in "
+        f"{len(plan.shards)} shards, {plan.duplicates} duplicates, {len(plan.unreadable)} unreadable{gone}{limited}"
+    )
+
+
+def _table(stages: Sequence[StagePlan]) -> Table:
+    table = Table("stage", "model", "runs", "cached", "why", "time", "bytes", box=None, pad_edge=False)
+    for stage in stages:
+        about = "" if stage.measured else " (assumed)"
+        table.add_row(
+            stage.name,
+            stage.model,
+            f"{stage.run_records} records, {stage.run_shards} shards" if stage.run_shards else "-",
+            f"{stage.cached_shards} shards",
+            stage.reason,
+            f"{_duration(stage.seconds)}{about}" if stage.run_shards else "",
+            _size(stage.bytes) if stage.run_shards else "",
+        )
+    return table
+
+
+def _cost(stages: Sequence[StagePlan]) -> str:
+    seconds, size = sum(s.seconds for s in stages), sum(s.bytes for s in stages)
+    if not any(s.run_shards for s in stages):
+        return "Nothing to run."
+    return f"In all about {_duration(seconds)} of one worker and {_size(size)} of stage output."
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60:02} min" if hours else f"{rest // 60} min {rest % 60:02} s"
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
 
 
 @app.command()
 def build(
-    config: ConfigOption = Path("photos"),
+    config: ConfigOption = READY,
     settings: SetOption = None,
     source: SourceOption = None,
     out: OutOption = None,
-    retry: Annotated[bool, typer.Option(help="Run only what is quarantined.")] = False,
-    limit: Annotated[int | None, typer.Option(help="Only the first N shards of the plan.")] = None,
-    prune: Annotated[bool, typer.Option(help="Let go of images that the source no longer has.")] = False,
+    retry: RetryOption = False,
+    limit: LimitOption = None,
+    prune: PruneOption = False,
 ) -> None:
     """Bring the data set up to date; resumes by itself."""
-    from sluice.flows.configs import find_config
-    from sluice.flows.dataset import build_dataset, scan_runner
-    from sluice.preprocess.build import prepare
-    from sluice.preprocess.config import load_config
+    run_build(_config(config, settings, source, out), retry, limit, prune)
 
-    resolved = load_config(find_config(config), settings or [], source, out)
-    prepared = prepare(resolved, scan_runner(resolved.workers, resolved.ray_address), prune)
+
+def run_build(config: DatasetConfig, retry: bool = False, limit: int | None = None, prune: bool = False) -> None:
+    """Plan, build, and say what came of it."""
+    from sluice.flows.dataset import build_dataset
+
+    prepared = _prepare(config, prune)
+    for node in prepared.nodes:
+        for note in node.notes:
+            console.print(f"{node.name}: {note}", style="yellow")
+    for line in prepared.left_out:
+        console.print(line, style="yellow")
     version = build_dataset(prepared, console, retry, limit)
     counts = version.manifest["counts"]
     console.print(
         f"{version.dataset} {version.id}: {counts['records']} records from {counts['images']} images "
-        f"({counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered)\n"
-        f"{prepared.storage.uri}/{version.prefix}"
+        f"({counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered)"
     )
-
-
-@app.command()
-def plan() -> None:
-    """What would run and why."""
+    console.print(f"{prepared.storage.uri}/{version.prefix}")

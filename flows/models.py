@@ -53,11 +53,11 @@ def pull_models(
 ) -> None:
     """Bring weights into the cache, verified; what is there already stays."""
     for name in names:
-        found = _pull_with_progress(name, origin)
+        found = pull_with_progress(name, origin)
         typer.echo(f"{name}: {found.path}")
 
 
-def _pull_with_progress(name: str, origin: str | None) -> Found:
+def pull_with_progress(name: str, origin: str | None) -> Found:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from sluice.infra.models import pull

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -96,7 +96,7 @@ class Dispatcher:
     def __init__(
         self,
         work: Work,
-        demands: dict[str, Demand],
+        demands: Mapping[str, Demand],
         on_result: Callable[[Unit, Any], None],
         workers: int | None = None,
     ) -> None:
@@ -105,10 +105,10 @@ class Dispatcher:
         self.ray = ray
         self.work, self.demands, self.on_result = ray.put(work), demands, on_result
         self.splitter = work
-        total = ray.cluster_resources()
+        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self.free_cpus = float(workers or total.get("CPU", 1))
         self.free_gpus = float(total.get("GPU", 0))
-        refuse_what_no_node_holds(demands, ray.nodes())
+        refuse_what_no_node_holds(demands, ray.nodes())  # type: ignore[no-untyped-call]
         self.actors: list[_Actor] = []
         self.running: dict[Any, _Actor] = {}
         self.ready: dict[str, deque[Unit]] = defaultdict(deque)
@@ -197,7 +197,8 @@ class Dispatcher:
             self.done.add(unit.name)
             for child in self.children.pop(unit.name, []):
                 child.needs.discard(unit.name)
-                if not child.needs and self.waiting.pop(child.name, None):
+                if not child.needs and child.name in self.waiting:
+                    del self.waiting[child.name]
                     self.ready[child.kind].append(child)
             self.changed.notify_all()
 
@@ -244,8 +245,8 @@ class Dispatcher:
             if kind is not None:
                 self._start(actor, kind)
         for kind in sorted((k for k in self.ready if self.ready[k]), key=lambda k: -len(self.ready[k])):
-            while self.ready[kind] and (actor := self._hire(self.demands[kind])):
-                self._start(actor, kind)
+            while self.ready[kind] and (hired := self._hire(self.demands[kind])):
+                self._start(hired, kind)
 
     def _kind_for(self, actor: _Actor) -> str | None:
         """The kind it has open, else of those with its demand the one with the most units ready."""
@@ -282,7 +283,7 @@ class Dispatcher:
         return self.free_gpus >= demand.gpus and (self.free_cpus >= demand.cpus or nobody)
 
 
-def refuse_what_no_node_holds(demands: dict[str, Demand], nodes: Sequence[dict[str, Any]]) -> None:
+def refuse_what_no_node_holds(demands: Mapping[str, Demand], nodes: Sequence[dict[str, Any]]) -> None:
     """Raises ExecutionError for a kind whose CPUs or GPUs exceed every node's."""
     live = [node["Resources"] for node in nodes if node["Alive"]]
     for kind, demand in demands.items():

@@ -43,7 +43,7 @@ class Build:
 
 
 def resolve(stages: Sequence[Stage[Any]]) -> tuple[list[Node], list[str]]:
-    """Stages with their weights. Where weights are absent: the fall-back, announced; or, for an optional stage, nothing.
+    """Stages with their weights; where these are absent, the fall-back, announced, or for an optional stage nothing.
 
     Returns the nodes and a line for each stage left out; raises MissingWeights where there is neither.
     """
@@ -80,9 +80,7 @@ def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False) -> Bu
     nodes, left_out = resolve(make_stages(config))
     place = storage(config.out)
     looks = config.near_duplicates is not None
-    images, change = update(source, place, looks, run_scan)
-    if prune:
-        images = [image for image in images if image.item not in change.gone]
+    images, change = update(source, place, looks, run_scan, prune)
     facts = {"index": index_prefix(source, looks), "shard_size": config.shard_size}
     plan = _plan(place, f"datasets/{config.name}/plan", images, config, facts)
     return Build(config, place, source, nodes, left_out, plan, change)
@@ -117,7 +115,7 @@ def read_commits(build: Build) -> Commits:
 
 
 def pending(build: Build, commits: Commits, shards: Sequence[Shard], retry: bool) -> Iterator[tuple[Node, Shard]]:
-    """The (stage, shard) pairs to run: without output, made from other inputs, behind one that runs, or to be retried."""
+    """The (stage, shard) pairs to run: no output, other inputs, behind one that runs, or retried."""
     running: set[tuple[str, str]] = set()
     for node in build.nodes:
         for shard in shards:

@@ -21,7 +21,7 @@ class ConfigError(SluiceError):
 
 
 class DatasetConfig(BaseModel):
-    """What a data set is made of. `stages` maps stage names to their parameters; a stage that is not named is not run."""
+    """What a data set is made of. `stages` maps names to parameters; a stage that is not named is not run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,12 @@ def scalars(storage: Storage, outputs: Sequence[dict[str, Any]]) -> list[dict[st
         found = {row["key"]: row for row in table}
         merged = found if merged is None else {k: {**v, **found[k]} for k, v in merged.items() if k in found}
     return [row for _, row in sorted((merged or {}).items())]
+
+
+def list_exported(exported: Sequence[Exported]) -> bytes:
+    """`export.json`: the merged shards with their digests."""
+    listed = [asdict(e) for e in sorted(exported, key=lambda e: e.target)]
+    return json.dumps(listed, indent=1).encode()
 
 
 def read_export(storage: Storage, prefix: str) -> dict[str, Exported]:

@@ -66,7 +66,8 @@ class Stage(ABC, Generic[P]):
     A subclass names itself, its `version` (raised whenever its bytes change for equal parameters), the fields it reads
     and writes (set in `__init__` where they depend on parameters). A stage that runs a model has a `model` parameter;
     names in `classical` need no weights, and `fallback` is the classical one that takes over, announced, where weights
-    cannot be had; an `optional` stage without a fall-back is then left out, announced too. `slow` stages (seconds an image) commit every 32 records.
+    cannot be had; an `optional` stage without a fall-back is then left out, announced too. `slow` stages (seconds an
+    image) commit every 32 records.
     """
 
     name: ClassVar[str]

@@ -18,6 +18,7 @@ from sluice.preprocess.sources import Item, Raw, Source
 
 KEY_DIGITS = 16
 IMAGES_A_PART = 1000
+GONE = "gone"
 SCHEMA = pa.schema(
     [
         ("uri", pa.string()),
@@ -101,19 +102,24 @@ def scan(source: Source[Any], items: Sequence[Item], looks: bool) -> bytes:
     stamps = {item.uri: item.stamp for item in items}
     rows = [_image(raw, stamps[raw.address.item], looks) for raw in source.scan(items)]
     seen = {row["item"] for row in rows}
+    return _parquet(rows + [_nothing(item.uri, item.stamp) for item in items if item.uri not in seen])
+
+
+def _nothing(item: str, stamp: str) -> dict[str, Any]:
+    """The row of an item that holds no image (any more)."""
     empty = dict.fromkeys(("locator", "container", "key", "side", "look", "error"), "")
-    rows += [{**empty, "uri": i.uri, "item": i.uri, "stamp": i.stamp, "size": 0} for i in items if i.uri not in seen]
+    return {**empty, "uri": item, "item": item, "stamp": stamp, "size": 0}
+
+
+def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
     stream = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), stream, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), stream, compression="zstd")
     return stream.getvalue()
 
 
-def scan_and_store(source: Source[Any], items: Sequence[Item], looks: bool, storage: Storage, prefix: str) -> str:
-    """Scan items and store the part; its name sorts after every earlier part, and later parts supersede."""
-    data = scan(source, items, looks)
-    name = f"{prefix}/part-{time.time_ns():020d}-{hashlib.sha256(data).hexdigest()[:8]}.parquet"
-    storage.write(name, data)
-    return name
+def _store(data: bytes, storage: Storage, prefix: str) -> None:
+    """Store a part; its name sorts after every earlier part, and later parts supersede."""
+    storage.write(f"{prefix}/part-{time.time_ns():020d}-{hashlib.sha256(data).hexdigest()[:8]}.parquet", data)
 
 
 def parts(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -134,12 +140,13 @@ def parts(items: Iterable[Item]) -> Iterator[list[Item]]:
 def read_index(storage: Storage, prefix: str) -> list[Image]:
     """Every image, as last read, in the order of URIs."""
     latest: dict[str, list[Image]] = {}
-    for entry in sorted(storage.list(f"{prefix}/"), key=lambda e: e.path):
+    for entry in storage.list(f"{prefix}/"):
         found: dict[str, list[Image]] = {}
         for row in pq.read_table(io.BytesIO(storage.read(entry.path))).to_pylist():
             found.setdefault(row["item"], []).append(Image(**row))
         latest.update(found)
-    return sorted((image for images in latest.values() for image in images), key=lambda i: i.uri)
+    images = (image for images in latest.values() for image in images if image.stamp != GONE)
+    return sorted(images, key=lambda i: i.uri)
 
 
 def changes(source: Source[Any], known: Sequence[Image]) -> Change:
@@ -159,12 +166,19 @@ def update(
     storage: Storage,
     looks: bool,
     run: Callable[[Callable[[list[Item]], Any], list[list[Item]]], None],
+    prune: bool,
 ) -> tuple[list[Image], Change]:
-    """Bring the index up to date; `run(function, bundles)` does the reading, each bundle a stored part of its own."""
+    """Bring the index up to date; `run(function, bundles)` does the reading, each bundle a stored part of its own.
+
+    Items that are gone stay in the index unless `prune` is asked for.
+    """
     prefix = index_prefix(source, looks)
     known = read_index(storage, prefix)
     change = changes(source, known)
     if change.unread:
-        run(lambda items: scan_and_store(source, items, looks, storage, prefix), list(parts(change.unread)))
+        run(lambda items: _store(scan(source, items, looks), storage, prefix), list(parts(change.unread)))
+    if change.gone and prune:
+        _store(_parquet([_nothing(uri, GONE) for uri in sorted(change.gone)]), storage, prefix)
+    if change.unread or (change.gone and prune):
         known = read_index(storage, prefix)
     return known, change

@@ -1,4 +1,4 @@
-"""A version of a data set: a manifest that names the stage outputs of every shard, written last; aliases point to it."""
+"""A version of a data set: a manifest that names every shard's stage outputs, written last; aliases point to it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ def settle(build: Build, commits: Commits, shards: Sequence[Shard]) -> tuple[Cou
             for entry in commits[node.name][shard.id].quarantined:
                 quarantine.setdefault(entry["key"], {**entry, "shard": shard.id})
     entries = sorted(quarantine.values(), key=lambda e: e["key"])
-    unread = [{"key": "", "stage": "index", "kind": "failed", "shard": "", **u} for u in build.plan.unreadable]
+    unread = build.plan.unreadable_entries()
     planned = sum(shard.records for shard in shards)
     filtered = sum(entry["kind"] == "filtered" for entry in entries)
     limited = len(shards) < len(build.plan.shards)
@@ -147,18 +148,22 @@ def store_version(storage: Storage, version: Version, files: Mapping[str, bytes]
     set_alias(storage, version, alias)
 
 
+def is_stored(storage: Storage, version: Version) -> bool:
+    """Whether this version is there already, its manifest and so all that was written before it."""
+    return storage.head(f"{version.prefix}/manifest.json") is not None
+
+
 def set_alias(storage: Storage, version: Version, alias: str) -> None:
     """Let an alias point to a version."""
-    data = json.dumps({"version": version.id}).encode()
-    storage.write(f"datasets/{version.dataset}/aliases/{alias}.json", data)
+    path, data = f"datasets/{version.dataset}/aliases/{alias}.json", json.dumps({"version": version.id}).encode()
+    if storage.head(path) is None or storage.read(path) != data:
+        storage.write(path, data)
 
 
 def read_version(storage: Storage, dataset: str, name: str = "latest") -> Version:
     """A version by id (or its beginning) or alias. Raises UnknownVersion."""
-    try:
+    with suppress(MissingFile):
         name = json.loads(storage.read(f"datasets/{dataset}/aliases/{name}.json"))["version"]
-    except MissingFile:
-        pass
     ids = version_ids(storage, dataset)
     found = [version for version in ids if version.startswith(name)]
     if len(found) != 1:

@@ -16,10 +16,10 @@ def perceptual_hash(data: bytes) -> str:
 
     An empty string where the bytes do not decode: the image stage says why.
     """
-    from sluice.preprocess.perception.decode import DecodeError, decode
+    from sluice.preprocess.perception.decode import DecodeError, decode, read_header
 
     try:
-        image = decode(data).image
+        image = decode(data, read_header(data), at_least=(32, 32))
     except DecodeError:
         return ""
     grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)

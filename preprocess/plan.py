@@ -67,6 +67,10 @@ class Plan:
     def records(self) -> int:
         return sum(shard.records for shard in self.shards)
 
+    def unreadable_entries(self) -> list[dict[str, str]]:
+        """The images that the index could not read, as the quarantine lists them."""
+        return [{"key": "", "shard": "", "stage": "index", "kind": "failed", **entry} for entry in self.unreadable]
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -157,7 +161,9 @@ def write_plan(storage: Storage, prefix: str, drafts: Sequence[Draft | None], fa
         "places": len(drafts),
         "shards": [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in shards],
     }
-    storage.write(f"{prefix}/plan.json", json.dumps(plan).encode())
+    stored = read_plan(storage, prefix)
+    if stored is None or stored[1] != plan:
+        storage.write(f"{prefix}/plan.json", json.dumps(plan).encode())
     return _plan(plan)
 
 

@@ -112,6 +112,7 @@ FIELDS: dict[str, Field] = {
         Field("txt", "str", 0, "none", str.encode, _text, "one caption, empty where there is none"),
         _json("json", "origin, original SHA-256 and size, crop, all captions, split"),
         _png("segments.png", "uint16", 1, "segment labels; 0 is the uncovered rest"),
+        _json("safety.json", "how unsafe the picture was judged, 0 to 1, and by which model"),
         _png("canny.png", "uint8", 1, "Canny edges, 0 or 255"),
         _png("hed.png", "uint8", 1, "soft edges, 0 to 255"),
         _png("depth.png", "uint16", 1, "inverse depth, min-max per image, near is large"),

@@ -1,0 +1,31 @@
+# `make demo` and `make test` do all set-up on a fresh machine with Python 3.11, and repeat in seconds.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-slow bench lint setup
+.DELETE_ON_ERROR:
+
+setup: $(READY)
+
+$(READY): constraints.txt pyproject.toml infra/setup.sh
+	PYTHON="$(PYTHON)" infra/setup.sh $(VENV)
+	touch $@
+
+demo: setup
+	$(BIN)/sluice demo
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	MYPYPATH=.types $(BIN)/mypy -p sluice
