@@ -103,10 +103,15 @@ class _Catalogue(_Strict):
     models: dict[str, Entry]
 
 
-@cache
 def catalogue() -> dict[str, Entry]:
     """Every entry by name."""
-    return _Catalogue.model_validate(yaml.safe_load(CATALOGUE.read_text())).models
+    return read_catalogue(CATALOGUE)
+
+
+@cache
+def read_catalogue(file: Path) -> dict[str, Entry]:
+    """The entries of a catalogue's file, read once."""
+    return _Catalogue.model_validate(yaml.safe_load(file.read_text())).models
 
 
 def entry(name: str) -> Entry:

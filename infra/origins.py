@@ -49,12 +49,13 @@ def _from_package(entry: Entry, origin: Package, workplace: Path, progress: Prog
 
 
 def _from_hub(name: str, entry: Entry, origin: Hub, workplace: Path) -> Path:
+    from httpx import HTTPError
     from huggingface_hub import snapshot_download
 
     folder = workplace / "snapshot"
     try:
         snapshot_download(origin.hub, revision=origin.revision, allow_patterns=list(origin.files), local_dir=folder)
-    except Exception as error:  # the hub's client lets many kinds of its transport's errors through
+    except (OSError, HTTPError) as error:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}:
             raise
         raise Unreachable(

@@ -20,6 +20,7 @@ from sluice.infra.pip_settings import pip_settings
 from sluice.infra.simple_index import Link, links, local_path, normal
 
 ArchiveKind = Literal["wheel", "sdist", "npm"]
+SUFFIXES = {"wheel": (".whl",), "sdist": (".tar.gz", ".tgz", ".tar.bz2", ".zip")}
 
 
 class NoArchive(SluiceError):
@@ -86,12 +87,13 @@ def _find(package: str, version: str, kind: ArchiveKind, opener: Opener) -> Link
 
 
 def _is_archive_of(name: str, package: str, version: str, kind: ArchiveKind) -> bool:
-    suffixes = (".whl",) if kind == "wheel" else (".tar.gz", ".tgz", ".tar.bz2", ".zip")
-    if not name.endswith(suffixes):
+    suffix = next((s for s in SUFFIXES[kind] if name.endswith(s)), None)
+    if suffix is None:
         return False
-    stem = normal(name)
-    wanted = f"{normal(package)}-{normal(version)}"
-    return stem.startswith(f"{wanted}-") if kind == "wheel" else stem in {wanted + normal(s) for s in suffixes}
+    stem = name.removesuffix(suffix)
+    # A wheel's tags and an sdist's name may hold dashes; a wheel's name and every version hold none.
+    own, found = stem.split("-")[:2] if kind == "wheel" and "-" in stem else stem.rpartition("-")[::2]
+    return normal(own) == normal(package) and found == version
 
 
 def _npm_pack(package: str, version: str, folder: Path) -> Path:

@@ -64,6 +64,7 @@ def _tensors(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from _tensors(tree[key], f"{name}.{key}" if name else str(key))
     elif isinstance(tree, (torch.Tensor, np.ndarray, np.generic)):
         # A copy of its own: safetensors has no shared memory, and views would drag their base along.
-        yield name, torch.tensor(np.asarray(tree)) if not isinstance(tree, torch.Tensor) else tree.clone().contiguous()
+        tensor = tree if isinstance(tree, torch.Tensor) else torch.from_numpy(np.array(tree))
+        yield name, tensor.clone(memory_format=torch.contiguous_format)
     else:
         raise pickle.UnpicklingError(f"'{name}' is a {type(tree).__name__}, not a tensor")

@@ -26,7 +26,7 @@ class Link:
 
 
 def normal(name: str) -> str:
-    """A name as PEP 503 compares it; dots count as dashes, in versions too, on both sides alike."""
+    """A package's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

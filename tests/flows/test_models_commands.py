@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sluice.flows.models import app
+from sluice.infra.catalogue import UnknownModel
+from typer.testing import CliRunner
+
+from tests.shelf import PACKAGE, Shelf, wheel
+
+NET = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    shelf = Shelf(tmp_path, monkeypatch)
+    shelf.publish("toy-weights", "toy_weights-1.0.0-py3-none-any.whl", wheel({"toy/net.onnx": NET}))
+    shelf.list("toy", PACKAGE, NET, doubts="nobody knows")
+    shelf.list("depth", {"hub": "someone/depth", "files": {"config.json": None}}, form="folder", kind="depth")
+    return shelf
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_list_tells_size_licence_origin_and_whether_it_is_here() -> None:
+    depth, toy = run("list").splitlines()[1:3]
+    assert depth.split() == ["depth", "depth", "?", "MIT", "hub", "someone/depth", "no"]
+    assert toy.split() == ["toy", "salient", "10", "kB", "MIT", "*", "wheel", "toy-weights", "1.0.0", "no"]
+    run("pull", "toy")
+    assert run("list").splitlines()[2].split()[-1] == "yes"
+
+
+def test_damage_shows_in_the_list(shelf: Shelf) -> None:
+    run("pull", "toy")
+    next((shelf.cache / "blobs").iterdir()).write_bytes(b"")
+    assert run("list").splitlines()[2].split()[-1] == "damaged"
+
+
+def test_show_tells_the_doubts_and_what_is_not_verified(shelf: Shelf, tmp_path: Path) -> None:
+    assert "doubts:    nobody knows" in run("show", "toy")
+    assert "unverified until pulled; recorded on first pull" in run("show", "depth")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    path = run("pull", "depth", "--from", str(tmp_path / "mine")).strip().removeprefix("depth: ")
+    assert Path(path).parent == shelf.cache / "blobs"
+    assert f"sha256:    {Path(path).name}" in run("show", "depth")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_an_unknown_name_reaches_the_command_line_as_one_paragraph() -> None:
+    for command in ("show", "pull"):
+        result = CliRunner().invoke(app, [command, "tyo"])
+        assert isinstance(result.exception, UnknownModel)
+        assert "Did you mean 'toy'" in str(result.exception)
