@@ -1,0 +1,76 @@
+"""The stage for human poses: 18 points a person, and their picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import Field
+from sluice.preprocess.graph import LearnedParameters, Stage
+from sluice.preprocess.perception.skeleton import Person, describe, draw
+from sluice.preprocess.record import Array, Record
+
+
+class PoseParameters(LearnedParameters):
+    """`model`: `openpose-thin`, `vitpose-base`, `dwpose`, or weights of these kinds by path.
+
+    `threshold`: the confidence below which a point counts as unseen; without one the network's customary value, 0.1
+    for OpenPose and 0.3 for the others. `detector` finds the people for ViTPose: a catalogue name or a folder of any
+    transformers detector that knows the class `person`; the other networks bring their own.
+    """
+
+    model: str = "openpose-thin"
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    detector: str = "rt-detr"
+
+
+class Pose(Stage[PoseParameters]):
+    """Everybody's points in `pose.json`, their skeletons in `pose.png`.
+
+    `pose.json` is `{"people": [{"points": [[x, y, confidence], ... 18], "score": mean confidence}]}`, in pixels of the
+    record's image, the best seen person first, an unseen point `[0, 0, 0]`; `people` is empty where nobody is seen.
+    """
+
+    name = "pose"
+    parameters_type = PoseParameters
+    reads = ("jpg",)
+    writes = ("pose.png", "pose.json")
+    people: Callable[[Array], list[Person]]
+
+    def open(self, weights: Path | None) -> None:
+        if weights is None:
+            raise ValueError("the stage 'pose' needs weights: there is no pose without a network; see `sluice models`")
+        if weights.is_file():
+            self.people = self._openpose(weights)
+        elif any(weights.glob("*.onnx")):
+            self.people = self._dwpose(weights)
+        else:
+            self.people = self._vitpose(weights)
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        for record in records:
+            image = record["jpg"]
+            people = self.people(image)
+            record["pose.json"] = describe(people)
+            record["pose.png"] = draw(people, *image.shape[:2])
+
+    def _openpose(self, weights: Path) -> Callable[[Array], list[Person]]:
+        from sluice.preprocess.perception.openpose import POINT_THRESHOLD, OpenPose
+
+        return OpenPose(weights, self.parameters.threshold or POINT_THRESHOLD)
+
+    def _dwpose(self, weights: Path) -> Callable[[Array], list[Person]]:
+        from sluice.preprocess.perception.dwpose import POINT_THRESHOLD, DwPose
+
+        p = self.parameters
+        return DwPose(weights, p.threshold or POINT_THRESHOLD, p.cpus, p.gpus)
+
+    def _vitpose(self, weights: Path) -> Callable[[Array], list[Person]]:
+        from sluice.infra.models import find
+        from sluice.preprocess.perception.device import device, dtype
+        from sluice.preprocess.perception.vitpose import POINT_THRESHOLD, VitPose
+
+        p = self.parameters
+        place = device(p.gpus)
+        precision = dtype(p.precision, place)
+        return VitPose(weights, find(p.detector).path, place, precision, p.batch_size, p.threshold or POINT_THRESHOLD)
