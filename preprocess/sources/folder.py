@@ -29,6 +29,7 @@ class Folder(ImageFiles[SourceConfig]):
                 if is_image(entry.path):
                     empty = False
                     beside = [e for e in group if _is_sidecar(e.path, entry.path)]
+                    beside.sort(key=lambda e: extension(e.path), reverse=True)  # the text's captions come first
                     locator = ",".join(posixpath.splitext(e.path)[1] for e in beside)
                     yield item_of(entry, beside, locator)
         if empty:

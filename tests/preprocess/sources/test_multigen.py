@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sluice.preprocess.record import decode_png
+from sluice.preprocess.sources import Raw, SourceConfig, SourceError
+from sluice.preprocess.sources.multigen import MultiGen
+
+Picture = Callable[..., bytes]
+
+WALL, SKY = (120, 120, 120), (6, 230, 230)
+
+
+def segmentation() -> bytes:
+    """Wall on the left, sky on the right, in ADE20K's colours."""
+    picture = np.zeros((24, 32, 3), np.uint8)
+    picture[:, :16], picture[:, 16:] = WALL, SKY
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def put(root: Path, path: str, data: bytes) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_bytes(data)
+
+
+def table(root: Path, task: str, lines: list[dict[str, Any]]) -> None:
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    put(root, f"json_files/aesthetics_plus_all_group_{task}_all.json", text.encode())
+
+
+def release(root: Path, picture: Picture) -> None:
+    """Two named images and one that no table names; a line whose image is missing, a condition that is."""
+    for seed, path in enumerate(
+        ["aesthetics_6_plus_0/a.jpg", "aesthetics_6_plus_0/b é.jpg", "aesthetics_6_plus_0/c.jpg"]
+    ):
+        put(root, f"images/{path}", picture(seed))
+    put(root, "conditions/group_0_canny/a.png", picture(10, "PNG"))
+    put(root, "conditions/group_0_segbase/a.png", segmentation())
+    table(
+        root,
+        "canny",
+        [
+            {"source": "./aesthetics_6_plus_0/a.jpg", "prompt": "a", "control_canny": "group_0_canny/a.png"},
+            {"source": "aesthetics_6_plus_0/b é.jpg", "prompt": "b", "control_canny": "group_0_canny/gone.png"},
+            {"source": "aesthetics_6_plus_0/gone.jpg", "prompt": "gone", "control_canny": "group_0_canny/gone.png"},
+        ],
+    )
+    table(
+        root,
+        "seg",
+        [{"source": "aesthetics_6_plus_0/a.jpg", "prompt": "a again", "control_seg": "./group_0_segbase/a.png"}],
+    )
+
+
+def source(root: Path) -> MultiGen:
+    return MultiGen(SourceConfig(uri=str(root)))
+
+
+def scan(root: Path) -> dict[str, Raw]:
+    multigen = source(root)
+    return {raw.address.uri: raw for raw in multigen.scan(list(multigen.items()))}
+
+
+def test_lines_of_all_tables_are_put_together(tmp_path: Path, picture: Picture) -> None:
+    release(tmp_path, picture)
+
+    found = scan(tmp_path)
+
+    assert list(found) == ["images/aesthetics_6_plus_0/a.jpg", "images/aesthetics_6_plus_0/b é.jpg"]
+    first, second = found.values()
+    assert set(first.fields) == {"raw", "raw.json", "raw.canny", "raw.segments"}
+    assert first.fields["raw"] == picture(0)
+    assert first.fields["raw.canny"] == picture(10, "PNG")
+    assert json.loads(first.fields["raw.json"])["captions"] == ["a"]
+    labels = decode_png(first.fields["raw.segments"])
+    assert labels.dtype == np.uint16
+    assert np.unique(labels[:, :16]).tolist() == [2]
+    assert np.unique(labels[:, 16:]).tolist() == [1]
+    assert set(second.fields) == {"raw", "raw.json"}
+    assert "gone.png" in json.loads(second.fields["raw.json"])["origin"]["warnings"][0]
+
+
+def test_read_needs_no_table(tmp_path: Path, picture: Picture) -> None:
+    release(tmp_path, picture)
+    first = next(iter(scan(tmp_path).values()))
+    for file in (tmp_path / "json_files").iterdir():
+        file.unlink()
+    (whole,) = source(tmp_path).read([first.address], set(first.fields))
+    (bare,) = source(tmp_path).read([first.address], {"raw", "raw.canny"})
+    assert whole == first
+    assert set(bare.fields) == {"raw", "raw.canny"}
+
+
+def test_a_condition_may_not_climb_out(tmp_path: Path, picture: Picture) -> None:
+    root = tmp_path / "release"
+    put(root, "images/a.jpg", picture(0))
+    put(tmp_path, "secret.png", picture(1, "PNG"))
+    table(root, "hed", [{"source": "a.jpg", "prompt": "a", "control_hed": "../../secret.png"}])
+    (raw,) = scan(root).values()
+    assert "raw.hed" not in raw.fields
+    assert "climbs out" in json.loads(raw.fields["raw.json"])["origin"]["warnings"][0]
+
+
+def test_lines_that_are_not_json_are_passed_over(tmp_path: Path, picture: Picture) -> None:
+    put(tmp_path, "images/a.jpg", picture(0))
+    put(tmp_path, "json_files/x.jsonl", b'{"source": "a.j\n\n[]\n\xff\n{"source": "a.jpg", "prompt": null}\n')
+    (raw,) = scan(tmp_path).values()
+    assert json.loads(raw.fields["raw.json"])["captions"] == []
+
+
+def test_what_was_expected_is_said(tmp_path: Path, picture: Picture) -> None:
+    with pytest.raises(SourceError, match="json_files/"):
+        list(source(tmp_path).items())
+    put(tmp_path, "json_files/x.json", b'{"not": "lines"}')
+    with pytest.raises(SourceError, match="images/"):
+        list(source(tmp_path).items())
+    put(tmp_path, "images/a.jpg", picture(0))
+    with pytest.raises(SourceError, match="no line of JSON with a 'source'"):
+        scan(tmp_path)
+
+
+def test_a_changed_table_changes_every_stamp(tmp_path: Path, picture: Picture) -> None:
+    release(tmp_path, picture)
+    before = {item.stamp for item in source(tmp_path).items()}
+    table(tmp_path, "seg", [{"source": "aesthetics_6_plus_0/c.jpg", "prompt": "c"}])
+    assert not before & {item.stamp for item in source(tmp_path).items()}
+    assert "images/aesthetics_6_plus_0/c.jpg" in scan(tmp_path)
