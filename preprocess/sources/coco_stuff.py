@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
+
 from sluice.infra.storage import Entry, storage
 from sluice.preprocess.record import Array, encode_png
 from sluice.preprocess.sources import Address, Item, Raw, SourceConfig

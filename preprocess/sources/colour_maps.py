@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+
 from sluice.preprocess.record import Array
 
 # More colours than any palette in use (ADE20K has 150) are the noise of a lossy file.

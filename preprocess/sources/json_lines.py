@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
 from sluice.infra.storage import Storage, storage
 
 

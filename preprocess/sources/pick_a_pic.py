@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from sluice.infra.storage import StorageError
 from sluice.preprocess.sources import Address, Item, Raw, SourceConfig
 from sluice.preprocess.sources.captions import Beside

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
+
 from sluice.preprocess.graph import Parameters, Stage
 from sluice.preprocess.perception.decode import MAX_PIXELS, DecodeError, Header, decode, read_header
 from sluice.preprocess.perception.geometry import apply_to_image, plan_geometry
@@ -69,9 +70,6 @@ class Image(Stage[ImageParameters]):
     def _fill(self, record: Record) -> None:
         raw: bytes = record["raw"]
         about: dict[str, Any] = json.loads(record["raw.json"])
-        sha256 = hashlib.sha256(raw).hexdigest()
-        if not sha256.startswith(record.key):
-            return record.reject("the file has changed since it was indexed; plan again")
         header = read_header(raw, self.parameters.max_pixels)
         captions = [c for c in about["captions"] if self._fits(c)]
         unwanted = self._unwanted(header) or self._unwanted_captions(about["captions"], captions)
@@ -83,7 +81,7 @@ class Image(Stage[ImageParameters]):
         record["txt"] = captions[0] if captions else ""
         record["json"] = {
             "key": record.key,
-            "sha256": sha256,
+            "sha256": hashlib.sha256(raw).hexdigest(),
             "origin": about["origin"],
             "original": [*header.size, header.mode, header.format],
             "geometry": geometry.to_json(),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+
 from sluice.preprocess.perception.decode import DecodeError, Header, decode, read_header
 from sluice.preprocess.record import Array
 

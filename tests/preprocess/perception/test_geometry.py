@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+
 from sluice.preprocess.perception.geometry import Geometry, apply_to_image, apply_to_labels, plan_geometry
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from sluice.infra.storage import storage
 
 Picture = Callable[..., bytes]
 
@@ -23,3 +27,19 @@ def picture() -> Picture:
         return stream.getvalue()
 
     return make
+
+
+@pytest.fixture
+def uploaded(moto_server: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
+    """`uploaded(folder)`: the same files in a bucket, and their `s3://` URI."""
+    for name, value in moto_server.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def upload(folder: Path) -> str:
+        uri = f"s3://{moto_server.new_bucket()}/data set"
+        for file in folder.rglob("*"):
+            if file.is_file():
+                storage(uri).write(str(file.relative_to(folder)), file.read_bytes())
+        return uri
+
+    return upload

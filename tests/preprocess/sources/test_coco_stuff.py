@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
 from sluice.infra.local import LocalStorage
 from sluice.preprocess.record import decode_png
 from sluice.preprocess.sources import Raw, SourceError
@@ -58,11 +59,11 @@ def release(root: Path, picture: Picture, split: str = "val") -> None:
     (root / "annotations" / f"captions_{split}2017.json").write_text(json.dumps(table))
 
 
-def source(root: Path, split: Any = "val") -> CocoStuff:
+def source(root: Path | str, split: Any = "val") -> CocoStuff:
     return CocoStuff(CocoStuffConfig(uri=str(root), split=split))
 
 
-def scan(root: Path) -> list[Raw]:
+def scan(root: Path | str) -> list[Raw]:
     coco = source(root)
     return list(coco.scan(list(coco.items())))
 
@@ -95,6 +96,11 @@ def test_a_map_that_is_no_label_map_is_an_error(tmp_path: Path, picture: Picture
     (tmp_path / "annotations/val2017/000000000009.png").write_bytes(picture(1, "PNG"))
     (tmp_path / "annotations/val2017/000000000025.png").write_bytes(b"broken")
     assert ["one label a pixel" in str(raw.error) for raw in scan(tmp_path)[:2]] == [True, True]
+
+
+def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]) -> None:
+    release(tmp_path, picture)
+    assert scan(uploaded(tmp_path))[:2] == scan(tmp_path)[:2]
 
 
 def test_read_loads_only_what_is_asked_for(tmp_path: Path, picture: Picture) -> None:

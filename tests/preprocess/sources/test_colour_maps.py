@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 from PIL import Image
+
 from sluice.preprocess.record import Array
 from sluice.preprocess.sources.colour_maps import labels_from_colours
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sluice.infra.storage import storage
+
 from sluice.preprocess.sources import Address, Raw, SourceConfig, SourceError
 from sluice.preprocess.sources.folder import Folder
 
@@ -166,16 +166,10 @@ def test_a_place_without_images_says_what_was_expected(tmp_path: Path) -> None:
         list(folder(f"file://{tmp_path}").items())
 
 
-def test_a_bucket_reads_like_a_folder(
-    tmp_path: Path, picture: Picture, moto_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in moto_server.environment.items():
-        monkeypatch.setenv(name, value)
-    bucket = moto_server.new_bucket()
+def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]) -> None:
     for path, data in {"b.jpg": picture(1), "b.txt": b"b", "a/b c.png": picture(2, "PNG")}.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(data)
-        storage(f"s3://{bucket}/photos").write(path, data)
-    assert scanned(folder(f"s3://{bucket}/photos")) == scanned(folder(tmp_path))
+    assert scanned(folder(uploaded(tmp_path))) == scanned(folder(tmp_path))
     with pytest.raises(SourceError, match="no-such-bucket-here"):
         list(folder("s3://no-such-bucket-here/photos").items())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
 from sluice.preprocess.record import decode_png
 from sluice.preprocess.sources import Raw, SourceConfig, SourceError
 from sluice.preprocess.sources.multigen import MultiGen
@@ -61,11 +62,11 @@ def release(root: Path, picture: Picture) -> None:
     )
 
 
-def source(root: Path) -> MultiGen:
+def source(root: Path | str) -> MultiGen:
     return MultiGen(SourceConfig(uri=str(root)))
 
 
-def scan(root: Path) -> dict[str, Raw]:
+def scan(root: Path | str) -> dict[str, Raw]:
     multigen = source(root)
     return {raw.address.uri: raw for raw in multigen.scan(list(multigen.items()))}
 
@@ -87,6 +88,14 @@ def test_lines_of_all_tables_are_put_together(tmp_path: Path, picture: Picture) 
     assert np.unique(labels[:, 16:]).tolist() == [1]
     assert set(second.fields) == {"raw", "raw.json"}
     assert "gone.png" in json.loads(second.fields["raw.json"])["origin"]["warnings"][0]
+
+
+def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]) -> None:
+    release(tmp_path, picture)
+    local, remote = scan(tmp_path), scan(uploaded(tmp_path))
+    assert list(remote) == list(local)
+    first = "images/aesthetics_6_plus_0/a.jpg"
+    assert remote[first] == local[first]
 
 
 def test_read_needs_no_table(tmp_path: Path, picture: Picture) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from sluice.preprocess.sources import Raw, SourceError
 from sluice.preprocess.sources.pick_a_pic import PickAPic, PickAPicConfig
 
@@ -67,11 +68,11 @@ def write(root: Path, rows: list[dict[str, Any]], name: str = FILE, schema: pa.S
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), root / name, row_group_size=4)
 
 
-def source(root: Path, **options: Any) -> PickAPic:
+def source(root: Path | str, **options: Any) -> PickAPic:
     return PickAPic(PickAPicConfig(uri=str(root), **options))
 
 
-def scan(root: Path, **options: Any) -> list[Raw]:
+def scan(root: Path | str, **options: Any) -> list[Raw]:
     pick = source(root, **options)
     return list(pick.scan(list(pick.items())))
 
@@ -116,6 +117,14 @@ def test_read_finds_rows_again_in_any_order(tmp_path: Path, picture: Picture) ->
     assert sorted(again, key=lambda r: r.address.uri) == sorted(chosen, key=lambda r: r.address.uri)
     (bare,) = source(tmp_path).read([raws[5].address], {"raw"})
     assert set(bare.fields) == {"raw"}
+
+
+def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]) -> None:
+    write(tmp_path, [row(n, picture, n % 2) for n in range(6)])
+    uri = uploaded(tmp_path)
+    raws = scan(uri)
+    assert raws == scan(tmp_path)
+    assert list(source(uri).read([r.address for r in raws], {"raw", "raw.json"})) == raws
 
 
 def test_rows_that_a_column_marks_unsafe_are_dropped(tmp_path: Path, picture: Picture) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sluice.preprocess.sources.safe_paths import printable, unsafe_path
 
 

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sluice.preprocess.sources import Raw, SourceConfig, SourceError
 from sluice.preprocess.sources.webdataset import WebDataset
 
 Picture = Callable[..., bytes]
 
 
-def source(root: Path) -> WebDataset:
+def source(root: Path | str) -> WebDataset:
     return WebDataset(SourceConfig(uri=str(root)))
 
 
-def scan(root: Path) -> list[Raw]:
+def scan(root: Path | str) -> list[Raw]:
     wds = source(root)
     return list(wds.scan(list(wds.items())))
 
@@ -102,6 +103,14 @@ def test_read_finds_single_images_by_their_place(tmp_path: Path, picture: Pictur
     assert list(source(tmp_path).read([r.address for r in chosen], {"raw", "raw.json"})) == chosen
     (bare,) = source(tmp_path).read([raws[2].address], {"raw"})
     assert bare.fields == {"raw": picture(2)}
+
+
+def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]) -> None:
+    img2dataset(tmp_path / "00000.tar", [picture(n) for n in range(3)])
+    uri = uploaded(tmp_path)
+    raws = scan(uri)
+    assert raws == scan(tmp_path)
+    assert list(source(uri).read([r.address for r in raws], {"raw", "raw.json"})) == raws
 
 
 def test_sidecars_may_stand_before_the_image_and_other_fields_are_passed_over(tmp_path: Path, picture: Picture) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from pydantic import ValidationError
+
 from sluice.preprocess.record import FIELDS, Array, Record, check_field, encode_json
 from sluice.preprocess.stages.image import Image, ImageParameters, split_of
 
@@ -152,13 +153,6 @@ def test_bad_bytes_fail_with_a_reason_and_spare_the_others(data: bytes, reason: 
     assert reason in bad.rejection.reason
     assert bad.rejection.kind == "failed"
     assert good.rejection is None
-
-
-def test_a_file_that_changed_since_the_index_is_refused() -> None:
-    changed = Record("0" * 16, record(encoded(photograph())).encoded)
-    rejection = run(changed).rejection
-    assert rejection is not None
-    assert "changed since it was indexed" in rejection.reason
 
 
 def test_the_split_is_stable_and_about_as_large_as_asked() -> None:
