@@ -18,6 +18,7 @@ def list_models() -> None:
     """Every model of the catalogue, and whether it is in the cache."""
     from rich.console import Console
     from rich.table import Column, Table
+
     from sluice.infra.catalogue import catalogue, readable_size
 
     # A pipe has no width of its own; eighty columns would fold every row.
@@ -60,13 +61,19 @@ def pull_models(
 def pull_with_progress(name: str, origin: str | None) -> Found:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     from sluice.infra.models import pull
 
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        bar = bars.add_task(name, total=None)
-        return pull(name, origin, lambda done, total: bars.update(bar, completed=done, total=total or None))
+
+        def show(done: int, total: int) -> None:
+            # Made with the first bytes: a hub shows bars of its own.
+            bar = bars.task_ids[0] if bars.task_ids else bars.add_task(name)
+            bars.update(bar, completed=done, total=total or None)
+
+        return pull(name, origin, show)
 
 
 def _state(name: str) -> tuple[str, str | None]:

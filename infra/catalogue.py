@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
 from sluice.infra.errors import SluiceError
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")

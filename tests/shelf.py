@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from sluice.infra import catalogue
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sluice.flows.models import app
-from sluice.infra.catalogue import UnknownModel
 from typer.testing import CliRunner
 
+from sluice.flows.models import app
+from sluice.infra.catalogue import UnknownModel
 from tests.shelf import PACKAGE, Shelf, wheel
 
 NET = bytes(range(256)) * 40
@@ -36,8 +36,9 @@ def test_the_list_tells_size_licence_origin_and_whether_it_is_here() -> None:
     assert run("list").splitlines()[2].split()[-1] == "yes"
 
 
-def test_damage_shows_in_the_list(shelf: Shelf) -> None:
-    run("pull", "toy")
+def test_damage_shows_in_the_list(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(NET)
+    run("pull", "toy", "--from", str(tmp_path / "net.onnx"))
     next((shelf.cache / "blobs").iterdir()).write_bytes(b"")
     assert run("list").splitlines()[2].split()[-1] == "damaged"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
 from sluice.infra.archives import BadArchive, take_member
 from sluice.infra.catalogue import Package
-
 from tests.shelf import sdist, wheel
 
 NET = b"net" * 1000

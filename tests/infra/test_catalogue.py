@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sluice.infra.catalogue import Hub, Package, catalogue, entry, readable_size
 
 PACKAGED = (

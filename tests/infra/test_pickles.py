@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from sluice.infra.pickles import UnsafePickle, to_safetensors
 
 
