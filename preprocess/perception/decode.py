@@ -15,6 +15,7 @@ import simplejpeg
 
 # Imported for their side effect: Pillow registers only some formats by itself.
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+
 from sluice.preprocess.record import Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -54,7 +55,7 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     name = "JPEG" if image.format == "MPO" else str(image.format)
     with _explaining("the header is damaged"):
         if image.format != "MPO" and getattr(image, "is_animated", False):
-            raise DecodeError(f"animated: a {name} of more than one frame")
+            raise DecodeError(f"animated, or of several pages: a {name} of more than one frame")
     orientation = 1 if name == "TIFF" else _orientation(image)  # Pillow turns TIFFs upright itself
     return Header(name, image.mode, (width, height), orientation, image.info.get("icc_profile"))
 

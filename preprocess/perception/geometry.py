@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+
 from sluice.preprocess.record import Array
 
 ASPECT_TOLERANCE = 0.02

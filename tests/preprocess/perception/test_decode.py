@@ -195,11 +195,11 @@ def test_a_bomb_is_refused_before_it_goes_off(size: tuple[int, int]) -> None:
 def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(DecodeError, match="empty"):
         read_header(b"")
-    with pytest.raises(DecodeError, match=r"none of JPEG, PNG.*<html>"):
+    with pytest.raises(DecodeError, match=r"no readable JPEG, PNG.*<html>"):
         read_header(b"<html>not found</html>")
     svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
     for other in (svg, b"%PDF-1.7", b"%!PS-Adobe-3.0 EPSF-3.0\n", encoded(RGB, "PPM"), encoded(RGB, "ICO")):
-        with pytest.raises(DecodeError, match="none of"):
+        with pytest.raises(DecodeError, match="no readable"):
             read_header(other)
 
 

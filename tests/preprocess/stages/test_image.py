@@ -141,7 +141,7 @@ def test_captions_may_be_missing_unless_asked_for() -> None:
     ("data", "reason"),
     [
         (b"", "empty"),
-        (b"not an image", "none of JPEG"),
+        (b"not an image", "no readable JPEG"),
         (encoded(photograph())[:5000], "damaged or cut JPEG"),
         (encoded(np.full((300, 300), np.nan, np.float32), "TIFF"), "not finite"),
     ],
