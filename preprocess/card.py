@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from sluice.preprocess.manifest import Version
-from sluice.preprocess.record import FIELDS
+from sluice.preprocess.record import field_named
 
 
 def dataset_card(version: Version) -> str:
@@ -35,7 +35,7 @@ def dataset_card(version: Version) -> str:
         "",
         "| field | what it is |",
         "|---|---|",
-        *(f"| `{name}` | {FIELDS[name].describes} |" for name in fields),
+        *(f"| `{name}` | {field_named(name).describes} |" for name in fields),
         "",
         "## Stages",
         "",

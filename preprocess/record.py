@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ class FieldError(ValueError):
 class Field:
     """One field of a record: its name, how it is stored and what a reader may rely on.
 
-    `shape` is "image" (height, width[, channels], the size of `jpg`), "vector" (any shape) or "none" (not an array).
+    `shape` is "image" (height, width[, channels], the size of `jpg`), "vector" (any shape) or "none" (not an array); an
+    empty `dtype` and `channels` 0 promise nothing.
     """
 
     name: str
@@ -132,6 +133,25 @@ FIELDS: dict[str, Field] = {
 }
 
 
+BY_SUFFIX: dict[str, Callable[[str], Field]] = {
+    "jpg": lambda name: _jpeg(name, "an image"),
+    "png": lambda name: _png(name, "", 0, "an image"),
+    "npy": lambda name: Field(name, "", 0, "vector", encode_npy, decode_npy, "an array"),
+    "json": lambda name: _json(name, "a JSON value"),
+    "txt": lambda name: Field(name, "str", 0, "none", str.encode, _text, "a text"),
+}
+
+
+def field_named(name: str) -> Field:
+    """One of ours, or any other by its suffix (jpg, png, npy, json, txt). Raises FieldError for another suffix."""
+    if name in FIELDS:
+        return FIELDS[name]
+    suffix = name.rpartition(".")[2]
+    if suffix not in BY_SUFFIX:
+        raise FieldError(f"the field '{name}' has no known suffix; it must end in {', '.join(BY_SUFFIX)}")
+    return BY_SUFFIX[suffix](name)
+
+
 @dataclass
 class Rejection:
     """Why a record leaves the data set at a stage: a failure, or a filter's word."""
@@ -159,7 +179,7 @@ class Record:
             if name not in self.encoded:
                 raise FieldError(f"record {self.key} has no field '{name}'; it has {', '.join(sorted(self.encoded))}")
             data = self.encoded[name]
-            self.values[name] = data if name.startswith("raw") else FIELDS[name].decode(data)
+            self.values[name] = data if name.startswith("raw") else field_named(name).decode(data)
         return self.values[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -172,7 +192,7 @@ class Record:
     def encode(self, name: str) -> bytes:
         """The bytes of a field, as they go into a shard."""
         if name not in self.encoded:
-            self.encoded[name] = FIELDS[name].encode(self.values[name])
+            self.encoded[name] = field_named(name).encode(self.values[name])
         return self.encoded[name]
 
     def reject(self, reason: str, kind: Literal["failed", "filtered"] = "failed") -> None:
@@ -183,21 +203,21 @@ class Record:
 def check_field(name: str, data: bytes, size: tuple[int, int] | None = None) -> str | None:
     """What is wrong with a field's bytes, or None; `size` is (height, width) of the record's image."""
     try:
-        value = FIELDS[name].decode(data)
+        value = field_named(name).decode(data)
     except (ValueError, cv2.error) as error:
         return f"{name}: does not decode ({error})"
-    return check_value(FIELDS[name], value, size)
+    return check_value(field_named(name), value, size)
 
 
 def check_value(spec: Field, value: Any, size: tuple[int, int] | None) -> str | None:
     """What is wrong with a decoded value, or None."""
     if spec.shape == "none":
         return None
-    if str(value.dtype) != spec.dtype:
+    if spec.dtype and str(value.dtype) != spec.dtype:
         return f"{spec.name}: expected {spec.dtype}, found {value.dtype}"
     if spec.shape == "image":
         channels = 1 if value.ndim == 2 else value.shape[2]
-        if channels != spec.channels:
+        if spec.channels and channels != spec.channels:
             return f"{spec.name}: expected {spec.channels} channel(s), found {channels}"
         if size is not None and value.shape[:2] != size:
             return (
@@ -206,8 +226,3 @@ def check_value(spec: Field, value: Any, size: tuple[int, int] | None) -> str | 
     elif not np.isfinite(value).all():
         return f"{spec.name}: holds values that are not finite"
     return None
-
-
-def describe(fields: Mapping[str, Field] = FIELDS) -> list[tuple[str, str]]:
-    """(name, meaning) of every field, for cards and docs."""
-    return [(f.name, f.describes) for f in fields.values()]

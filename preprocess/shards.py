@@ -68,25 +68,36 @@ def write_shard(path: Path, records: Iterable[tuple[str, Mapping[str, bytes]]]) 
 def read_shard(
     stream: BinaryIO, fields: Collection[str] | None = None, name: str = "the shard"
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(key, fields) of each record, streaming; only `fields` where given. Links and directories are refused."""
+    """(key, fields) of each record, streaming; only `fields` where given.
+
+    Raises ShardError for links and directories, and for a tar that is cut or damaged.
+    """
     key, record = "", dict[str, bytes]()
-    try:
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as tar:
-            for member in tar:
-                member_key, _, field = member.name.partition(".")
-                if not member.isreg() or not field:
-                    raise ShardError(f"{name}: '{member.name}' is not a record's field")
-                if member_key != key:
-                    if key:
-                        yield key, record
-                    key, record = member_key, {}
-                if fields is None or field in fields:
-                    data = tar.extractfile(member)
-                    record[field] = data.read() if data else b""
-    except tarfile.TarError as error:
-        raise ShardError(f"{name}: not a whole tar ({error})") from error
+    for member, data in _members(stream, name):
+        member_key, _, field = member.partition(".")
+        if member_key != key:
+            if key:
+                yield key, record
+            key, record = member_key, {}
+        if fields is None or field in fields:
+            record[field] = data
     if key:
         yield key, record
+
+
+def _members(stream: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
+    while (header := stream.read(BLOCK)) != bytes(BLOCK):
+        try:
+            member = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
+        except tarfile.TarError as error:
+            raise ShardError(f"{name}: not a whole tar ({error})") from error
+        if not member.isreg() or "." not in member.name:
+            raise ShardError(f"{name}: '{member.name}' is not a record's field")
+        data = stream.read(member.size)
+        padding = stream.read(-member.size % BLOCK)
+        if len(data) + len(padding) < member.size + (-member.size % BLOCK):
+            raise ShardError(f"{name}: not a whole tar (it ends within '{member.name}')")
+        yield member.name, data
 
 
 def join(

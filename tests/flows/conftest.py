@@ -1,0 +1,84 @@
+"""A local Ray of four slots for all tests of flows, plugins that workers find, pictures, and builds in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from sluice.flows.dataset import build_dataset
+from sluice.flows.indexing import scan_runner
+from sluice.flows.session import ray_session
+from sluice.preprocess.build import Build, prepare
+from sluice.preprocess.config import DatasetConfig
+from sluice.preprocess.manifest import Version
+
+PLUGINS = Path(__file__).parents[1] / "plugins"
+THIN = {"image": {"size": 64, "min_side": 16}, "canny": {}, "depth": {"model": "cue"}}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plugins() -> Iterator[None]:
+    """Workers (and subprocesses) find the stages of tests/plugins, as they would find an installed package's."""
+    patch = pytest.MonkeyPatch()
+    patch.syspath_prepend(str(PLUGINS))
+    patch.setenv("PYTHONPATH", str(PLUGINS), prepend=os.pathsep)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def ray4(plugins: None) -> Iterator[None]:
+    """One local Ray of four slots, started once."""
+    with ray_session(None, 4):
+        yield
+
+
+def picture(seed: int, size: int = 80) -> np.ndarray:
+    """A picture that no other seed gives: coarse colours, smoothly enlarged."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (5, 6, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (size * 5 // 4, size), interpolation=cv2.INTER_CUBIC)
+
+
+def write_pictures(folder: Path, seeds: range | list[int], size: int = 80) -> None:
+    """Pictures `00000.jpg` and so on, each with a caption."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        cv2.imwrite(str(folder / f"{seed:05}.jpg"), picture(seed, size))
+        (folder / f"{seed:05}.txt").write_text(f"picture {seed}")
+
+
+def config_for(source: Path | str, out: Path | str, **values: Any) -> DatasetConfig:
+    """A small configuration of cheap stages; `values` override it."""
+    plain = {"name": "made", "source": {"kind": "folder", "uri": str(source)}, "out": str(out), "stages": THIN}
+    return DatasetConfig.model_validate({**plain, "shard_size": 10, **values})
+
+
+@pytest.fixture
+def build(ray4: None) -> Callable[..., tuple[Build, Version, str]]:
+    """`build(config, **options)`: a whole build in this process; the build, its version, and what it printed."""
+
+    def run(config: DatasetConfig, prune: bool = False, **options: Any) -> tuple[Build, Version, str]:
+        said = io.StringIO()
+        prepared = prepare(config, scan_runner(None, None), prune)
+        version = build_dataset(prepared, Console(file=said, width=200), **options)
+        return prepared, version, said.getvalue()
+
+    return run
+
+
+def tree(out: Path) -> dict[str, str]:
+    """Path -> SHA-256 of everything whose bytes are promised: stage tars, sidecars, versions with all their files."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and (path.suffix == ".tar" or "datasets" in path.parts) and "plan" not in path.parts
+    }

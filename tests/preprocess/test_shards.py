@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from sluice.preprocess.shards import ShardError, join, read_shard, write_shard
+
+RECORDS = [("0a", {"jpg": b"image", "txt": b""}), ("0b", {"txt": b"words", "jpg": b"x" * 600})]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    written = write_shard(tmp_path / "a.tar", RECORDS)
+    data = (tmp_path / "a.tar").read_bytes()
+    assert list(read_shard(io.BytesIO(data))) == [(k, dict(sorted(f.items()))) for k, f in RECORDS]
+    assert written.records == 2
+    assert written.size == len(data)
+    assert written.digest == hashlib.sha256(data).hexdigest()
+    assert written.field_bytes == {"jpg": 605, "txt": 5}
+
+
+def test_bytes_depend_on_nothing_but_the_records(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", RECORDS)
+    write_shard(tmp_path / "b.tar", [(k, dict(reversed(f.items()))) for k, f in RECORDS])
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_pythons_own_tar_reader_agrees(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", RECORDS)
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert tar.getnames() == ["0a.jpg", "0a.txt", "0b.jpg", "0b.txt"]
+        assert {(m.mtime, m.uid, m.gid, m.uname, m.mode) for m in tar} == {(0, 0, 0, "", 0o644)}
+
+
+def test_keys_out_of_order_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="'0a' came after '0b'"):
+        write_shard(tmp_path / "a.tar", reversed(RECORDS))
+
+
+def test_only_the_fields_asked_for_are_kept(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", RECORDS)
+    with (tmp_path / "a.tar").open("rb") as stream:
+        assert list(read_shard(stream, {"txt"})) == [("0a", {"txt": b""}), ("0b", {"txt": b"words"})]
+
+
+def test_a_cut_tar_is_an_error(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", RECORDS)
+    data = (tmp_path / "a.tar").read_bytes()
+    with pytest.raises(ShardError, match="not a whole tar"):
+        list(read_shard(io.BytesIO(data[:1100])))
+
+
+def test_a_link_is_refused() -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        link = tarfile.TarInfo("0a.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    with pytest.raises(ShardError, match="not a record's field"):
+        list(read_shard(io.BytesIO(stream.getvalue())))
+
+
+def test_join_keeps_what_every_shard_has() -> None:
+    a = [("1", {"x": b"1"}), ("2", {"x": b"2"}), ("4", {"x": b"4"})]
+    b = [("2", {"y": b"2"}), ("3", {"y": b"3"}), ("4", {"y": b"4"})]
+    assert list(join([iter(a), iter(b)])) == [("2", {"x": b"2", "y": b"2"}), ("4", {"x": b"4", "y": b"4"})]
+    assert list(join([iter(a)])) == a
+    assert list(join([iter(a), iter([])])) == []
