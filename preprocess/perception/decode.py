@@ -83,7 +83,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         try:
             return Image.open(io.BytesIO(data), formats=FORMATS)
         except UnidentifiedImageError as error:
-            raise DecodeError(f"none of {', '.join(FORMATS)}: the file starts with {data[:8]!r}") from error
+            raise DecodeError(f"no readable {', '.join(FORMATS)}: the file starts with {data[:8]!r}") from error
         except Image.DecompressionBombError as error:
             raise DecodeError(f"too many pixels: {error}") from error
 
