@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
 from rich.console import Console
+
 from sluice.flows.progress import BuildProgress
 from sluice.flows.session import prepare_prefect, ray_session
 from sluice.infra.errors import SluiceError
 from sluice.infra.execute import Dispatcher, ExecutionError, Unit
 from sluice.preprocess.build import Build, Commits, pending, read_commits
 from sluice.preprocess.card import dataset_card
-from sluice.preprocess.export import Exported, ExportUnit, export_shard, list_exported
+from sluice.preprocess.export import Exported, export_shard, export_units, list_exported
 from sluice.preprocess.graph import Node, Resources
 from sluice.preprocess.manifest import Version, is_stored, make_manifest, set_alias, store_version
 from sluice.preprocess.plan import Shard
@@ -166,14 +167,9 @@ def _export_units(build: Build, version: Version, files: Mapping[str, bytes]) ->
     """One unit a shard: plain webdataset tars up to 50 GB, unless the configuration says otherwise."""
     policy = build.config.export
     tars = policy == "always" or (policy == "auto" and version.manifest["bytes"] <= EXPORT_LIMIT_BYTES)
-    outputs: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in pq.read_table(io.BytesIO(files["shards.parquet"])).to_pylist():
-        outputs[row["ordinal"]].append(row)
-    targets = {ordinal: f"{version.prefix}/{version.dataset}-{ordinal:05d}" for ordinal in outputs}
-    return [
-        Unit(f"{EXPORT}/{targets[ordinal]}", EXPORT, ExportUnit(targets[ordinal], rows, tars))
-        for ordinal, rows in sorted(outputs.items())
-    ]
+    rows = pq.read_table(io.BytesIO(files["shards.parquet"])).to_pylist()
+    units = export_units(version, rows, f"{version.prefix}/", tars)
+    return [Unit(f"{EXPORT}/{unit.target}", EXPORT, unit) for unit in units]
 
 
 def stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit], finish: Callable[[], T]) -> T:

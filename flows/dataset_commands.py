@@ -25,6 +25,7 @@ OutOption = Annotated[str | None, typer.Option(help="Where everything goes: a fo
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N shards of the plan.")]
 RetryOption = Annotated[bool, typer.Option("--retry", help="Run what is quarantined again, and nothing else.")]
 PruneOption = Annotated[bool, typer.Option("--prune", help="Let go of images that the source no longer has.")]
+VersionOption = Annotated[str, typer.Option("--version", help="A version's id, its beginning, or an alias.")]
 READY = Path("photos")
 
 
@@ -148,3 +149,29 @@ def run_build(config: DatasetConfig, retry: bool = False, limit: int | None = No
         f"({counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered)"
     )
     console.print(f"{prepared.storage.uri}/{version.prefix}")
+
+
+@app.command()
+def export(
+    to: Annotated[str, typer.Option("--to", help="A folder or s3://bucket/prefix of its own.")],
+    config: ConfigOption = READY,
+    settings: SetOption = None,
+    source: SourceOption = None,
+    out: OutOption = None,
+    version: VersionOption = "latest",
+) -> None:
+    """Write a version as plain webdataset tars elsewhere, with a parquet beside each and the card."""
+    from rich.progress import Progress
+
+    from sluice.infra.storage import storage
+    from sluice.preprocess.export import export_version
+    from sluice.preprocess.manifest import read_version
+
+    resolved = _config(config, settings, source, out)
+    place, target = storage(resolved.out), storage(to)
+    found = read_version(place, resolved.name, version)
+    with Progress(console=console, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("export", total=len(found.manifest["shards"]))
+        exported = export_version(place, found, target, lambda _: bars.advance(bar))
+    records, size = sum(e.records for e in exported), sum(e.size for e in exported)
+    console.print(f"{found.dataset} {found.id}: {records} records, {_size(size)}, in {target.uri}")

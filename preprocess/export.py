@@ -5,17 +5,23 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from sluice.infra.commits import Commit, CommitLog
 from sluice.infra.storage import MissingFile, Storage
+from sluice.preprocess.manifest import Version, read_table
 from sluice.preprocess.output import fetch
 from sluice.preprocess.shards import join, read_shard, write_shard
+
+EXPORTERS = 4
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,35 @@ def scalars(storage: Storage, outputs: Sequence[dict[str, Any]]) -> list[dict[st
         found = {row["key"]: row for row in table}
         merged = found if merged is None else {k: {**v, **found[k]} for k, v in merged.items() if k in found}
     return [row for _, row in sorted((merged or {}).items())]
+
+
+def export_units(version: Version, rows: Sequence[dict[str, Any]], prefix: str, tars: bool) -> list[ExportUnit]:
+    """A unit for each shard of a version, from the rows of its `shards.parquet`."""
+    outputs: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        outputs[row["ordinal"]].append(row)
+    return [
+        ExportUnit(f"{prefix}{version.dataset}-{ordinal:05d}", of_shard, tars)
+        for ordinal, of_shard in sorted(outputs.items())
+    ]
+
+
+def export_version(
+    storage: Storage, version: Version, destination: Storage, done: Callable[[Exported], None]
+) -> list[Exported]:
+    """Merge a whole version into plain tars at the top of another storage, with its card; `done` hears of each one."""
+    units = export_units(version, read_table(storage, version, "shards.parquet"), "", tars=True)
+
+    def run(unit: ExportUnit) -> Exported:
+        exported = export_shard(storage, destination, unit)
+        done(exported)
+        return exported
+
+    with ThreadPoolExecutor(EXPORTERS) as exporters:
+        exported = list(exporters.map(run, units))
+    destination.write("README.md", storage.read(f"{version.prefix}/README.md"))
+    destination.write("export.json", list_exported(exported))
+    return exported
 
 
 def list_exported(exported: Sequence[Exported]) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
+
 from sluice.preprocess.record import Array
 
 WORD = 2**64

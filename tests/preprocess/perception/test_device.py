@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from sluice.preprocess.perception.device import DeviceError, device, dtype
 
 

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from sluice.preprocess.perception.pretrained import ModelFolderError, load_network
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    config = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=8, patch_size=8
+    )
+    CLIPVisionModelWithProjection(config).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def drop(weights: Path, name: str) -> None:
+    kept = {key: value for key, value in load_file(weights).items() if key != name}
+    save_file(kept, weights, metadata={"format": "pt"})
+
+
+def test_a_whole_folder_loads_in_evaluation_mode(folder: Path) -> None:
+    assert not load_network(CLIPVisionModelWithProjection, folder).training
+
+
+def test_a_missing_weight_is_an_error_unless_unused(folder: Path) -> None:
+    drop(folder / "model.safetensors", "visual_projection.weight")
+    with pytest.raises(ModelFolderError, match=r"lacks 1 weights .* \(first: visual_projection.weight\)"):
+        load_network(CLIPVisionModelWithProjection, folder)
+    load_network(CLIPVisionModelWithProjection, folder, unused=r"^visual_projection\.")
+
+
+def test_a_missing_weight_of_a_diffusers_model_is_an_error(tmp_path: Path) -> None:
+    from diffusers import AutoencoderKL
+
+    AutoencoderKL(block_out_channels=(4,), norm_num_groups=2).save_pretrained(tmp_path / "vae")
+    drop(tmp_path / "vae" / "diffusion_pytorch_model.safetensors", "quant_conv.weight")
+    with pytest.raises(ModelFolderError, match=r"quant_conv\.weight"):
+        load_network(AutoencoderKL, tmp_path, subfolder="vae")
+
+
+def test_a_truncated_file_is_an_error_that_names_the_folder(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelFolderError) as caught:
+        load_network(CLIPVisionModelWithProjection, folder)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="which is not a folder"):
+        load_network(CLIPVisionModelWithProjection, tmp_path / "none")
