@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import torch
+
 from sluice.infra.errors import SluiceError
 from sluice.infra.models import find
-
+from tests.preprocess.builds import BuiltVersion, build_here, config_here, write_photos
 from tests.preprocess.onnx_files import Node, write_onnx
 
 
@@ -189,3 +191,17 @@ def _constant(path: Path, input_shape: tuple[int, ...], outputs: dict[str, np.nd
     nodes += [Node("Add", ["nothing", f"{name} value"], [name]) for name in outputs]
     constants = {f"{name} value": array for name, array in outputs.items()} | {"zero": np.zeros((), np.float32)}
     write_onnx(path, input_shape, nodes, constants, {name: array.shape for name, array in outputs.items()})
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Callable[..., BuiltVersion]:
+    """`built(**changes)`: the data set of `config_here(tmp_path, **changes)` on nine photos, built in this process.
+
+    Call it again with other changes, or after changing `tmp_path / "photos"`, and it builds what is left.
+    """
+    write_photos(tmp_path / "photos")
+
+    def make(retry: bool = False, prune: bool = False, limit: int | None = None, **changes: Any) -> BuiltVersion:
+        return build_here(config_here(tmp_path, **changes), retry, prune, limit)
+
+    return make
