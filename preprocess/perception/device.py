@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sluice.infra.errors import SluiceError
+
 if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 
-class DeviceError(RuntimeError):
+class DeviceError(SluiceError):
     """The configuration asks for a device that this machine does not have."""
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sluice.infra.errors import SluiceError
 
-class ModelFolderError(ValueError):
+
+class ModelFolderError(SluiceError):
     """A folder does not hold the model that a stage needs."""
 
 
@@ -23,9 +27,9 @@ def load(loader: Any, folder: Path, *, subfolder: str = "", **options: Any) -> A
             f"{wanted} is to be loaded from {place}, which is not a folder; give a folder as `save_pretrained` writes "
             f"it{f', with the subfolder `{subfolder}`' if subfolder else ''}"
         )
-    _quiet()
     try:
-        return loader.from_pretrained(str(place), local_files_only=True, **options)
+        with _quiet():
+            return loader.from_pretrained(str(place), local_files_only=True, **options)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelFolderError(
@@ -51,10 +55,19 @@ def load_network(loader: Any, folder: Path, *, subfolder: str = "", unused: str 
     return network.eval()
 
 
-def _quiet() -> None:
-    """No loading bars: a log of a thousand actors has no use for them."""
-    import diffusers
-    import transformers
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and load reports: a thousand actors would fill the log, and `load_network` says what is wrong."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
 
-    diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    libraries = (diffusers.utils.logging, transformers.utils.logging)
+    before = [library.get_verbosity() for library in libraries]
+    for library in libraries:
+        library.disable_progress_bar()
+        library.set_verbosity_error()
+    try:
+        yield
+    finally:
+        for library, verbosity in zip(libraries, before, strict=True):
+            library.set_verbosity(verbosity)

@@ -19,8 +19,8 @@ class ClipParameters(LearnedParameters):
 class _ClipStage(Stage[ClipParameters]):
     """CLIP's projected embedding of one image field, float16, not normalised."""
 
-    parameters_type = ClipParameters
     optional = True
+    parameters_type = ClipParameters
     sees: ClassVar[str]
     gives: ClassVar[str]
 

@@ -22,8 +22,8 @@ class Latent(Stage[LatentParameters]):
     """
 
     name = "latent"
-    parameters_type = LatentParameters
     optional = True
+    parameters_type = LatentParameters
     reads = ("jpg",)
     writes = ("latent.npy",)
 

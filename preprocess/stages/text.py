@@ -19,8 +19,8 @@ class Text(Stage[TextParameters]):
     """The text encoder's last hidden state of the caption, float16 `(tokens, width)`, cached for training."""
 
     name = "text"
-    parameters_type = TextParameters
     optional = True
+    parameters_type = TextParameters
     reads = ("txt",)
     writes = ("text.npy",)
 

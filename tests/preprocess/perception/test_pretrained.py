@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -41,6 +42,21 @@ def test_a_missing_weight_of_a_diffusers_model_is_an_error(tmp_path: Path) -> No
     drop(tmp_path / "vae" / "diffusion_pytorch_model.safetensors", "quant_conv.weight")
     with pytest.raises(ModelFolderError, match=r"quant_conv\.weight"):
         load_network(AutoencoderKL, tmp_path, subfolder="vae")
+
+
+def test_the_names_of_published_weights_are_understood(tmp_path: Path) -> None:
+    from diffusers import AutoencoderKL
+
+    vae = AutoencoderKL(block_out_channels=(4,), norm_num_groups=2)
+    vae.save_pretrained(tmp_path / "vae")
+    weights = tmp_path / "vae" / "diffusion_pytorch_model.safetensors"
+    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    renamed = load_file(weights)
+    for now, then in old.items():
+        renamed = {name.replace(now, then): value for name, value in renamed.items()}
+    save_file(renamed, weights, metadata={"format": "pt"})
+    loaded = load_network(AutoencoderKL, tmp_path, subfolder="vae").state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in vae.state_dict().items())
 
 
 def test_a_truncated_file_is_an_error_that_names_the_folder(folder: Path) -> None:
