@@ -19,7 +19,7 @@ from sluice.preprocess.inputs import Inputs
 from sluice.preprocess.measures import measure
 from sluice.preprocess.output import Output, load, quarantine, store
 from sluice.preprocess.plan import Row, Shard, read_rows
-from sluice.preprocess.record import Record
+from sluice.preprocess.record import Record, check_value, field_named
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.sources import Source
 from sluice.preprocess.versions import library_versions
@@ -201,14 +201,23 @@ def run_batch(stage: Stage[Any], records: Sequence[Record], rows: Mapping[str, R
 
 
 def _take(stage: Stage[Any], record: Record, row: Row, output: Output) -> None:
-    missing = [name for name in stage.writes if name not in record]
-    if record.rejection is None and missing:
-        record.reject(f"stage '{stage.name}' did not write {', '.join(missing)}")
+    if record.rejection is None and (wrong := _wrong(stage, record)):
+        record.reject(f"stage '{stage.name}' wrote what a reader may not expect: {wrong}")
     if record.rejection is not None:
         output.quarantined.append(quarantine(row, stage.name, record.rejection.reason, record.rejection.kind))
         return
     output.fields[record.key] = {name: record.encode(name) for name in stage.writes}
     output.scalars[record.key] = measure(record, stage.writes)
+
+
+def _wrong(stage: Stage[Any], record: Record) -> str | None:
+    """What is wrong with the fields that a stage wrote on a record, or None."""
+    missing = [name for name in stage.writes if name not in record]
+    if missing:
+        return f"no {', '.join(missing)}"
+    size = record.values["jpg"].shape[:2] if "jpg" in record.values else None
+    problems = (check_value(field_named(name), record[name], size) for name in stage.writes)
+    return next((problem for problem in problems if problem), None)
 
 
 def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
