@@ -34,6 +34,7 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    logging.getLogger("ray").setLevel(logging.ERROR)
     cores = max(os.cpu_count() or 1, workers or 1)
     local = address is None and "RAY_ADDRESS" not in os.environ
     ray.init(

@@ -55,13 +55,13 @@ def resolve(stages: Sequence[Stage[Any]]) -> tuple[list[Node], list[str]]:
             weights[stage.name] = _weights(stage)
             kept.append(stage)
         except MissingWeights as missing:
+            absent = f"'{stage.model}' is not here (`sluice models pull {stage.model}`)"
             if stage.fallback is not None:
                 instead = type(stage)(stage.parameters.model_copy(update={"model": stage.fallback}))
-                note = f"'{stage.model}' is not here (`sluice models pull {stage.model}`): {stage.fallback} instead"
-                weights[stage.name] = Weights(notes=(note, *instead.marks()))
+                weights[stage.name] = Weights(notes=(f"{absent}: {stage.fallback} instead", *instead.marks()))
                 kept.append(instead)
             elif stage.optional:
-                left_out.append(f"{stage.name} is left out: {missing}")
+                left_out.append(f"{stage.name} is left out: {absent}")
             else:
                 raise MissingWeights(f"stages.{stage.name}: {missing}") from missing
     return build_graph(kept, weights), left_out

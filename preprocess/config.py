@@ -43,7 +43,7 @@ def load_config(
     """Read a YAML file, apply `--source`, `--out` and then each `a.b.c=value`; raises ConfigError."""
     try:
         values = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise ConfigError(f"there is no configuration file {path}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error

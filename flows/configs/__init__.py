@@ -8,4 +8,4 @@ from pathlib import Path
 def find_config(name: Path) -> Path:
     """A configuration file, or one of the ready ones by its name (`photos`, `micontrolnet`, `cnc`)."""
     ready = Path(__file__).parent / f"{name}.yaml"
-    return ready if not name.exists() and len(name.parts) == 1 and ready.exists() else name
+    return ready if not name.is_file() and len(name.parts) == 1 and ready.is_file() else name
