@@ -64,8 +64,9 @@ class LocalStorage:
             return self._entry(file, path, outside=not self._holds(file))
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        if self.root.exists() and not self.root.is_dir():
-            raise StorageError(f"{self.root} is a file where a folder is expected: name the folder that holds it.")
+        with _explained(self.root, "listed"):
+            if self.root.exists() and not self.root.is_dir():
+                raise StorageError(f"{self.root} is a file where a folder is expected: name the folder that holds it.")
         start = checked(prefix, self.uri).rpartition("/")[0] if prefix else ""
         beyond = bool(start) and not self._holds(self.root / start)
         pending = self._children(start)
@@ -160,6 +161,9 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+            raise
     finally:
         os.close(descriptor)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from botocore.exceptions import ClientError, IncompleteReadError
+
 from sluice.infra.s3_connection import Connection
 from sluice.infra.s3_faults import Retry, code_of, passes, positive
 from sluice.infra.s3_multipart import TOKEN, Multipart, md5, sweep, token_of
@@ -57,7 +58,7 @@ class S3Storage:
         return self._get(path)
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
-        return self._get(path, (start, length)) if length else b""
+        return self._get(path, (start, max(length, 1)))[:length]  # S3 has no empty range
 
     def write(self, path: str, data: bytes) -> None:
         key, token = self._key(path), uuid.uuid4().hex

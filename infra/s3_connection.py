@@ -1,4 +1,4 @@
-"""The way to S3: a client for each process, and one retry rule around every request."""
+"""The way to S3: one client for each process and settings, and one retry rule around every request."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError
 from botocore.parsers import ResponseParserError
+
 from sluice.infra.s3_faults import Fault, Retry, explain, passes
 from sluice.infra.storage import StorageError
 
@@ -30,7 +32,7 @@ FIRST_CONTACT = 3
 class Connection:
     """Requests about one bucket, repeated while the fault is one that passes.
 
-    It is pickled without its client and its count. AWS_ENDPOINT_URL is read at once, so that a worker talks to the
+    Its pickle leaves out what it counted. AWS_ENDPOINT_URL is read at once, so that a worker talks to the
     server of the driver that sent it; credentials are never pickled.
     """
 
@@ -38,27 +40,23 @@ class Connection:
         self.bucket, self.retry, self.timeout_s = bucket, retry, timeout_s
         self.endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         self.answered = self.bucket_seen = False
-        self._begin()
-
-    def _begin(self) -> None:
         self.retries = 0
-        self._client: S3Client | None = None
-        self._process = 0
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if k not in ("retries", "_client", "_process", "_lock")}
+        return {name: value for name, value in vars(self).items() if name not in ("retries", "_counting")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._begin()
+        self.retries = 0
+        self._counting = threading.Lock()
 
     def call(self, action: str, uri: str, request: Callable[[S3Client], T]) -> T:
         """The request's result; `action` (a verb) and `uri` name it in the log and in the StorageError raised."""
         attempt = 1
         while True:
             try:
-                result = request(self._connect(uri))
+                result = request(self._client(uri))
             except (ClientError, BotoCoreError, ResponseParserError) as fault:
                 self.answered = self.answered or isinstance(fault, ClientError)
                 if not passes(fault) or attempt >= self._allowed(fault):
@@ -75,7 +73,7 @@ class Connection:
         return min(FIRST_CONTACT, self.retry.attempts) if unreachable else self.retry.attempts
 
     def _wait(self, action: str, uri: str, attempt: int, fault: Fault) -> None:
-        with self._lock:
+        with self._counting:
             self.retries += 1
         wait_s = self.retry.wait_s(attempt)
         message = "could not %s %s (attempt %d of %d), again in %.1f s: %s"
@@ -83,28 +81,31 @@ class Connection:
         time.sleep(wait_s)
 
     def _server(self) -> str:
-        return self._client.meta.endpoint_url if self._client else self.endpoint or "Amazon S3"
+        return self.endpoint or "the default endpoint of S3"
 
-    def _connect(self, uri: str) -> S3Client:
-        """This process's client: a forked parent's sockets must not be shared."""
-        with self._lock:
-            if self._client is None or self._process != os.getpid():
-                self._client, self._process = self._new_client(uri), os.getpid()
-            return self._client
-
-    def _new_client(self, uri: str) -> S3Client:
-        config = Config(
-            retries={"total_max_attempts": 1},
-            connect_timeout=min(10.0, self.timeout_s),
-            read_timeout=self.timeout_s,
-            max_pool_connections=CONNECTIONS,
-            # Some servers answer a range with the whole object's checksum.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
+    def _client(self, uri: str) -> S3Client:
+        settings = frozenset((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
         try:
-            return boto3.session.Session().client("s3", endpoint_url=self.endpoint, config=config)
+            return _client(self.endpoint, self.timeout_s, settings, os.getpid())
         except ValueError as error:
             raise StorageError(
                 f"{uri} cannot be reached: {error}. AWS_ENDPOINT_URL must look like https://host:port."
             ) from error
+
+
+@lru_cache(maxsize=8)
+def _client(endpoint: str | None, timeout_s: float, settings: Hashable, process: int) -> S3Client:  # noqa: ARG001
+    """One client for all storages with the same settings: it takes a fifth of a second to make.
+
+    The process is among the settings because a forked child must not use its parent's sockets.
+    """
+    config = Config(
+        retries={"total_max_attempts": 1},
+        connect_timeout=min(10.0, timeout_s),
+        read_timeout=timeout_s,
+        max_pool_connections=CONNECTIONS,
+        # Some servers answer a range with the whole object's checksum.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)

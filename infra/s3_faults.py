@@ -19,6 +19,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.parsers import ResponseParserError
+
 from sluice.infra.storage import MissingBucket, MissingFile, NoSpace, PermissionDenied, StorageError
 
 Fault = ClientError | BotoCoreError | ResponseParserError

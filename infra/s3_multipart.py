@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+
 from sluice.infra.s3_connection import Connection
 from sluice.infra.s3_faults import code_of
 from sluice.infra.storage import StorageError

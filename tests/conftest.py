@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +20,15 @@ def moto_server() -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
-def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def rclone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where rclone keeps its buckets, as folders of real files."""
+    return tmp_path_factory.mktemp("rclone")
+
+
+@pytest.fixture(scope="session")
+def rclone_server(rclone_folder: Path) -> Iterator[S3Server]:
     """Like `moto_server`, with real files on disk and checked signatures."""
-    with servers.rclone(tmp_path_factory.mktemp("rclone")) as server:
+    with servers.rclone(rclone_folder) as server:
         yield server
 
 
@@ -29,5 +36,13 @@ def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server
 def fault_proxy(rclone_server: S3Server) -> Iterator[FaultProxy]:
     """A misbehaving proxy before rclone: `with fault_proxy.dealing(seeded(0.2, seed=1)): ...`, then its `counts`."""
     proxy = FaultProxy(rclone_server)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="session")
+def moto_fault_proxy(moto_server: S3Server) -> Iterator[FaultProxy]:
+    """The same before moto."""
+    proxy = FaultProxy(moto_server)
     yield proxy
     proxy.close()

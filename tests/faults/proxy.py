@@ -6,6 +6,7 @@ import http.client
 import random
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.faults.servers import S3Server
@@ -76,10 +78,12 @@ def seeded(rate: float, seed: int, faults: Sequence[Fault] = PASSING) -> Plan:
 class FaultProxy:
     """An HTTP endpoint before `server`; `counts` says which faults were dealt, `requests` how many came in all."""
 
-    def __init__(self, server: S3Server, slow_s: float = 0.1) -> None:
-        self.server, self.slow_s = server, slow_s
+    def __init__(self, server: S3Server) -> None:
+        self.server = server
         self.counts: Counter[Fault] = Counter()
         self.requests = 0
+        self.closed = False
+        self.slow_s = 0.0
         self._plan: Plan = nothing
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -98,10 +102,10 @@ class FaultProxy:
         return sum(count for fault, count in self.counts.items() if fault is not Fault.SLOW)
 
     @contextmanager
-    def dealing(self, plan: Plan) -> Iterator[FaultProxy]:
-        """Deal faults by this plan while the block runs; counts start from nothing."""
+    def dealing(self, plan: Plan, slow_s: float = 0.05) -> Iterator[FaultProxy]:
+        """Deal faults by this plan while the block runs; counts start from nothing, slow answers take this long."""
         with self._lock:
-            self._plan, self.requests, self.counts = plan, 0, Counter()
+            self._plan, self.slow_s, self.requests, self.counts = plan, slow_s, 0, Counter()
         try:
             yield self
         finally:
@@ -118,6 +122,8 @@ class FaultProxy:
             self.counts[fault] += 1
 
     def close(self) -> None:
+        """Take the endpoint away: connections that are still open are reset when they are used."""
+        self.closed = True
         self._http.shutdown()
         self._http.server_close()
 
@@ -127,8 +133,10 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     proxy: FaultProxy
 
-    def handle_error(self, *_: object) -> None:
-        """Clients that hang up are this proxy's daily bread."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are this proxy's daily bread; anything else is shown."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -141,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         proxy = self.server.proxy
+        if proxy.closed:
+            return self._hang_up(reset=True)
         length = int(self.headers.get("Content-Length", 0))
         fault = _possible(proxy.draw(self.command, self.path), length)
         if fault is Fault.RESET:
@@ -168,17 +178,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.proxy.count(Fault.LOST)
             return self._hang_up(reset=True)
         length = reply.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(content))
-        kept = [(n, v) for n, v in reply.getheaders() if n.lower() not in BY_HOP]
-        lines = [
-            f"HTTP/1.1 {reply.status} {reply.reason}",
-            *(f"{n}: {v}" for n, v in kept),
-            f"Content-Length: {length}",
-        ]
+        kept = [(name, value) for name, value in reply.getheaders() if name.lower() not in BY_HOP]
+        headers = [f"{name}: {value}" for name, value in [*kept, ("Content-Length", length)]]
+        head = "\r\n".join([f"HTTP/1.1 {reply.status} {reply.reason}", *headers, "", ""]).encode("latin-1")
         if fault is Fault.CUT:
             self.server.proxy.count(fault)
-            content = content[: len(content) // 2]
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + content)
-        return self._hang_up(reset=False) if fault is Fault.CUT else None
+            self.wfile.write(head + content[: len(content) // 2])
+            return self._hang_up(reset=False)
+        self.wfile.write(head + content)
+        return None
 
     def _forward(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         upstream = http.client.HTTPConnection(urlsplit(self.server.proxy.server.endpoint).netloc, timeout=60)

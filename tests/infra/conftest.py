@@ -1,0 +1,65 @@
+"""A storage of every kind: a folder, two S3 servers, and both of them behind the proxy that misbehaves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from sluice.infra.local import LocalStorage
+from sluice.infra.s3 import S3Storage
+from sluice.infra.s3_faults import Retry
+from sluice.infra.storage import Storage
+from tests.faults.proxy import FaultProxy, seeded
+from tests.faults.servers import S3Server
+
+QUICK = Retry(attempts=12, first_s=0.005, longest_s=0.05)
+
+
+class MakeS3(Protocol):
+    """Makes an empty S3 storage on a server or behind a proxy, with short waits between its attempts."""
+
+    def __call__(self, place: S3Server | FaultProxy, retry: Retry = QUICK, timeout_s: float = 20) -> S3Storage: ...
+
+
+@cache
+def bucket_of(server: S3Server) -> str:
+    return server.new_bucket()
+
+
+@pytest.fixture
+def make_s3(monkeypatch: pytest.MonkeyPatch) -> MakeS3:
+    def make(place: S3Server | FaultProxy, retry: Retry = QUICK, timeout_s: float = 20) -> S3Storage:
+        for name, value in place.environment.items():
+            monkeypatch.setenv(name, value)
+        server = place.server if isinstance(place, FaultProxy) else place
+        return S3Storage(bucket_of(server), f"über uns/{uuid.uuid4().hex}", retry, timeout_s)
+
+    return make
+
+
+@pytest.fixture(params=("local", "moto_server", "rclone_server", "moto_fault_proxy", "fault_proxy"))
+def place(request: pytest.FixtureRequest, tmp_path: Path, make_s3: MakeS3) -> Iterator[Storage]:
+    """An empty storage. With faults, every fault dealt that needs a retry must have been counted as one."""
+    if request.param == "local":
+        yield LocalStorage(tmp_path / "root")
+        return
+    server: S3Server | FaultProxy = request.getfixturevalue(request.param)
+    storage = make_s3(server)
+    if isinstance(server, S3Server):
+        yield storage
+        return
+    with server.dealing(seeded(0.25, seed=3)):
+        yield storage
+        assert storage.retries == server.retried
+
+
+@pytest.fixture(params=("moto_fault_proxy", "fault_proxy"))
+def proxy(request: pytest.FixtureRequest) -> FaultProxy:
+    """The misbehaving proxy, before one server and before the other."""
+    proxy: FaultProxy = request.getfixturevalue(request.param)
+    return proxy

@@ -1,0 +1,223 @@
+"""What only a local folder has: links, odd names, full disks, permissions, crashes in the middle of a write."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sluice.infra.local import TEMPORARY, LocalStorage
+from sluice.infra.storage import MissingFile, StorageError, storage
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    return tmp_path / "root"
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_links_that_leave_the_root_are_marked(root: Path) -> None:
+    outside = root.parent / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    (root / "real").write_bytes(b"real")
+    (root / "folder").mkdir()
+    (root / "folder" / "up").symlink_to("../real")
+    (root / "again").symlink_to("folder")
+    (root / "file").symlink_to(outside / "secret")
+    (root / "all").symlink_to(outside)
+    (root / "nothing").symlink_to(root / "gone")
+    (root / "self").symlink_to("self")
+    local = LocalStorage(root)
+    found = {entry.path: entry.outside for entry in local.list()}
+    assert found == {
+        "all": True, "file": True, "folder/up": False, "nothing": False, "real": False, "self": False,
+    }  # fmt: skip
+    assert {path: local.head(path).outside for path in found} == found  # type: ignore[union-attr]
+    assert local.head("all/secret").outside  # type: ignore[union-attr]
+    assert [(entry.path, entry.outside) for entry in local.list("all/")] == [("all/secret", True)]
+    for broken in ("nothing", "self"):
+        with pytest.raises(MissingFile):
+            local.read(broken)
+
+
+def test_a_root_reached_through_a_link_is_inside(root: Path) -> None:
+    (root / "a").write_bytes(b"")
+    (root.parent / "link").symlink_to(root)
+    assert [entry.outside for entry in LocalStorage(root.parent / "link").list()] == [False]
+
+
+@pytest.mark.parametrize("name", [b"new\nline", b"tab\t", "日本".encode(), b"not utf-8 \xff\xfe", b"*?[x]", b" "])
+def test_odd_names_work(root: Path, name: bytes) -> None:
+    path = os.fsdecode(name)
+    local = LocalStorage(root)
+    local.write(f"{path}/{path}", b"x")
+    assert [entry.path for entry in local.list()] == [f"{path}/{path}"]
+    assert local.read(f"{path}/{path}") == b"x"
+    local.delete([f"{path}/{path}"])
+    assert not [*local.list()]
+
+
+def test_pipes_and_folders_are_no_files(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "empty").mkdir()
+    local = LocalStorage(root)
+    assert [*local.list()] == []
+    assert local.head("pipe") is None
+    assert local.head("empty") is None
+
+
+def test_a_stamp_changes_with_the_content(root: Path) -> None:
+    local = LocalStorage(root)
+    local.write("a", b"one")
+    os.utime(root / "a", ns=(0, 1_000_000_001))
+    assert local.head("a").stamp == "1000000001-3"  # type: ignore[union-attr]
+
+
+def test_a_relative_root_stays_where_it_was(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root.parent)
+    local = LocalStorage(Path("root"))
+    monkeypatch.chdir("/")
+    local.write("a", b"x")
+    assert (root / "a").read_bytes() == b"x"
+
+
+def test_a_file_for_a_root_is_explained(root: Path) -> None:
+    (root / "a").write_bytes(b"")
+    with pytest.raises(StorageError, match="is a file where a folder is expected"):
+        [*storage(root / "a").list()]
+    with pytest.raises(StorageError, match="a/b could not be written"):
+        storage(root / "a").write("b", b"")
+
+
+def test_readers_see_the_old_file_or_the_new(root: Path) -> None:
+    local = LocalStorage(root)
+    contents = [bytes([n]) * 300_000 for n in range(2)]
+    local.write("a", contents[0])
+    done = threading.Event()
+
+    def keep_writing() -> None:
+        for n in range(60):
+            local.write("a", contents[n % 2])
+        done.set()
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    while not done.is_set():
+        assert local.read("a") in contents
+        assert [entry.path for entry in local.list()] == ["a"]
+    writer.join()
+
+
+def test_a_killed_writer_leaves_nothing_to_see(root: Path) -> None:
+    (root / "a").write_bytes(b"old")
+    code = f"""
+import os, signal
+from sluice.infra.local import LocalStorage
+with LocalStorage({str(root)!r})._replacing("a", 10) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run(code).returncode == -signal.SIGKILL
+    local = LocalStorage(root)
+    assert [entry.path for entry in local.list()] == ["a"]
+    assert local.read("a") == b"old"
+    left = [*root.glob(TEMPORARY + "*")]
+    assert len(left) == 1
+    assert local.sweep(older_than_s=3600) == 0
+    os.utime(left[0], (0, 0))
+    assert local.sweep(older_than_s=3600) == 1
+    assert [*root.iterdir()] == [root / "a"]
+
+
+FILL = """
+import resource, sys
+from pathlib import Path
+from sluice.infra.local import LocalStorage
+from sluice.infra.storage import NoSpace
+root, limit, local = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+local.write_bytes(bytes(3_000_000))
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+storage = LocalStorage(root)
+storage.write("kept", b"kept")
+for put in (lambda: storage.write("deep/big", bytes(3_000_000)), lambda: storage.upload("deep/big", local)):
+    try:
+        put()
+    except NoSpace as error:
+        print(error)
+assert [e.path for e in storage.list()] == ["kept"]
+"""
+
+
+def no_space_messages(root: Path, limit: int) -> list[str]:
+    done = run(FILL, str(root), str(limit), str(root.parent / "local"))
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["kept"]
+    return done.stdout.splitlines()
+
+
+def test_a_file_size_limit_is_no_space(root: Path) -> None:
+    messages = no_space_messages(root, limit=1_000_000)
+    assert len(messages) == 2
+    assert all(str(root / "deep/big") in message and "ulimit -f" in message for message in messages)
+
+
+@pytest.fixture
+def small_disk(root: Path) -> Iterator[Path]:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(root)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"FULL DISK NOT TESTED: a small tmpfs cannot be mounted here ({mounted.stderr.strip()})")
+    yield root
+    subprocess.run(["umount", str(root)], check=True)
+
+
+def test_a_full_disk_is_no_space(small_disk: Path) -> None:
+    messages = no_space_messages(small_disk, limit=0)
+    assert len(messages) == 2
+    assert all("the disk is full" in message and "it resumes" in message for message in messages)
+
+
+DENIED = """
+import os, sys
+from sluice.infra.local import LocalStorage
+from sluice.infra.storage import PermissionDenied
+if os.geteuid() == 0:
+    os.seteuid(65534)
+storage = LocalStorage(sys.argv[1])
+attempts = [lambda: storage.read("locked"), lambda: storage.write("new", b"x"), lambda: [*storage.list("shut/")]]
+for attempt in [*attempts, lambda: storage.delete(["locked"])]:
+    try:
+        attempt()
+    except PermissionDenied as error:
+        print(error)
+"""
+
+
+def test_what_permissions_forbid_is_named() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        root = Path(folder)
+        (root / "locked").write_bytes(b"x")
+        (root / "shut").mkdir()
+        for path, mode in ((root / "locked", 0), (root / "shut", 0), (root, 0o555)):
+            path.chmod(mode)
+        messages = run(DENIED, folder).stdout.splitlines()
+        root.chmod(0o755)
+        (root / "shut").chmod(0o755)
+    started = [f"{root}/locked could not be read", f"{root}/new could not be written"]
+    started += [f"{root}/shut could not be listed", f"{root}/locked could not be deleted"]
+    assert [message.split(":")[0] for message in messages] == started
