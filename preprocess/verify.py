@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from pyarrow import ArrowException
 
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.export import Exported
 from sluice.preprocess.manifest import Counts, Version
+from sluice.preprocess.parallel import in_threads
 from sluice.preprocess.plan import Shard
 from sluice.preprocess.problems import Problem
 from sluice.preprocess.reading import StageOutput, find_rows, plan_prefix, planned_rows, shard_outputs, table_rows
@@ -24,8 +23,6 @@ from sluice.preprocess.shards import ShardError
 from sluice.preprocess.verify_export import ExportCheck, load_export, rewrite
 from sluice.preprocess.verify_shard import ShardCheck, StageFacts
 
-T = TypeVar("T")
-R = TypeVar("R")
 Progress = Callable[[int, int], None]
 
 
@@ -48,7 +45,7 @@ def verify(
         return [*found, Problem(f"{version.prefix}/manifest.json", f"cannot be used: {error!r}", rewrite(version))]
     shards = len(version.manifest["shards"])
     outputs = shard_outputs(storage, version)
-    for done, problems in enumerate(_in_threads(check.shard, outputs, workers or os.cpu_count() or 1), start=1):
+    for done, problems in enumerate(in_threads(check.shard, outputs, workers), start=1):
         found += problems
         if progress is not None:
             progress(done, shards)
@@ -99,21 +96,6 @@ def _open(storage: Storage, version: Version, exported: Mapping[str, Exported] |
         left_out[entry["shard"]][entry["key"]] = entry["stage"]
     rows = find_rows(storage, version, {shard for _, shard, _ in version.manifest["shards"]})
     return VersionCheck(storage, version, exported, stages, dict(left_out), rows)
-
-
-def _in_threads(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """The results in order, with at most two items waiting for each thread."""
-    pool = ThreadPoolExecutor(workers)
-    waiting: deque[Future[R]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+"""What `sluice dataset verify` and `diff` print."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from sluice.preprocess.diff import Diff
+from sluice.preprocess.drift import Drift
+from sluice.preprocess.manifest import Version
+from sluice.preprocess.problems import Problem
+
+SHOWN_KEYS = 3
+
+
+def show_problems(version: Version, problems: Sequence[Problem]) -> str:
+    """A line for each problem with its remedy below, or that the version is whole."""
+    counts = version.manifest["counts"]
+    if not problems:
+        return (
+            f"{version.dataset} {version.id} is whole: {counts['records']} records in "
+            f"{len(version.manifest['shards'])} shards, every tar as committed, every field as promised."
+        )
+    many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"{problem.path}\n  {problem.what}\n  To mend it, {problem.remedy}." for problem in problems]
+    return "\n".join([f"{version.dataset} {version.id} has {many}:", *lines])
+
+
+def show_diff(diff: Diff) -> Iterator[RenderableType]:
+    """The parts of a report: records, causes, stages, drift."""
+    yield f"{diff.a} -> {diff.b}: {diff.records[0]} -> {diff.records[1]} records; " + (
+        f"{diff.same_shards} of {diff.shards} shards are the same"
+    )
+    yield from _settings(diff)
+    for name, keys in (("added", diff.added), ("removed", diff.removed)):
+        yield f"{len(keys)} {name}"
+        yield from _by_cause(keys)
+    yield f"{len(diff.changed)} changed"
+    yield from (f"  {len(keys)} in {fields}: {_some(keys)}" for fields, keys in _by_fields(diff).items())
+    yield from (f"  {count} by {cause}" for cause, count in diff.causes.items())
+    if diff.drift:
+        yield _drift_table(diff.drift)
+
+
+def _settings(diff: Diff) -> Iterator[str]:
+    yield from (f"stage {change}" for change in diff.stages)
+    yield from (f"source: {knob}" for knob in diff.source)
+    for what, fields in (("new", diff.new_fields), ("lost", diff.lost_fields)):
+        if fields:
+            yield f"{what} fields: {', '.join(fields)}"
+
+
+def _by_cause(keys: Mapping[str, str]) -> Iterator[str]:
+    causes: dict[str, list[str]] = defaultdict(list)
+    for key, cause in keys.items():
+        causes[cause].append(key)
+    for cause, same in causes.items():
+        yield f"  {len(same)} {cause}: {_some(same)}"
+
+
+def _by_fields(diff: Diff) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for key, fields in diff.changed.items():
+        groups[", ".join(fields)].append(key)
+    return groups
+
+
+def _some(keys: Collection[str]) -> str:
+    shown = list(keys)[:SHOWN_KEYS]
+    return ", ".join([*shown, "..."] if len(keys) > len(shown) else shown)
+
+
+def _drift_table(drifts: Sequence[Drift]) -> Table:
+    table = Table(title="Drift (mean; 5%, 50%, 95%; Kolmogorov-Smirnov)", title_justify="left")
+    for column in ("scalar", "mean", "", "quantiles", "", "distance", "p"):
+        table.add_column(column, justify="left" if column == "scalar" else "right")
+    for drift in sorted(drifts, key=lambda d: -d.statistic):
+        quantiles = [" ".join(f"{q:.4g}" for q in side) for side in drift.quantiles]
+        means = [f"{mean:.4g}" for mean in drift.mean]
+        table.add_row(drift.scalar, *means, *quantiles, f"{drift.statistic:.3f}", f"{drift.p_value:.2g}")
+    return table
