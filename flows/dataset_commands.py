@@ -13,7 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from sluice.preprocess.build import Build
     from sluice.preprocess.config import DatasetConfig
-    from sluice.preprocess.explain import StagePlan
+    from sluice.preprocess.forecast import StagePlan
 
 app = typer.Typer(no_args_is_help=True, help="Images to verified webdataset shards.")
 console = Console(soft_wrap=True)
@@ -57,11 +57,11 @@ def plan(
 ) -> None:
     """Say what a build would run and why; brings the index up to date and runs nothing else."""
     from sluice.preprocess.build import read_commits
-    from sluice.preprocess.explain import explain
+    from sluice.preprocess.forecast import forecast
 
     build = _prepare(_config(config, settings, source, out), prune)
     shards = build.plan.shards[:limit]
-    stages = explain(build, read_commits(build), shards, retry)
+    stages = forecast(build, read_commits(build), shards, retry)
     console.print(_summary(build, len(shards)))
     console.print(_table(stages))
     for stage in stages:
