@@ -21,8 +21,8 @@ def show_problems(version: Version, problems: Sequence[Problem]) -> str:
     counts = version.manifest["counts"]
     if not problems:
         return (
-            f"{version.dataset} {version.id} is whole: {counts['records']} records in "
-            f"{len(version.manifest['shards'])} shards, every tar as committed, every field as promised."
+            f"{version.dataset} {version.id} is whole (records: {counts['records']}, shards: "
+            f"{len(version.manifest['shards'])}): every tar is as it was committed, every field as promised."
         )
     many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = [f"{problem.path}\n  {problem.what}\n  To mend it, {problem.remedy}." for problem in problems]
@@ -74,11 +74,17 @@ def _some(keys: Collection[str]) -> str:
 
 
 def _drift_table(drifts: Sequence[Drift]) -> Table:
-    table = Table(title="Drift (mean; 5%, 50%, 95%; Kolmogorov-Smirnov)", title_justify="left")
-    for column in ("scalar", "mean", "", "quantiles", "", "distance", "p"):
-        table.add_column(column, justify="left" if column == "scalar" else "right")
+    """The scalars that moved most first; a value that stayed is written once."""
+    table = Table(title="Drift: mean, quantiles, Kolmogorov-Smirnov's statistic (KS) and p", title_justify="left")
+    table.add_column("scalar", no_wrap=True)
+    for column in ("mean", "5%", "50%", "95%", "KS", "p"):
+        table.add_column(column, justify="right")
     for drift in sorted(drifts, key=lambda d: -d.statistic):
-        quantiles = [" ".join(f"{q:.4g}" for q in side) for side in drift.quantiles]
-        means = [f"{mean:.4g}" for mean in drift.mean]
-        table.add_row(drift.scalar, *means, *quantiles, f"{drift.statistic:.3f}", f"{drift.p_value:.2g}")
+        moved = [drift.mean, *zip(*drift.quantiles, strict=True)]
+        cells = [_from_to(f"{before:.3g}", f"{after:.3g}") for before, after in moved]
+        table.add_row(drift.scalar, *cells, f"{drift.statistic:.3f}", f"{drift.p_value:.2g}")
     return table
+
+
+def _from_to(before: str, after: str) -> str:
+    return before if before == after else f"{before} -> {after}"

@@ -58,7 +58,7 @@ def diff(
 
     Shards of equal digests are not read; of others, only the tars that differ are, as streams. Rows of shards that
     only one of the versions has are held in memory. Drift is measured on at most 1,000 shards of each version.
-    Raises ShardError, MissingFile where a version is damaged.
+    Raises ShardError where a version is damaged.
     """
     before, after = open_side(storage, a), open_side(storage, b)
     changes = stage_changes(a.manifest, b.manifest)

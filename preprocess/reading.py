@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow.parquet as pq
 
-from sluice.infra.storage import Storage
+from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.manifest import Version
 from sluice.preprocess.output import HASH_BLOCK
 from sluice.preprocess.plan import Row, Shard, read_plan, read_rows, shard_id
@@ -76,12 +76,16 @@ def shard_outputs(storage: Storage, version: Version) -> Iterator[list[StageOutp
 def stream_output(
     storage: Storage, output: StageOutput, fields: Collection[str] | None = None
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(key, fields) of each record. Raises ShardError at the end where the bytes are not what the version says."""
-    with storage.open(output.file) as raw:
+    """(key, fields) of each record. Raises ShardError where the tar is missing or, at the end, not what was written."""
+    try:
+        raw = storage.open(output.file)
+    except MissingFile as error:
+        raise ShardError(f"{storage.uri}/{output.file} is missing; `sluice dataset verify` says what to do") from error
+    with raw:
         stream = Digested(raw)
         yield from read_shard(cast(BinaryIO, stream), fields, output.file)
         if stream.finish() != output.digest:
-            raise ShardError(f"{storage.uri}/{output.file} is damaged; `sluice dataset verify` says more")
+            raise ShardError(f"{storage.uri}/{output.file} is damaged; `sluice dataset verify` says what to do")
 
 
 def plan_prefix(version: Version) -> str:
