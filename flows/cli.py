@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +47,7 @@ def demo(
 ) -> None:
     """Real photographs to webdataset shards and a page, on this machine."""
     from rich.console import Console
+
     from sluice.flows.demo import run_demo
 
     run_demo(folder, Console(soft_wrap=True))
@@ -55,8 +57,12 @@ def main() -> None:
     """Run a command. Exit 2 for the user's mistakes, 1 for failed runs, 130 when interrupted."""
     from sluice.infra.errors import SluiceError
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends a job of a cluster is a Ctrl-C to us
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # Typer turns a Ctrl-C into its exit code, and does not exit
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
     except (KeyboardInterrupt, typer.Abort):
         _end("\nInterrupted. What is done is kept: the same command goes on from there.", INTERRUPTED)
     except (SluiceError, OSError) as error:

@@ -13,15 +13,16 @@ from typing import Any, TypeVar
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from sluice.flows.prefect_server import prefect_server
 from sluice.flows.progress import BuildProgress
-from sluice.flows.session import prepare_prefect, ray_session
+from sluice.flows.session import ray_session
 from sluice.infra.errors import SluiceError
 from sluice.infra.execute import Dispatcher, ExecutionError, Unit
 from sluice.preprocess.build import Build, Commits, pending, read_commits
 from sluice.preprocess.card import dataset_card
-from sluice.preprocess.export import Exported, export_shard, export_units, list_exported
+from sluice.preprocess.export import Exported, export_shard, export_units, is_whole, list_exported
 from sluice.preprocess.graph import Node, Resources
-from sluice.preprocess.manifest import Version, is_stored, make_manifest, set_alias, store_version
+from sluice.preprocess.manifest import Version, make_manifest, set_alias, store_version
 from sluice.preprocess.plan import Shard
 from sluice.preprocess.work import StageUnit, StageWork, failures
 
@@ -87,7 +88,7 @@ def build_dataset(build: Build, console: Console, retry: bool = False, limit: in
     left = list(pending(build, commits, shards, retry))
     if not left:
         version, _ = make_manifest(build, commits, shards)
-        if is_stored(build.storage, version):
+        if is_whole(build.storage, version):
             set_alias(build.storage, version, "latest")
             return version
     tally = Tally(math.ceil(build.config.max_failures * sum(s.records for s in shards)), {})
@@ -144,6 +145,7 @@ def _run(
             tally.add(outcome.quarantined)
 
     with (
+        prefect_server(),
         ray_session(build.config.ray_address, build.config.workers),
         BuildProgress(console, totals) as progress,
         Dispatcher(work, demands, on_result, build.config.workers) as dispatcher,
@@ -174,7 +176,6 @@ def _export_units(build: Build, version: Version, files: Mapping[str, bytes]) ->
 
 def stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit], finish: Callable[[], T]) -> T:
     """The Prefect flow of a run: a task for each stage and wave of 1,000 shards, which ends when its units have."""
-    prepare_prefect()
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
     from prefect.task_runners import ThreadPoolTaskRunner
@@ -202,8 +203,12 @@ def stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit], finish:
         task_runner=threads,
     )
     def dataset() -> T:
-        for future in [stage.with_options(task_run_name=wave).submit(wave) for wave in waves]:
-            future.result()
-        return version()
+        try:
+            for future in [stage.with_options(task_run_name=wave).submit(wave) for wave in waves]:
+                future.result()
+            return version()
+        except BaseException as error:  # Ctrl-C too: Prefect waits for its tasks, and they for the dispatcher
+            dispatcher.stop(error)
+            raise
 
     return dataset()

@@ -1,27 +1,15 @@
-"""The Ray session and the Prefect settings of a run: started once, for as long as something runs."""
+"""The Ray session of a run: started once, for as long as something runs."""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PREFECT_DEFAULTS = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_TO_API_ENABLED": "false",
-    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-}
 RAY_DEFAULTS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-
-
-def prepare_prefect() -> None:
-    """Settings of ours where the user has none; must run before Prefect is imported."""
-    for name, value in PREFECT_DEFAULTS.items():
-        os.environ.setdefault(name, value)
 
 
 @contextmanager
@@ -37,6 +25,7 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     cores = max(os.cpu_count() or 1, workers or 1)
     local = address is None and "RAY_ADDRESS" not in os.environ
+    ending = signal.getsignal(signal.SIGTERM)
     ray.init(
         address=address,
         num_cpus=cores if local else None,
@@ -45,6 +34,8 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
         logging_level=logging.ERROR,
         configure_logging=False,
     )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ending)  # Ray's own handler exits at once, without a word
     try:
         yield
     finally:

@@ -144,6 +144,12 @@ class Dispatcher:
             if self.error is not None and not self.done.issuperset(names):
                 raise self.error
 
+    def stop(self, error: BaseException) -> None:
+        """Hand out nothing more; whoever waits for what is not done gets this error."""
+        with self.changed:
+            self.error = error
+            self.changed.notify_all()
+
     def _queue(self, unit: Unit) -> None:
         unit.needs -= self.done
         if unit.needs:
@@ -165,15 +171,10 @@ class Dispatcher:
                         continue
                 self._collect()
         except BaseException as error:  # the thread must hand whatever stopped it to those who wait
-            self._stop(error)
+            self.stop(error)
         finally:
             for actor in self.actors:
                 self.ray.kill(actor.handle)
-
-    def _stop(self, error: BaseException) -> None:
-        with self.changed:
-            self.error = error
-            self.changed.notify_all()
 
     def _collect(self) -> None:
         finished, _ = self.ray.wait(list(self.running), timeout=POLL_SECONDS)

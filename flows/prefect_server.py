@@ -1,0 +1,68 @@
+"""Prefect's temporary server, which ends when its driver does and not before.
+
+The one that Prefect starts by itself dies of a Ctrl-C in the terminal before the run has ended, and outlives a driver
+that is killed. This one has a session of its own, and standard input as its life line.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+DEFAULTS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_API_REQUEST_TIMEOUT": "180",  # the first request waits for the server to start
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+}
+
+
+@contextmanager
+def prefect_server() -> Iterator[None]:
+    """The server that the user's settings name, else a temporary one, started once and then in use by all flows."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    if PREFECT_API_URL.value():
+        yield
+        return
+    _, port = _start()
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        yield
+
+
+@cache
+def _start() -> tuple[subprocess.Popen[bytes], int]:
+    """The server, for as long as this process holds its standard input, and its port, where requests may queue now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        handed = listening.fileno()
+        command = [sys.executable, "-m", "sluice.flows.prefect_server", str(handed)]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[handed], start_new_session=True)
+        return server, listening.getsockname()[1]
+
+
+def _serve(listening: int) -> None:
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    config = uvicorn.Config(create_app(ephemeral=True, final=True), log_level="critical")
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
+
+
+def _end_with_driver() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))
