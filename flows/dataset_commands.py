@@ -175,3 +175,70 @@ def export(
         exported = export_version(place, found, target, lambda _: bars.advance(bar))
     records, size = sum(e.records for e in exported), sum(e.size for e in exported)
     console.print(f"{found.dataset} {found.id}: {records} records, {_size(size)}, in {target.uri}")
+
+
+@app.command()
+def verify(
+    config: ConfigOption = READY,
+    settings: SetOption = None,
+    source: SourceOption = None,
+    out: OutOption = None,
+    version: VersionOption = "latest",
+) -> None:
+    """Read a whole version and say exactly what is wrong with it; exit code 1 if anything is."""
+    from sluice.flows.verify_diff import show_problems
+    from sluice.infra.storage import storage
+    from sluice.preprocess.manifest import read_version
+    from sluice.preprocess.verify import verify as check
+
+    resolved = _config(config, settings, source, out)
+    place = storage(resolved.out)
+    found = read_version(place, resolved.name, version)
+    problems = check(place, found)
+    console.print(show_problems(found, problems), markup=False, highlight=False)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="A version's id, its beginning, or an alias.")],
+    b: Annotated[str, typer.Argument(help="The version to compare it with.")] = "latest",
+    config: ConfigOption = READY,
+    settings: SetOption = None,
+    source: SourceOption = None,
+    out: OutOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Records added, removed and changed between two versions, what explains it, and how the distributions drifted."""
+    import json
+
+    from sluice.flows.verify_diff import show_diff
+    from sluice.infra.storage import storage
+    from sluice.preprocess.diff import diff as compare
+    from sluice.preprocess.manifest import read_version
+
+    resolved = _config(config, settings, source, out)
+    place = storage(resolved.out)
+    found = compare(place, read_version(place, resolved.name, a), read_version(place, resolved.name, b))
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=1))
+        return
+    for part in show_diff(found):
+        console.print(part, markup=False, highlight=False)
+
+
+@app.command()
+def show(
+    config: ConfigOption = READY,
+    settings: SetOption = None,
+    source: SourceOption = None,
+    out: OutOption = None,
+    version: VersionOption = "latest",
+    key: Annotated[str | None, typer.Option(help="One record, in full size.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the page here too.")] = None,
+) -> None:
+    """Write one self-contained HTML page of a version, or of one of its records."""
+    from sluice.flows.show import show_dataset
+
+    console.print(str(show_dataset(_config(config, settings, source, out), version, key, page)))

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from sluice.infra.storage import Entry, MissingFile, Storage
 
 ROLL_UP = 1000
@@ -59,12 +60,14 @@ class CommitLog:
             return None
 
     def valid(self, unit: str) -> Commit | None:
-        """A unit's commit, where the file it names is still there in its full size."""
+        """A unit's commit, where the file it names is still there in its full size, and its sidecar too."""
         commit = self.get(unit)
         if commit is None:
             return None
-        entry = self.storage.head(self.path(commit.file))
-        return commit if entry is not None and entry.size == commit.size else None
+        files = [name for name in (commit.file, commit.sidecar) if name]
+        entries = [self.storage.head(self.path(name)) for name in files]
+        whole = all(entries) and entries[0] is not None and entries[0].size == commit.size
+        return commit if whole else None
 
     def clear(self) -> None:
         """Delete everything under the prefix."""
@@ -74,10 +77,7 @@ class CommitLog:
         """Put the output (and its sidecar) where the commit says, then the commit. Doing it twice changes nothing."""
         if commit.sidecar is not None and sidecar is not None:
             self.storage.upload(self.path(commit.sidecar), sidecar)
-        target = self.path(commit.file)
-        there = self.storage.head(target)
-        if there is None or there.size != commit.size:
-            self.storage.upload(target, local)
+        self.storage.upload(self.path(commit.file), local)
         self.storage.write(self.path(f"{commit.unit}.json"), json.dumps(asdict(commit), sort_keys=True).encode())
 
     def all(self) -> dict[str, Commit]:
@@ -93,7 +93,11 @@ class CommitLog:
         if len(fresh) >= ROLL_UP:
             self._roll_up([(e, c) for e, c in fresh], len(rolled))
         sizes = {e.path: e.size for e in entries}
-        return {unit: c for unit, c in commits.items() if sizes.get(self.path(c.file)) == c.size}
+        return {
+            unit: c
+            for unit, c in commits.items()
+            if sizes.get(self.path(c.file)) == c.size and (not c.sidecar or self.path(c.sidecar) in sizes)
+        }
 
     def _load(self, entry: Entry) -> Commit:
         return Commit(**json.loads(self.storage.read(entry.path)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+
 from sluice.preprocess.manifest import Version
 from sluice.preprocess.record import field_named
 
@@ -50,8 +51,10 @@ def dataset_card(version: Version) -> str:
         "## Loading",
         "",
         "```python",
+        "import pathlib",
         "import webdataset",
-        f'shards = "{version.dataset}-{{00000..{max(s[0] for s in manifest["shards"]):05d}}}.tar"',
+        "",
+        f'shards = sorted(map(str, pathlib.Path(".").glob("{version.dataset}-*.tar")))',
         'records = webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8")',
         "```",
     ]

@@ -111,6 +111,16 @@ def list_exported(exported: Sequence[Exported]) -> bytes:
     return json.dumps(listed, indent=1).encode()
 
 
+def is_whole(storage: Storage, version: Version) -> bool:
+    """Whether a version is there with everything that was written before its manifest, its merged shards included."""
+    sizes = {entry.path: entry.size for entry in storage.list(f"{version.prefix}/")}
+    if f"{version.prefix}/manifest.json" not in sizes or f"{version.prefix}/export.json" not in sizes:
+        return False
+    merged = read_export(storage, version.prefix).values()
+    tars = all(sizes.get(f"{shard.target}.tar") == shard.size for shard in merged if shard.digest)
+    return tars and all(f"{shard.target}.parquet" in sizes for shard in merged)
+
+
 def read_export(storage: Storage, prefix: str) -> dict[str, Exported]:
     """The merged shards that `export.json` under a prefix vouches for, by target; none where it is not there."""
     try:

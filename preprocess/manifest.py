@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from sluice.infra.commits import Commit
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
@@ -110,6 +111,7 @@ def make_manifest(build: Build, commits: Commits, shards: Sequence[Shard]) -> tu
         "stages": [describe_node(node) for node in build.nodes],
         "left_out": list(build.left_out),
         "shards": [[shard.ordinal, shard.id, shard.records] for shard in shards],
+        "planned_shards": len(build.plan.shards),
         "outputs": hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest(),
         "quarantine": hashlib.sha256(json.dumps(quarantine, sort_keys=True).encode()).hexdigest(),
         "bytes": sum(int(row["bytes"]) for row in rows),
@@ -148,11 +150,6 @@ def store_version(storage: Storage, version: Version, files: Mapping[str, bytes]
     set_alias(storage, version, alias)
 
 
-def is_stored(storage: Storage, version: Version) -> bool:
-    """Whether this version is there already, its manifest and so all that was written before it."""
-    return storage.head(f"{version.prefix}/manifest.json") is not None
-
-
 def set_alias(storage: Storage, version: Version, alias: str) -> None:
     """Let an alias point to a version."""
     path, data = f"datasets/{version.dataset}/aliases/{alias}.json", json.dumps({"version": version.id}).encode()
@@ -169,8 +166,13 @@ def read_version(storage: Storage, dataset: str, name: str = "latest") -> Versio
     if len(found) != 1:
         there = f"there are: {', '.join(ids)}" if ids else "it has none yet: run `sluice dataset build`"
         raise UnknownVersion(f"data set '{dataset}' in {storage.uri} has no version '{name}'; {there}")
-    manifest = json.loads(storage.read(f"datasets/{dataset}/{found[0]}/manifest.json"))
-    return Version(dataset, found[0], manifest)
+    path = f"datasets/{dataset}/{found[0]}/manifest.json"
+    try:
+        return Version(dataset, found[0], json.loads(storage.read(path)))
+    except ValueError as error:
+        raise UnknownVersion(
+            f"{storage.uri}/{path} is damaged ({error}); delete it and run the same build again, which writes it anew"
+        ) from error
 
 
 def version_ids(storage: Storage, dataset: str) -> list[str]:

@@ -204,7 +204,7 @@ def check_field(name: str, data: bytes, size: tuple[int, int] | None = None) -> 
     """What is wrong with a field's bytes, or None; `size` is (height, width) of the record's image."""
     try:
         value = field_named(name).decode(data)
-    except (ValueError, cv2.error) as error:
+    except Exception as error:  # decoders raise whatever the damage makes them trip over
         return f"{name}: does not decode ({error})"
     return check_value(field_named(name), value, size)
 

@@ -50,7 +50,8 @@ def sharpness(grey: Array) -> Array:
     """Share of a region's contrast that lies in fine detail: about 0 where it is out of focus."""
     radius = _pixels(grey, 1 / 16)
     fine = np.abs(cv2.Laplacian(grey, cv2.CV_32F, ksize=3))
-    slope = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    slope = np.sqrt(across * across + down * down)  # cv2.magnitude's last bits hang on where memory happens to lie
     share: Array = _box(fine, radius) / (_box(slope, radius) + 0.02)
     return share
 
