@@ -1,0 +1,54 @@
+"""`show`: a data set's page, written beside its manifest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from sluice.infra.local import LocalStorage
+from sluice.infra.page import Page, render
+from sluice.infra.storage import Storage, storage
+from sluice.preprocess.config import DatasetConfig
+from sluice.preprocess.manifest import read_version, version_ids
+from sluice.preprocess.page import dataset_page, of_run, of_version
+from sluice.preprocess.page_record import record_page
+
+RUN = "run"
+
+
+def show_dataset(config: DatasetConfig, version: str, key: str | None, page_path: Path | None) -> Path:
+    """Write the page of a version, or of one of its records, into the data set; returns the page's local path.
+
+    `version` is an id, its beginning, an alias, or `run`: the run as far as it has come, which `latest` shows too while
+    there is no version yet. The page goes to `page_path` as well where that is given, and to the working folder where
+    the data set lies on S3. Raises UnknownVersion, UnknownRecord, ConfigError, StorageError.
+    """
+    place = storage(config.out)
+    now = datetime.now().astimezone()
+    unfinished = version == RUN or (key is None and version == "latest" and not version_ids(place, config.name))
+    if unfinished:
+        return _write(_run_page(config, now), place, f"datasets/{config.name}/run/page.html", page_path)
+    shown = read_version(place, config.name, version)
+    if key is None:
+        return _write(dataset_page(of_version(place, shown), now), place, f"{shown.prefix}/page.html", page_path)
+    page = record_page(place, shown, key, now)
+    return _write(page, place, f"{shown.prefix}/page-{page.title}.html", page_path)
+
+
+def _run_page(config: DatasetConfig, now: datetime) -> Page:
+    from sluice.flows.indexing import scan_runner
+    from sluice.preprocess.build import prepare, read_commits
+
+    build = prepare(config, scan_runner(config.ray_address, config.workers))
+    return dataset_page(of_run(build, read_commits(build)), now)
+
+
+def _write(page: Page, place: Storage, path: str, page_path: Path | None) -> Path:
+    data = render(page)
+    place.write(path, data)
+    if page_path is None and isinstance(place, LocalStorage):
+        return place.root / path
+    local = page_path or Path(path.replace("/", "-").removeprefix("datasets-"))
+    local.parent.mkdir(parents=True, exist_ok=True)
+    local.write_bytes(data)
+    return local

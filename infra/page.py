@@ -1,0 +1,240 @@
+"""A self-contained HTML page: what a run says of itself, as blocks, in one file that needs neither network nor script.
+
+Whoever reports something (a data set, a training, a composition) says what it has to say in these blocks; how a block
+looks is in `page.html` and `page.css` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+Tone = Literal["plain", "good", "warn", "bad", "muted"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a reader must see first: a mark in one or two words, and the sentence behind it."""
+
+    mark: str
+    text: str
+    tone: Tone = "warn"
+
+
+@dataclass(frozen=True)
+class Term:
+    """A number with its name."""
+
+    name: str
+    value: int
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """An equation, `whole` = the sum of `parts`, over a bar that shows each part's share."""
+
+    kind: ClassVar[str] = "sum"
+    whole: Term
+    parts: Sequence[Term]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; text between `backticks` is set as code."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text as it is, line by line."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell. `bar` draws a share from 0 to 1 under the text, `notes` are small lines beneath it."""
+
+    text: str
+    code: bool = False
+    full: str = ""
+    bar: float | None = None
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns; on a narrow screen each row becomes a list. `numbers` names the columns set right."""
+
+    kind: ClassVar[str] = "table"
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    numbers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks under a line that opens and closes them."""
+
+    kind: ClassVar[str] = "fold"
+    title: str
+    count: str
+    blocks: Sequence[Block]
+    tone: Tone = "plain"
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A histogram's bar: how many, and the range they lie in."""
+
+    count: int
+    range: str
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How a quantity is distributed. `marker` is the median's place, 0 at the left end and 1 at the right."""
+
+    name: str
+    bins: Sequence[Bin]
+    low: str
+    high: str
+    marker: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Small histograms side by side."""
+
+    kind: ClassVar[str] = "histograms"
+    histograms: Sequence[Histogram]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its label, or a few words where there is none. `source` is a data URI of `width` x `height`."""
+
+    label: str
+    source: str = ""
+    width: int = 0
+    height: int = 0
+    text: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Figures side by side."""
+
+    kind: ClassVar[str] = "strip"
+    figures: Sequence[Figure]
+    title: str = ""
+    size: Literal["small", "medium", "large"] = "small"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One thing of many, with an address of its own on the page (`#id`); `body` is its text, shown in its direction."""
+
+    id: str
+    facts: Sequence[str]
+    body: str
+    strips: Sequence[Strip]
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Many things, as wide as the one with the most figures needs."""
+
+    kind: ClassVar[str] = "cards"
+    cards: Sequence[Card]
+
+    @property
+    def figures(self) -> int:
+        """The most figures that a card has side by side."""
+        return max((len(strip.figures) for card in self.cards for strip in card.strips), default=1)
+
+
+Block = Sum | Text | Code | Table | Fold | Histograms | Strip | Cards
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page, in its table of contents by its title."""
+
+    id: str
+    title: str
+    blocks: Sequence[Block]
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page: a name, what kind of thing it is, facts in pairs, notices, sections."""
+
+    title: str
+    about: str
+    facts: Sequence[tuple[str, str]]
+    sections: Sequence[Section]
+    notices: Sequence[Notice] = field(default=())
+
+
+def render(page: Page) -> bytes:
+    """The page as UTF-8 HTML. Everything it shows is escaped; what UTF-8 cannot hold is written as its escape code."""
+    style = Markup((HERE / "page.css").read_text())  # ours, and a style element does not decode escapes
+    return _template().render(page=page, style=style).strip().encode(errors="backslashreplace")
+
+
+HERE = Path(__file__).parent
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["code"] = _with_code
+    return environment.get_template("page.html")
+
+
+def _with_code(text: str) -> Markup:
+    """Text with what stands between `backticks` as code, everything escaped."""
+    pieces = re.split(r"`([^`\n]+)`", text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(pieces))
+
+
+def count_text(count: int) -> str:
+    """12345 as 12,345."""
+    return f"{count:,}"
+
+
+def bytes_text(size: float) -> str:
+    """A number of bytes to three digits: 915456 is 915 kB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 999.5 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.3g} {unit}"
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration as one reads it: 0.19 s, 6.9 s, 12 min 5 s, 3 h 20 min."""
+    if seconds < 59.95:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{count_text(minutes // 60)} h {minutes % 60} min"
