@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from importlib.resources import files
 from pathlib import Path
 
+import yaml
 from rich.console import Console
+
 from sluice.flows.configs import find_config
 from sluice.flows.dataset_commands import run_build
+from sluice.flows.show import show_dataset
 from sluice.preprocess.config import load_config
 
 WEIGHTS = ("mobile-sam", "hed", "openpose-thin", "u2net-small", "open-nsfw")
@@ -53,20 +58,40 @@ def pull_weights() -> None:
         pull_with_progress(name, None)
 
 
+def write_config(folder: Path) -> Path:
+    """The ready configuration `photos`, with the demo's folders, as a file to play with."""
+    values = yaml.safe_load(find_config(Path("photos")).read_text())
+    values["source"] = {"kind": "folder", "uri": str(folder / "photos")}
+    values["out"] = str(folder / "data")
+    path = folder / "photos.yaml"
+    if not path.exists():
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
+
+
 def run_demo(folder: Path, console: Console) -> None:
     """Photographs to shards and a page, and what to try next."""
     lay_out_photographs(folder / "photos")
     pull_weights()
-    out = folder / "data"
-    run_build(load_config(find_config(Path("photos")), [], str(folder / "photos"), str(out)))
-    console.print(NEXT.format(photos=folder / "photos", out=out), markup=False)
+    path = write_config(folder)
+    config = load_config(path)
+    run_build(config)
+    page = show_dataset(config, "latest", None, None)
+    command = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "sluice" else "sluice"
+    console.print(
+        NEXT.format(photos=folder / "photos", page=os.path.relpath(page), command=command, config=path),
+        markup=False,
+        highlight=False,
+    )
 
 
 NEXT = """
-Try next (each with: --config photos --source {photos} --out {out}):
-  sluice dataset plan  ... --set stages.canny.low=50     what a changed threshold would run
-  sluice dataset build ... --set stages.canny.low=50     only canny runs
-  sluice dataset verify ...                              every byte against its digest
-  sluice dataset show ... --key KEY                      one record, in full
-Put pictures of your own (or a broken file) into {photos} and build again.
+The page of it all: {page}
+
+Try next:
+  {command} dataset plan -c {config} --set stages.canny.low=50    what another threshold would run, and why
+  {command} dataset build -c {config} --set stages.canny.low=50   only canny runs; nothing else is touched
+  {command} dataset verify -c {config}                            every byte against its digest
+  {command} dataset show -c {config} --key KEY                    one record, in full size
+Put pictures of your own, or a broken file, into {photos} and build again.
 """

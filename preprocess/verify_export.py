@@ -24,7 +24,7 @@ Fields = dict[str, dict[str, bytes]]
 
 def rewrite(version: Version) -> str:
     """What makes a version's own files anew."""
-    return f"delete {version.prefix}/manifest.json and run the same build again, which writes this version anew"
+    return f"delete {version.prefix}/export.json and run the same build again, which writes {version.id} anew"
 
 
 def load_export(storage: Storage, version: Version) -> tuple[dict[str, Exported] | None, list[Problem]]:
