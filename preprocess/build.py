@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,9 @@ def _weights(stage: Stage[Any]) -> Weights:
     if stage.weights is None:
         return Weights(notes=stage.marks())
     found = find(stage.weights)
-    return Weights(found.digest, found.path, stage.marks())
+    digests = [found.digest, *(find(name).digest for name in stage.further_weights)]
+    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return Weights(digest, found.path, stage.marks())
 
 
 def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False) -> Build:

@@ -94,6 +94,11 @@ class Stage(ABC, Generic[P]):
         return None if self.model in self.classical else self.model
 
     @property
+    def further_weights(self) -> tuple[str, ...]:
+        """Other weights that it finds by name when it opens, such as the detector before a pose network."""
+        return ()
+
+    @property
     def batch_size(self) -> int:
         return int(getattr(self.parameters, "batch_size", 1))
 

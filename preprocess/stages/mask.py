@@ -33,14 +33,15 @@ class Mask(Stage[MaskParameters]):
 
     def __init__(self, parameters: MaskParameters) -> None:
         super().__init__(parameters)
-        read = {"grabcut": ("jpg", "segments.png"), "source": ("json", "raw.mask")}
-        self.reads = read.get(parameters.model, ("jpg",))
+        self.reads = ("json", "raw.mask") if parameters.model == "source" else ("jpg",)
 
     def open(self, weights: Path | None) -> None:
         if self.parameters.model == "grabcut":
             from sluice.preprocess.perception.grabcut import grabcut_mask
+            from sluice.preprocess.perception.superpixels import superpixels
 
-            self.mask = lambda record: grabcut_mask(record["jpg"], record["segments.png"])
+            # Segments of its own: it is a fall-back, and must run where no segments stage does.
+            self.mask = lambda record: grabcut_mask(record["jpg"], superpixels(record["jpg"]))
         elif self.parameters.model == "source":
             self.mask = _given
         elif weights is not None:

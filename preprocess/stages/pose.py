@@ -37,6 +37,15 @@ class Pose(Stage[PoseParameters]):
     writes = ("pose.png", "pose.json")
     people: Callable[[Array], list[Person]]
 
+    @property
+    def further_weights(self) -> tuple[str, ...]:
+        return (self.parameters.detector,) if self._has_boxes_from_elsewhere else ()
+
+    @property
+    def _has_boxes_from_elsewhere(self) -> bool:
+        folder = Path(self.parameters.model)
+        return self.parameters.model.startswith("vitpose") or (folder.is_dir() and not any(folder.glob("*.onnx")))
+
     def open(self, weights: Path | None) -> None:
         if weights is None:
             raise ValueError("the stage 'pose' needs weights: there is no pose without a network; see `sluice models`")

@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from sluice.flows.configs import find_config
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.build import resolve
-from sluice.preprocess.config import ConfigError, load_config, make_source, make_stages
+from sluice.preprocess.config import ConfigError, DatasetConfig, load_config, make_source, make_stages
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -25,7 +26,8 @@ PLAIN = "source: {kind: folder, uri: photos}\nstages: {image: {size: 256}, canny
 
 
 def test_settings_override_the_file(tmp_path: Path) -> None:
-    config = load_config(write(tmp_path, PLAIN), ["stages.canny.low=80", "max_failures=0.5"], "webdataset:s3://b/p", "o")
+    settings = ["stages.canny.low=80", "max_failures=0.5"]
+    config = load_config(write(tmp_path, PLAIN), settings, "webdataset:s3://b/p", "o")
     assert config.stages["canny"] == {"low": 80}
     assert config.max_failures == 0.5
     assert config.source == {"kind": "webdataset", "uri": "s3://b/p"}
@@ -76,3 +78,17 @@ def test_ready_configurations_resolve_where_the_demos_weights_are_and_where_none
     nodes, left_out = resolve(stages)
     assert {node.name for node in nodes} | {line.split()[0] for line in left_out} == {stage.name for stage in stages}
     assert all("instead" in node.notes[0] for node in nodes if node.stage.fallback)
+
+
+def test_a_pose_networks_detector_counts_towards_the_fingerprint(tmp_path: Path) -> None:
+    def mark(detector: str) -> str:
+        stages = {"image": {}, "pose": {"model": str(tmp_path / "pose"), "detector": str(tmp_path / detector)}}
+        config = DatasetConfig.model_validate({"source": {"kind": "folder", "uri": "x"}, "stages": stages})
+        return resolve(make_stages(config))[0][1].weights_digest or ""
+
+    for name in ("pose", "one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(name)
+    assert mark("one") != mark("other")
+    with pytest.raises(SluiceError, match="none"):
+        mark("none")

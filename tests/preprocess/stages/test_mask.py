@@ -17,7 +17,7 @@ def _open(model: str, weights: Path | None = None) -> Mask:
 
 def test_what_it_reads_depends_on_the_model() -> None:
     assert Mask(MaskParameters()).reads == ("jpg",)
-    assert Mask(MaskParameters(model="grabcut")).reads == ("jpg", "segments.png")
+    assert Mask(MaskParameters(model="grabcut")).reads == ("jpg",)
     assert Mask(MaskParameters(model="source")).reads == ("json", "raw.mask")
     assert Mask(MaskParameters(model="source")).weights is None
     assert Mask(MaskParameters()).weights == "u2net-small"
@@ -30,12 +30,11 @@ def test_u2net_fills_the_field(tiny_u2net: Path, scene: Callable[..., Record]) -
     assert set(np.unique(record["mask.png"])) <= {0, 255}
 
 
-def test_grabcut_starts_from_the_segments(scene: Callable[..., Record]) -> None:
+def test_grabcut_finds_its_own_segments(scene: Callable[..., Record]) -> None:
     record = scene(0)
     image = np.full((64, 64, 3), (40, 90, 40), np.uint8)
     image[20:44, 16:40] = (200, 40, 30)
     record["jpg"] = image
-    record["segments.png"] = (image[..., 0] > 100).astype(np.uint16)
     _open("grabcut")([record])
     assert ((record["mask.png"] > 0) != (image[..., 0] > 100)).mean() < 0.02
 
