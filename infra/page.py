@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -238,3 +239,8 @@ def seconds_text(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{count_text(minutes // 60)} h {minutes % 60} min"
+
+
+def time_text(when: datetime) -> str:
+    """A moment to the minute: 21 November 2026, 09:05 UTC."""
+    return f"{when.day} {when:%B %Y, %H:%M %Z}"

@@ -9,7 +9,20 @@ from datetime import datetime
 from typing import Any
 
 from sluice.infra.commits import Commit, CommitLog
-from sluice.infra.page import Cards, Fold, Notice, Page, Section, Sum, Term, Text, bytes_text, count_text, seconds_text
+from sluice.infra.page import (
+    Cards,
+    Fold,
+    Notice,
+    Page,
+    Section,
+    Sum,
+    Term,
+    Text,
+    bytes_text,
+    count_text,
+    seconds_text,
+    time_text,
+)
 from sluice.infra.storage import Storage
 from sluice.preprocess.build import Build, Commits
 from sluice.preprocess.export import scalars
@@ -124,12 +137,11 @@ def dataset_page(shown: Shown, when: datetime) -> Page:
 def _facts(shown: Shown, when: datetime) -> list[tuple[str, str]]:
     size = sum(commit.size for commits in shown.commits.values() for commit in commits)
     return [
-        ("version", f"`{shown.id}`" if shown.id else "none yet"),
         ("source", f"{shown.source['kind']}: {shown.source.get('uri', '')}"),
         ("stored in", shown.storage.uri),
         ("shards", count_text(shown.shards)),
         ("stage outputs", bytes_text(size)),
-        ("page made", f"{when:%-d %B %Y, %H:%M %Z}"),
+        ("page made", time_text(when)),
     ]
 
 

@@ -18,6 +18,7 @@ UNCOVERED = (70, 74, 78)
 OUTLINE = (255, 176, 32)
 HATCH = (92, 98, 104)
 HATCH_STEP = 9
+FAINT = 0.35
 
 
 def is_picture(field: str) -> bool:
@@ -52,26 +53,31 @@ def _coloured(labels: Array) -> Array:
 
 
 def silenced(field: str, control: Array, segments: Array, kept: Collection[int], side: int | None) -> Array:
-    """A control silent outside the kept segments: these outlined, the silent rest hatched; RGB, at most `side` wide."""
+    """A control silent outside the kept segments, RGB, its longer side at most `side`.
+
+    A line goes around what is kept, a faint one between kept segments; what is silent is hatched.
+    """
     image = _fitted(picture(field, silence(control, segments, kept)), side)
     height, width = image.shape[:2]
     labels = cv2.resize(segments, (width, height), interpolation=cv2.INTER_NEAREST)
-    silent = silent_mask(labels, [label for label in kept if label <= labels.max()])
+    silent = silent_mask(labels, kept)
     rows, columns = np.indices((height, width))
     image[silent & ((rows + columns) % HATCH_STEP < 1)] = HATCH
-    image[_borders(labels, ~silent)] = OUTLINE
+    within = _borders(labels) & ~silent
+    image[within] = (image[within] * (1 - FAINT) + np.array(OUTLINE) * FAINT).astype(np.uint8)
+    image[_borders(silent) & ~silent] = OUTLINE
     return image
 
 
-def _borders(labels: Array, kept: Array) -> Array:
-    """The pixels of kept segments that touch another segment."""
+def _borders(labels: Array) -> Array:
+    """The pixels that touch one of another label, bool `(height, width)`."""
     border = np.zeros(labels.shape, bool)
     across, down = labels[:, 1:] != labels[:, :-1], labels[1:] != labels[:-1]
     border[:, 1:] |= across
     border[:, :-1] |= across
     border[1:] |= down
     border[:-1] |= down
-    return border & kept
+    return border
 
 
 def _fitted(image: Array, side: int | None) -> Array:

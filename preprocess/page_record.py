@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.page import Block, Cell, Code, Figure, Fold, Page, Section, Strip, Table, Text
+from sluice.infra.page import Block, Cell, Code, Figure, Fold, Page, Section, Strip, Table, Text, time_text
 from sluice.infra.storage import Storage
 from sluice.preprocess.export import read_export, scalars
 from sluice.preprocess.manifest import Version, read_table
@@ -147,7 +147,7 @@ def record_page(storage: Storage, version: Version, key: str, when: datetime) ->
         about=f"record of {version.dataset}, version {version.id}",
         facts=[
             *zip(("image", "original", "split"), facts_of(record), strict=False),
-            ("page made", f"{when:%-d %B %Y, %H:%M %Z}"),
+            ("page made", time_text(when)),
         ],
         sections=[section for section in sections if section.blocks],
         notices=notices(version.manifest["stages"], version.manifest["left_out"]),

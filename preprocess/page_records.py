@@ -55,7 +55,7 @@ def sample(storage: Storage, outputs: Outputs, count: int = SAMPLE) -> Sample:
     Records lie in the order of their keys, which are hashes, so the first ones are as good a sample as any. First come
     the first of every shard, then the second ones, so that any beginning of the sample is spread as well.
     """
-    shards = by_shard([output for output in outputs if output["records"]])
+    shards = {place: made for place, made in by_shard(outputs).items() if all(output["records"] for output in made)}
     found = Sample()
     ranked: list[tuple[int, int, Record]] = []
     chosen = spread(list(shards), count)

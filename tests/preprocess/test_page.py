@@ -132,6 +132,14 @@ def test_a_sample_is_spread_over_the_shards_and_reads_only_their_beginnings(tmp_
     assert all("jpg" in record and "clip.npy" in record for record in found.records)
 
 
+def test_a_shard_of_which_a_stage_kept_nothing_has_no_records_to_show(small: tuple[LocalStorage, Version]) -> None:
+    storage, version = small
+    outputs = read_table(storage, version, "shards.parquet")
+    emptied = [{**o, "records": 0} if (o["ordinal"], o["stage"]) == (0, "mask") else o for o in outputs]
+    assert len(sample(storage, outputs, 60).records) == 60
+    assert len(sample(storage, emptied, 60).records) == 50
+
+
 def test_every_beginning_of_a_sample_is_spread_as_well(small: tuple[LocalStorage, Version]) -> None:
     storage, version = small
     outputs = read_table(storage, version, "shards.parquet")
