@@ -63,6 +63,7 @@ def write_config(folder: Path) -> Path:
     values = yaml.safe_load(find_config(Path("photos")).read_text())
     values["source"] = {"kind": "folder", "uri": str(folder / "photos")}
     values["out"] = str(folder / "data")
+    values["shard_size"] = 8  # two shards of sixteen pictures, so that both of a laptop's workers have one
     path = folder / "photos.yaml"
     if not path.exists():
         path.write_text(yaml.safe_dump(values, sort_keys=False))
