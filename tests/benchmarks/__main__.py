@@ -1,0 +1,37 @@
+"""`python -m tests.benchmarks [NAME ...] [--write]`: measure, print, and write into docs/benchmarks.md if asked to."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+from tests.benchmarks.report import as_json, as_table, machine, write_page
+from tests.benchmarks.result import Result
+
+NAMES = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(NAMES)}; none for all")
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in NAMES]
+    if unknown:
+        parser.error(f"there is no benchmark '{unknown[0]}'; there are: {', '.join(NAMES)}")
+    results: list[Result] = []
+    for name in arguments.names or NAMES:
+        for result in importlib.import_module(f"tests.benchmarks.bench_{name}").run():
+            results.append(result)
+            print(json.dumps(as_json(result)), flush=True)
+    print(as_table(results))
+    if arguments.write:
+        write_page(PAGE, results, machine())
+
+
+if __name__ == "__main__":
+    main()
