@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,12 +108,13 @@ def known_failures(
 
 
 def _stage_units(left: Sequence[tuple[Node, Shard]], retry: bool) -> list[Unit]:
+    run = uuid.uuid4().hex if retry else ""
     names = {f"{node.name}/{shard.id}" for node, shard in left}
     return [
         Unit(
             name=f"{node.name}/{shard.id}",
             kind=node.name,
-            payload=StageUnit(node.name, shard, retry=retry),
+            payload=StageUnit(node.name, shard, retry=run),
             needs={f"{parent}/{shard.id}" for parent in node.parents} & names,
         )
         for node, shard in left

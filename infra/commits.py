@@ -53,11 +53,8 @@ class CommitLog:
         return f"{self.prefix}/{name}"
 
     def get(self, unit: str) -> Commit | None:
-        """A unit's commit, or None where it has not been made."""
-        try:
-            return Commit(**json.loads(self.storage.read(self.path(f"{unit}.json"))))
-        except MissingFile:
-            return None
+        """A unit's commit, or None where it has not been made or is damaged."""
+        return self._load(self.path(f"{unit}.json"))
 
     def valid(self, unit: str) -> Commit | None:
         """A unit's commit, where the file it names is still there in its full size, and its sidecar too."""
@@ -86,12 +83,13 @@ class CommitLog:
         rolled = self._rolled(entries)
         news = [e for e in _commit_entries(entries, self.prefix) if rolled.get(e.path, (None, ""))[1] != e.stamp]
         with ThreadPoolExecutor(READERS) as readers:
-            fresh = list(readers.map(lambda e: (e, self._load(e)), news))
+            loaded = list(readers.map(lambda e: (e, self._load(e.path)), news))
+        fresh = [(e, c) for e, c in loaded if c is not None]
         live = {e.path for e in _commit_entries(entries, self.prefix)}
         commits = {c.unit: c for path, (c, _) in rolled.items() if path in live and c is not None}
         commits.update({c.unit: c for _, c in fresh})
         if len(fresh) >= ROLL_UP:
-            self._roll_up([(e, c) for e, c in fresh], len(rolled))
+            self._roll_up(fresh, len(rolled))
         sizes = {e.path: e.size for e in entries}
         return {
             unit: c
@@ -99,8 +97,11 @@ class CommitLog:
             if sizes.get(self.path(c.file)) == c.size and (not c.sidecar or self.path(c.sidecar) in sizes)
         }
 
-    def _load(self, entry: Entry) -> Commit:
-        return Commit(**json.loads(self.storage.read(entry.path)))
+    def _load(self, path: str) -> Commit | None:
+        try:
+            return Commit(**json.loads(self.storage.read(path)))
+        except (MissingFile, ValueError):  # gone since it was listed, or damaged: the unit runs again
+            return None
 
     def _rolled(self, entries: Sequence[Entry]) -> dict[str, tuple[Commit | None, str]]:
         rolled: dict[str, tuple[Commit | None, str]] = {}

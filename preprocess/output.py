@@ -33,10 +33,11 @@ class Output:
     quarantined: list[dict[str, str]] = field(default_factory=list)
 
     def add(self, other: Output) -> None:
-        """Take over another output of other rows."""
+        """Take over another output, whose word on a row counts."""
+        settled = other.settled
         self.fields.update(other.fields)
         self.scalars.update(other.scalars)
-        self.quarantined.extend(other.quarantined)
+        self.quarantined = [e for e in self.quarantined if e["key"] not in settled] + other.quarantined
 
     @property
     def settled(self) -> set[str]:

@@ -6,6 +6,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sluice.infra.commits import Commit, CommitLog
-from sluice.infra.storage import Storage
+from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.graph import Node, Stage
 from sluice.preprocess.inputs import Inputs
 from sluice.preprocess.measures import measure
@@ -30,13 +31,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StageUnit:
-    """A stage on a shard, or on the rows `span` of it; `killer` says that its one row killed its worker."""
+    """A stage on a shard, or on the rows `span` of it; `killer` says that its one row killed its worker.
+
+    `retry` names the run that tries again what failed before it; it is empty in other runs.
+    """
 
     stage: str
     shard: Shard
     span: tuple[int, int] | None = None
     killer: bool = False
-    retry: bool = False
+    retry: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def run_unit(work: StageWork, node: Node, unit: StageUnit) -> Outcome:
         scratch = Path(folder)
         output = reusable(log, chunks, old, unit.retry, scratch)
         reading = Inputs(work.source, parents, frozenset(node.stage.reads), scratch)
-        computed = _compute(node.stage, unit, rows, reading, output, partial(_keep, chunks, scratch))
+        computed = _compute(node.stage, unit, rows, reading, output, partial(_keep, chunks, scratch, unit.retry))
         if unit.span is not None:
             return Outcome(len(output.fields), [], computed, time.monotonic() - began, 0)
         seconds = round(time.monotonic() - began, 3)
@@ -132,16 +136,23 @@ def _committed(work: StageWork, stage: str, shard: Shard) -> tuple[CommitLog, Co
     return log, commit
 
 
-def reusable(log: CommitLog, chunks: CommitLog, old: Commit | None, retry: bool, scratch: Path) -> Output:
+def reusable(log: CommitLog, chunks: CommitLog, old: Commit | None, retry: str, scratch: Path) -> Output:
     """What was computed before for a shard's rows: by an earlier commit on fewer inputs, by chunks of a broken unit.
 
     A fingerprint fixes every record's bytes, so an earlier output of the same fingerprint holds. Failures are taken
-    over too, unless they are to be tried again.
+    over too, unless `retry` names a run that is to try them again and has not yet.
     """
     output = Output()
-    for where, commit in ([(log, old)] if old else []) + [(chunks, c) for c in chunks.all().values()]:
-        output.add(load(where, commit, scratch))
-    if retry:
+    if old is not None:
+        output.add(_tried(load(log, old, scratch), old, retry))
+    with suppress(MissingFile):  # another driver has finished this unit and takes its chunks away
+        for commit in chunks.all().values():
+            output.add(_tried(load(chunks, commit, scratch), commit, retry))
+    return output
+
+
+def _tried(output: Output, commit: Commit, retry: str) -> Output:
+    if retry and commit.facts.get("retry") != retry:
         output.quarantined = [entry for entry in output.quarantined if entry["kind"] != "failed"]
     return output
 
@@ -160,7 +171,9 @@ def _compute(
     todo = [row for row in rows[start:stop] if row.key not in settled]
     if unit.killer:
         entries = [quarantine(row, unit.stage, "the image killed its worker each time it was tried") for row in todo]
-        keep(todo, Output(quarantined=entries))
+        killed = Output(quarantined=entries)
+        keep(todo, killed)
+        output.add(killed)
         return 0
     in_chunks = stage.slow or unit.span is not None
     groups = list(_batched(todo, CHUNK if in_chunks else max(len(todo), 1)))
@@ -177,9 +190,9 @@ def _compute(
     return computed
 
 
-def _keep(chunks: CommitLog, scratch: Path, rows: Sequence[Row], done: Output) -> None:
+def _keep(chunks: CommitLog, scratch: Path, retry: str, rows: Sequence[Row], done: Output) -> None:
     if rows:
-        store(chunks, f"{rows[0].key}-{rows[-1].key}", rows, done, scratch, {}, {})
+        store(chunks, f"{rows[0].key}-{rows[-1].key}", rows, done, scratch, {}, {"retry": retry})
 
 
 def run_batch(stage: Stage[Any], records: Sequence[Record], rows: Mapping[str, Row], output: Output) -> None:

@@ -88,7 +88,8 @@ def run_units(build: Build, units: Iterable[tuple[Node, Shard]], retry: bool = F
     """Run units in the order given, each stage opened once."""
     nodes = {node.name: node for node in build.nodes}
     open_stage = cache(StageWork(build.storage, build.plan_prefix, build.source, nodes).open)
-    return [open_stage(node.name)(StageUnit(node.name, shard, retry=retry)) for node, shard in list(units)]
+    run = "now" if retry else ""
+    return [open_stage(node.name)(StageUnit(node.name, shard, retry=run)) for node, shard in list(units)]
 
 
 def export_here(build: Build, version: Version, table: bytes) -> bytes:
