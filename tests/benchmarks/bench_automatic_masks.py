@@ -32,12 +32,12 @@ def mobile_sam() -> tuple[Any, Settings]:
 
 
 def random_vit_b() -> tuple[Any, Settings]:
-    """A ViT-B of random weights, which is sure of nothing: few points, and all their masks go through."""
+    """A ViT-B of random weights, which is sure of nothing: few points, and all their masks are kept."""
     with sam.standing_in():
         from segment_anything import sam_model_registry
     torch.manual_seed(0)
     network = sam.from_state(sam_model_registry["vit_b"]().state_dict())
-    return network, Settings(4, pred_iou_thresh=0.0, stability_score_thresh=0.0)
+    return network, Settings(4, pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0)
 
 
 def photograph() -> Array:

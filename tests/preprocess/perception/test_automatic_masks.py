@@ -1,7 +1,8 @@
 """The same masks as segment-anything's own generator: as many, from the same points, in the same order.
 
 Rounding differs (work is shared and regrouped), so a pixel whose logit is zero within rounding may flip: 0.1% of a
-mask's pixels are allowed, and scores may differ by 1e-3. On the machine where this was written no pixel differed.
+mask's pixels are allowed, and scores may differ by 1e-3. Seen: none did with MobileSAM, one pixel in each of 2 of 48
+masks of a random ViT-B.
 """
 
 from __future__ import annotations
