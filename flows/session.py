@@ -27,7 +27,8 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
     local = address is None and "RAY_ADDRESS" not in os.environ
     ending = signal.getsignal(signal.SIGTERM)
     ray.init(
-        address=address,
+        # Without an address Ray would join a cluster that someone else started on this machine.
+        address="local" if local else address,
         num_cpus=cores if local else None,
         include_dashboard=False,
         log_to_driver=False,

@@ -26,6 +26,8 @@ POLL_SECONDS = 0.2
 class ExecutionError(SluiceError):
     """A unit failed for good, or no node can hold a stage."""
 
+    exit_code = 1
+
 
 class Demand(Protocol):
     """What an actor needs of a node."""

@@ -34,6 +34,8 @@ class PermissionDenied(StorageError):
 class NoSpace(StorageError):
     """The disk, the quota or the file size limit is used up."""
 
+    exit_code = 1
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -17,6 +17,8 @@ BLOCK = tarfile.BLOCKSIZE
 class ShardError(SluiceError):
     """A shard is not what its name or its format promises."""
 
+    exit_code = 1
+
 
 @dataclass(frozen=True)
 class Written:
