@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import tempfile
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sluice.infra.commits import Commit, CommitLog
+from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.graph import Node, Stage
 from sluice.preprocess.inputs import Inputs
@@ -67,8 +68,8 @@ class StageWork:
         """Load a stage's model; returns the function that runs its units. Its threads are the stage's CPUs."""
         node = self.nodes[kind]
         stage = copy.copy(node.stage)
-        set_threads(stage.resources.cpus)
         stage.open(node.weights_path)
+        set_threads(stage.resources.cpus)
         return partial(run_unit, self, replace(node, stage=stage))
 
     def halve(self, unit: StageUnit) -> tuple[StageUnit, StageUnit] | None:
@@ -87,10 +88,10 @@ class StageWork:
 def set_threads(threads: int) -> None:
     """Use this many threads, whatever the machine has: their number must not change what is computed."""
     import cv2
-    import torch
 
     cv2.setNumThreads(threads)
-    torch.set_num_threads(threads)
+    if torch := sys.modules.get("torch"):  # seconds to import: only where the stage's model is one of torch's
+        torch.set_num_threads(threads)
 
 
 def stage_log(storage: Storage, node: Node) -> CommitLog:
@@ -109,8 +110,7 @@ def run_unit(work: StageWork, node: Node, unit: StageUnit) -> Outcome:
         return Outcome(old.records, old.quarantined, 0, 0.0, old.size)
     rows = read_rows(work.storage, work.plan_prefix, unit.shard)
     chunks = CommitLog(work.storage, f"{log.prefix}/chunks/{unit.shard.id}")
-    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
-        scratch = Path(folder)
+    with scratch_folder() as scratch:
         output = reusable(log, chunks, old, unit.retry, scratch)
         reading = Inputs(work.source, parents, frozenset(node.stage.reads), scratch)
         computed = _compute(node.stage, unit, rows, reading, output, partial(_keep, chunks, scratch, unit.retry))
