@@ -82,6 +82,11 @@ class Source(ABC, Generic[C]):
     def __init__(self, config: C) -> None:
         self.config = config
 
+    @property
+    def retries(self) -> int:
+        """How many requests were repeated so far, in this process."""
+        return 0
+
     @abstractmethod
     def items(self) -> Iterator[Item]:
         """Every item, in the order of URIs, from listings alone."""

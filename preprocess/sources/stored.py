@@ -59,6 +59,10 @@ class StoredSource(Source[C]):
         except StorageError as error:
             raise SourceError(f"The {self.kind} source cannot be opened: {error}") from error
 
+    @property
+    def retries(self) -> int:
+        return self.storage.retries
+
     def listing(self, prefix: str = "") -> Iterator[Entry]:
         """The files under `prefix`. Raises SourceError where the place cannot be listed."""
         try:

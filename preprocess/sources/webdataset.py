@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import BinaryIO
 
 from sluice.preprocess.sources import Address, Item, Raw, SourceConfig
@@ -45,17 +47,23 @@ class WebDataset(StoredSource[SourceConfig]):
                 yield self._error(item.uri, item.uri, str(error))
 
     def read(self, addresses: Sequence[Address], fields: Collection[str]) -> Iterator[Raw]:
-        for address in addresses:
-            spans = _parse(address.locator)
-            start = min(offset for offset, _ in spans.values())
-            stop = max(offset + size for offset, size in spans.values())
-            try:
-                data = self.storage.read_range(address.item, start, stop - start)
-            except UNREADABLE as error:
-                yield Raw(address, container=address.item, error=str(error))
-                continue
-            parts = {ending: data[offset - start : offset - start + size] for ending, (offset, size) in spans.items()}
-            yield self._raw(address, parts, fields)
+        # In the order of the tars, where one request to S3 fetches many neighbours.
+        placed = sorted(addresses, key=lambda a: (a.item, _first_byte(a)))
+        for tar, of_tar in groupby(placed, key=lambda a: a.item):
+            yield from self._read_tar(tar, list(of_tar), fields)
+
+    def _read_tar(self, tar: str, addresses: Sequence[Address], fields: Collection[str]) -> Iterator[Raw]:
+        unread = deque(addresses)
+        try:
+            with self.storage.open(tar) as stream:
+                for address in addresses:
+                    spans = sorted(_parse(address.locator).items(), key=lambda span: span[1])
+                    parts = {ending: _read(stream, offset, size) for ending, (offset, size) in spans}
+                    unread.popleft()
+                    yield self._raw(address, parts, fields)
+        except UNREADABLE as error:
+            for address in unread:
+                yield Raw(address, container=tar, error=str(error))
 
     def _scan_tar(self, tar: str, stream: BinaryIO) -> Iterator[Raw]:
         seen: set[str] = set()
@@ -138,6 +146,10 @@ def _read(stream: BinaryIO, offset: int, size: int) -> bytes:
 def _format(spans: dict[str, tuple[int, int]]) -> str:
     """A locator: `offset:size` of the image, then `;.txt=offset:size` for each sidecar."""
     return ";".join(f"{ending}={offset}:{size}".removeprefix("=") for ending, (offset, size) in spans.items())
+
+
+def _first_byte(address: Address) -> int:
+    return min(offset for offset, _ in _parse(address.locator).values())
 
 
 def _parse(locator: str) -> dict[str, tuple[int, int]]:

@@ -100,7 +100,8 @@ def test_read_finds_single_images_by_their_place(tmp_path: Path, picture: Pictur
     img2dataset(tmp_path / "00000.tar", [picture(n) for n in range(5)])
     raws = scan(tmp_path)
     chosen = [raws[3], raws[0]]
-    assert list(source(tmp_path).read([r.address for r in chosen], {"raw", "raw.json"})) == chosen
+    found = source(tmp_path).read([r.address for r in chosen], {"raw", "raw.json"})
+    assert sorted(found, key=lambda raw: raw.address.uri) == [raws[0], raws[3]]
     (bare,) = source(tmp_path).read([raws[2].address], {"raw"})
     assert bare.fields == {"raw": picture(2)}
 
