@@ -37,6 +37,16 @@ SHOWN_REASONS = 5
 class TooManyFailures(SluiceError):
     """More images failed than `max_failures` allows."""
 
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished unit: what it came to, and how many requests its worker repeated for it."""
+
+    result: Any
+    retries: int
+
 
 @dataclass(frozen=True)
 class BuildWork:
@@ -44,10 +54,19 @@ class BuildWork:
 
     stages: StageWork
 
-    def open(self, kind: str) -> Callable[[Any], Any]:
-        if kind == EXPORT:
-            return partial(export_shard, self.stages.storage, self.stages.storage)
-        return self.stages.open(kind)
+    @property
+    def retries(self) -> int:
+        """How many requests to source and storage were repeated so far, in this process."""
+        return self.stages.storage.retries + self.stages.source.retries
+
+    def open(self, kind: str) -> Callable[[Any], Done]:
+        storage = self.stages.storage
+        run = partial(export_shard, storage, storage) if kind == EXPORT else self.stages.open(kind)
+        return partial(self._counting, run)
+
+    def _counting(self, run: Callable[[Any], Any], unit: Any) -> Done:
+        before = self.retries
+        return Done(run(unit), self.retries - before)
 
     def halve(self, unit: Any) -> tuple[Any, Any] | None:
         return self.stages.halve(unit) if isinstance(unit, StageUnit) else None
@@ -92,8 +111,10 @@ def build_dataset(build: Build, console: Console, retry: bool = False, limit: in
         if is_whole(build.storage, version):
             set_alias(build.storage, version, "latest")
             return version
-    tally = Tally(math.ceil(build.config.max_failures * sum(s.records for s in shards)), {})
-    tally.add(build.plan.unreadable_entries())
+    unreadable = build.plan.unreadable_entries() if len(shards) == len(build.plan.shards) else []
+    images = sum(shard.records for shard in shards) + len(unreadable)
+    tally = Tally(math.ceil(build.config.max_failures * images), {})
+    tally.add(unreadable)
     tally.add(known_failures(build, commits, shards, left))
     return _run(build, shards, left, tally, console, retry)
 
@@ -137,8 +158,11 @@ def _run(
     for node, shard in left:
         totals[node.name] += shard.records
     exported: list[Exported] = []
+    repeated: Counter[str] = Counter()
 
-    def on_result(unit: Unit, outcome: Any) -> None:
+    def on_result(unit: Unit, done: Done) -> None:
+        outcome = done.result
+        repeated[unit.kind] += done.retries
         if isinstance(outcome, Exported):
             exported.append(outcome)
             progress.advance(EXPORT, outcome.records)
@@ -164,7 +188,17 @@ def _run(
             store_version(build.storage, version, files)
             return version
 
-        return stage_flow(build.config.name, dispatcher, units, finish)
+        try:
+            return stage_flow(build.config.name, dispatcher, units, finish)
+        finally:
+            repeated["driver"] = work.retries
+            _say_repeated(console, +repeated)
+
+
+def _say_repeated(console: Console, repeated: Counter[str]) -> None:
+    if repeated:
+        where = ", ".join(f"{kind} {count}" for kind, count in sorted(repeated.items()))
+        console.print(f"{repeated.total()} requests to storage failed and were repeated ({where})", style="yellow")
 
 
 def _export_units(build: Build, version: Version, files: Mapping[str, bytes]) -> list[Unit]:
