@@ -38,11 +38,11 @@ def _config(
     return load_config(find_config(config), settings or [], source, out)
 
 
-def _prepare(config: DatasetConfig, prune: bool) -> Build:
+def _prepare(config: DatasetConfig, prune: bool, retry: bool) -> Build:
     from sluice.flows.indexing import scan_runner
     from sluice.preprocess.build import prepare
 
-    return prepare(config, scan_runner(config.ray_address, config.workers), prune)
+    return prepare(config, scan_runner(config.ray_address, config.workers), prune, retry)
 
 
 @app.command()
@@ -59,7 +59,7 @@ def plan(
     from sluice.preprocess.build import read_commits
     from sluice.preprocess.forecast import forecast
 
-    build = _prepare(_config(config, settings, source, out), prune)
+    build = _prepare(_config(config, settings, source, out), prune, retry)
     shards = build.plan.shards[:limit]
     stages = forecast(build, read_commits(build), shards, retry)
     console.print(_summary(build, len(shards)))
@@ -136,7 +136,7 @@ def run_build(config: DatasetConfig, retry: bool = False, limit: int | None = No
     """Plan, build, and say what came of it."""
     from sluice.flows.dataset import build_dataset
 
-    prepared = _prepare(config, prune)
+    prepared = _prepare(config, prune, retry)
     for node in prepared.nodes:
         for note in node.notes:
             console.print(f"{node.name}: {note}", style="yellow")

@@ -14,7 +14,7 @@ from sluice.preprocess.config import DatasetConfig, make_source, make_stages
 from sluice.preprocess.graph import Node, Stage, Weights, build_graph
 from sluice.preprocess.index import Change, Image, index_prefix, update
 from sluice.preprocess.near_duplicates import near_duplicates
-from sluice.preprocess.plan import Plan, Shard, grow, read_drafts, read_plan, write_plan
+from sluice.preprocess.plan import Draft, Plan, Shard, grow, read_drafts, read_plan, write_plan
 from sluice.preprocess.sources import Item, Source
 from sluice.preprocess.work import failures, stage_log
 
@@ -77,13 +77,13 @@ def _weights(stage: Stage[Any]) -> Weights:
     return Weights(digest, found.path, stage.marks())
 
 
-def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False) -> Build:
-    """Resolve a configuration: weights, index, plan. Nothing of the stages runs."""
+def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False, retry: bool = False) -> Build:
+    """Resolve a configuration: weights, index (`retry`: what it could not read too), plan. No stage runs."""
     source = make_source(config)
     nodes, left_out = resolve(make_stages(config))
     place = storage(config.out)
     looks = config.near_duplicates is not None
-    images, change = update(source, place, looks, run_scan, prune)
+    images, change = update(source, place, looks, run_scan, prune, retry)
     facts = {"index": index_prefix(source, looks), "shard_size": config.shard_size}
     plan = _plan(place, f"datasets/{config.name}/plan", images, config, facts)
     return Build(config, place, source, nodes, left_out, plan, change)
@@ -94,12 +94,10 @@ def _plan(
 ) -> Plan:
     read = read_plan(place, prefix)
     readable = [image for image in images if image.key]
-    near = (
-        near_duplicates([(i.uri, i.look) for i in readable], config.near_duplicates) if config.near_duplicates else {}
-    )
     drafts = []
     if read is not None and all(read[1].get(name) == value for name, value in identity.items()):
         drafts = read_drafts(place, prefix, read[0], read[1]["places"])
+    near = _near(readable, drafts, config.near_duplicates) if config.near_duplicates else {}
     drafts = grow(drafts, readable, config.shard_size, near)
     unreadable = [{"uri": i.uri, "reason": i.error or "it holds no image"} for i in images if not i.key]
     records = sum(len(draft.rows) for draft in drafts if draft)
@@ -110,6 +108,13 @@ def _plan(
         "unreadable": unreadable,
     }
     return write_plan(place, prefix, drafts, facts)
+
+
+def _near(images: Sequence[Image], drafts: Sequence[Draft | None], bits: int) -> dict[str, str]:
+    """Near-duplicates of what is planned already, then of the smallest URI, so that old shards keep their rows."""
+    planned = {row.uri for draft in drafts if draft for row in draft.rows}
+    ordered = sorted(images, key=lambda image: (image.uri not in planned, image.uri))
+    return near_duplicates([(image.uri, image.look) for image in ordered], bits)
 
 
 def read_commits(build: Build) -> Commits:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from sluice.infra.storage import Storage
 from sluice.preprocess.near_duplicates import perceptual_hash
 from sluice.preprocess.sources import Item, Raw, Source
@@ -149,14 +150,18 @@ def read_index(storage: Storage, prefix: str) -> list[Image]:
     return sorted(images, key=lambda i: i.uri)
 
 
-def changes(source: Source[Any], known: Sequence[Image]) -> Change:
-    """List the source and say which items the index has not read (or not as they are now), and which are gone."""
+def changes(source: Source[Any], known: Sequence[Image], retry: bool = False) -> Change:
+    """List the source and say which items the index has not read (or not as they are now), and which are gone.
+
+    `retry` counts what could not be read among the unread.
+    """
     stamps = {image.item: image.stamp for image in known}
+    failed = {image.item for image in known if retry and image.error}
     listed = set()
     unread = []
     for item in source.items():
         listed.add(item.uri)
-        if stamps.get(item.uri) != item.stamp:
+        if stamps.get(item.uri) != item.stamp or item.uri in failed:
             unread.append(item)
     return Change(tuple(unread), frozenset(stamps.keys() - listed))
 
@@ -167,14 +172,15 @@ def update(
     looks: bool,
     run: Callable[[Callable[[list[Item]], Any], list[list[Item]]], None],
     prune: bool,
+    retry: bool = False,
 ) -> tuple[list[Image], Change]:
     """Bring the index up to date; `run(function, bundles)` does the reading, each bundle a stored part of its own.
 
-    Items that are gone stay in the index unless `prune` is asked for.
+    Items that are gone stay in the index unless `prune` is asked for; `retry` reads again what could not be read.
     """
     prefix = index_prefix(source, looks)
     known = read_index(storage, prefix)
-    change = changes(source, known)
+    change = changes(source, known, retry)
     if change.unread:
         run(lambda items: _store(scan(source, items, looks), storage, prefix), list(parts(change.unread)))
     if change.gone and prune:
