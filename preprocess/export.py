@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.commits import Commit, CommitLog
+from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.manifest import Version, read_table
 from sluice.preprocess.output import fetch
@@ -51,16 +50,16 @@ def _opened(storage: Storage, output: dict[str, Any]) -> tuple[CommitLog, Commit
 
 
 def export_shard(storage: Storage, destination: Storage, unit: ExportUnit) -> Exported:
-    """Merge one shard: `<target>.tar` where asked for, and `<target>.parquet`."""
+    """Merge one shard: `<target>.tar` where asked for and not empty, and `<target>.parquet`."""
     rows = scalars(storage, unit.outputs)
     stream = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows), stream, compression="zstd")
     destination.write(f"{unit.target}.parquet", stream.getvalue())
-    if not unit.tar:
+    if not unit.tar or not rows:  # readers that look into the first tar to learn the fields trip over an empty one
         return Exported(unit.target, "", 0, len(rows))
-    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
-        paths = [fetch(*_opened(storage, output), Path(folder)) for output in unit.outputs]
-        merged = Path(folder) / "merged.tar"
+    with scratch_folder() as scratch:
+        paths = [fetch(*_opened(storage, output), scratch) for output in unit.outputs]
+        merged = scratch / "merged.tar"
         written = write_shard(merged, join(read_shard(path.open("rb")) for path in paths))
         destination.upload(f"{unit.target}.tar", merged)
     return Exported(unit.target, written.digest, written.size, written.records)

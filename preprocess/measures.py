@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import cv2
 import numpy as np
+
 from sluice.preprocess.record import Array, Record
 
 Scalar = float | int | str
@@ -23,17 +25,17 @@ def _origin(origin: dict[str, Any]) -> dict[str, Scalar]:
     return {
         "uri": str(origin["origin"]["uri"]),
         "split": str(origin["split"]),
-        "original_width": int(origin["original"][0]),
-        "original_height": int(origin["original"][1]),
+        "original_width": int(origin["original"]["size"][0]),
+        "original_height": int(origin["original"]["size"][1]),
     }
 
 
 def _share(name: str) -> Callable[[Array], dict[str, Scalar]]:
-    return lambda image: {name: round(float(np.mean(image > 0)), 6)}
+    return lambda image: {name: round(cv2.countNonZero(image) / image.size, 6)}
 
 
 def _mean(name: str, full: int) -> Callable[[Array], dict[str, Scalar]]:
-    return lambda image: {name: round(float(np.mean(image)) / full, 6)}
+    return lambda image: {name: round(cv2.mean(image)[0] / full, 6)}
 
 
 MEASURES: dict[str, Callable[[Any], dict[str, Scalar]]] = {

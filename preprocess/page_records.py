@@ -121,7 +121,7 @@ def facts_of(record: Record) -> list[str]:
     if "json" not in record:
         return []
     about = record["json"]
-    width, height = about["original"][:2]
+    width, height = about["original"]["size"]
     return [str(about["origin"]["uri"])[:200], f"{width} × {height}", str(about["split"])]
 
 

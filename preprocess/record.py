@@ -25,8 +25,8 @@ class FieldError(ValueError):
 class Field:
     """One field of a record: its name, how it is stored and what a reader may rely on.
 
-    `shape` is "image" (height, width[, channels], the size of `jpg`), "vector" (any shape) or "none" (not an array); an
-    empty `dtype` and `channels` 0 promise nothing.
+    `shape` is "image" (height, width[, channels], the size of `jpg`), "vector" (any shape, of so many `axes`) or "none"
+    (not an array); an empty `dtype`, `channels` 0 and `axes` 0 promise nothing.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Field:
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
     describes: str
+    axes: int = 0
 
 
 def encode_jpeg(image: Array) -> bytes:
@@ -98,8 +99,8 @@ def _png(name: str, dtype: str, channels: int, describes: str) -> Field:
     return Field(name, dtype, channels, "image", encode_png, decode_png, describes)
 
 
-def _npy(name: str, describes: str) -> Field:
-    return Field(name, "float16", 0, "vector", encode_npy, decode_npy, describes)
+def _npy(name: str, axes: int, describes: str) -> Field:
+    return Field(name, "float16", 0, "vector", encode_npy, decode_npy, describes, axes)
 
 
 def _json(name: str, describes: str) -> Field:
@@ -125,10 +126,10 @@ FIELDS: dict[str, Field] = {
         _png("bg_depth.png", "uint16", 1, "inverse depth of the background"),
         _png("fg_canny.png", "uint8", 1, "Canny edges of the foreground"),
         _png("bg_canny.png", "uint8", 1, "Canny edges of the background"),
-        _npy("clip.npy", "CLIP embedding of the image"),
-        _npy("bg_clip.npy", "CLIP embedding of the background"),
-        _npy("latent.npy", "the VAE's mean and deviation, (2, channels, height, width)"),
-        _npy("text.npy", "the text encoder's output, (tokens, width)"),
+        _npy("clip.npy", 1, "CLIP embedding of the image"),
+        _npy("bg_clip.npy", 1, "CLIP embedding of the background"),
+        _npy("latent.npy", 4, "the VAE's mean and deviation, (2, channels, height, width)"),
+        _npy("text.npy", 2, "the text encoder's output, (tokens, width)"),
     )
 }
 
@@ -213,7 +214,7 @@ def check_value(spec: Field, value: Any, size: tuple[int, int] | None) -> str | 
     """What is wrong with a decoded value, or None."""
     if spec.shape == "none":
         return None
-    if spec.dtype and str(value.dtype) != spec.dtype:
+    if spec.dtype and value.dtype != spec.dtype:
         return f"{spec.name}: expected {spec.dtype}, found {value.dtype}"
     if spec.shape == "image":
         channels = 1 if value.ndim == 2 else value.shape[2]

@@ -128,7 +128,7 @@ def _origin(key: str, original: int, caption: str) -> dict[str, Any]:
         "key": key,
         "captions": [caption],
         "origin": {"uri": f"https://example.org/photos/{key}.jpg", "source": "folder", "duplicates": []},
-        "original": [original, original * 4 // 3, "RGB", "JPEG"],
+        "original": {"size": [original, original * 4 // 3], "mode": "RGB", "format": "JPEG"},
         "split": "validation" if int(key, 16) % 50 == 0 else "train",
     }
 

@@ -83,7 +83,7 @@ class Image(Stage[ImageParameters]):
             "key": record.key,
             "sha256": hashlib.sha256(raw).hexdigest(),
             "origin": about["origin"],
-            "original": [*header.size, header.mode, header.format],
+            "original": {"size": list(header.size), "mode": header.mode, "format": header.format},
             "geometry": geometry.to_json(),
             "captions": captions,
             "split": split_of(record.key, p.validation),

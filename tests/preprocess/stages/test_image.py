@@ -48,7 +48,7 @@ def test_the_fields_of_a_record() -> None:
         "key": made.key,
         "sha256": hashlib.sha256(data).hexdigest(),
         "origin": {"source": "folder", "uri": "a.jpg", "duplicates": ["b.jpg"]},
-        "original": [640, 480, "RGB", "JPEG"],
+        "original": {"size": [640, 480], "mode": "RGB", "format": "JPEG"},
         "geometry": {"orientation": 1, "original": [640, 480], "resized": [683, 512], "crop": [85, 0, 512, 512]},
         "captions": ["a disc", "another"],
         "split": split_of(made.key, 0.02),
