@@ -1,0 +1,126 @@
+"""Source and output on S3: the same bytes as on a disk, whatever the server does on the way, and few requests."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import Any
+
+import pytest
+
+from sluice.infra.storage import storage
+from sluice.preprocess.build import Build
+from sluice.preprocess.config import DatasetConfig
+from sluice.preprocess.manifest import Version
+from sluice.preprocess.shards import write_shard
+from tests.faults.proxy import Fault, FaultProxy, seeded
+from tests.faults.servers import SECRET, S3Server
+from tests.flows.conftest import THIN, config_for, is_promised, tree, write_pictures
+from tests.flows.corpus import jpeg
+
+Building = Callable[..., tuple[Build, Version, str]]
+STAGES = {"image": THIN["image"], "canny": {}}
+FAULTS = (Fault.ERROR_500, Fault.SLOW_DOWN, Fault.RESET, Fault.LOST, Fault.CUT, Fault.SLOW)
+
+
+@pytest.fixture
+def reach(monkeypatch: pytest.MonkeyPatch) -> Callable[[S3Server | FaultProxy], str]:
+    """`reach(server)`: let this process use a server or proxy, and make a bucket there; its URI."""
+
+    def use(place: S3Server | FaultProxy) -> str:
+        for name, value in place.environment.items():
+            monkeypatch.setenv(name, value)
+        return f"s3://{(place.server if isinstance(place, FaultProxy) else place).new_bucket()}"
+
+    return use
+
+
+def upload(folder: Path, uri: str) -> str:
+    """Put the files of a folder under a URI."""
+    place = storage(uri)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            place.write(str(file.relative_to(folder)), file.read_bytes())
+    return uri
+
+
+def tree_of(uri: str) -> dict[str, str]:
+    """What `tree` says of a folder, of a bucket."""
+    place = storage(uri)
+    paths = [entry.path for entry in place.list()]
+    return {path: hashlib.sha256(place.read(path)).hexdigest() for path in paths if is_promised(PurePath(path))}
+
+
+def data_of(promised: dict[str, str]) -> dict[str, str]:
+    """Of a tree, the stage outputs and the merged shards; a version's id and manifest name the source's place."""
+    return {re.sub(r"datasets/made/\w{12}/", "", p): d for p, d in promised.items() if p.endswith((".tar", ".parquet"))}
+
+
+def config(source: Path | str | dict[str, Any], out: Path | str, **values: Any) -> DatasetConfig:
+    return config_for(source, out, **{"stages": STAGES, "shard_size": 4, "workers": 2, **values})
+
+
+@pytest.mark.parametrize("vendor", ["moto", "rclone"])
+def test_the_same_bytes_on_s3_as_on_a_disk(
+    build: Building, reach: Callable[..., str], tmp_path: Path, vendor: str, request: pytest.FixtureRequest
+) -> None:
+    write_pictures(tmp_path / "in", range(10))
+    build(config(tmp_path / "in", tmp_path / "out"))
+    on_disk = tree(tmp_path / "out")
+    uri = reach(request.getfixturevalue(f"{vendor}_server"))
+
+    build(config(tmp_path / "in", f"{uri}/out"))
+    assert tree_of(f"{uri}/out") == on_disk
+
+    source = upload(tmp_path / "in", f"{uri}/photos of us")
+    _, _, said = build(config(source, f"{uri}/all on s3"))
+    assert data_of(tree_of(f"{uri}/all on s3")) == data_of(on_disk)
+    assert "repeated" not in said
+    assert build(config(source, f"{uri}/all on s3"))[2] == ""
+
+
+def test_faults_lose_nothing_double_nothing_and_are_counted(
+    build: Building, reach: Callable[..., str], tmp_path: Path, fault_proxy: FaultProxy
+) -> None:
+    write_pictures(tmp_path / "in", range(12))
+    build(config(tmp_path / "in", tmp_path / "out"))
+    uri = reach(fault_proxy)
+    source = upload(tmp_path / "in", f"{uri}/in")
+
+    with fault_proxy.dealing(seeded(0.2, seed=2, faults=FAULTS)):
+        _, version, said = build(config(source, f"{uri}/out"))
+    dealt, retried = fault_proxy.counts, fault_proxy.retried
+
+    assert dealt.keys() == set(FAULTS)
+    assert data_of(tree_of(f"{uri}/out")) == data_of(tree(tmp_path / "out"))
+    assert version.manifest["counts"] == {
+        "images": 12, "records": 12, "duplicates": 0, "quarantined": 0, "filtered": 0,
+    }  # fmt: skip
+    counted = re.search(r"(\d+) requests to storage failed and were repeated \((.*)\)", said)
+    assert counted is not None
+    assert int(counted[1]) == retried
+    assert re.fullmatch(r"canny \d+, driver \d+, export \d+, image \d+", counted[2])
+    out = storage(f"{uri}/out")
+    assert SECRET.encode() not in said.encode() + b"".join(out.read(entry.path) for entry in out.list())
+
+
+def test_the_number_of_requests_grows_with_shards_not_with_images(
+    build: Building, reach: Callable[..., str], tmp_path: Path, fault_proxy: FaultProxy
+) -> None:
+    """Two data sets of four tars, which make four shards: 5 images in each, then 50."""
+    uri = reach(fault_proxy)
+    requests = []
+    for images in (5, 50):
+        for shard in range(4):
+            numbers = range(shard * images, (shard + 1) * images)
+            fields = ((f"{number:05}", {"jpg": jpeg(number), "txt": b"a picture"}) for number in numbers)
+            write_shard(tmp_path / "shard.tar", fields)
+            storage(f"{uri}/in-{images}").upload(f"{shard}.tar", tmp_path / "shard.tar")
+        source = {"kind": "webdataset", "uri": f"{uri}/in-{images}"}
+        with fault_proxy.dealing(lambda _: None):
+            _, version, _ = build(config(source, f"{uri}/out-{images}", shard_size=images, workers=1))
+            requests.append(fault_proxy.requests)
+        assert version.manifest["counts"]["records"] == 4 * images
+    assert requests[0] == requests[1]
