@@ -41,6 +41,7 @@ class Poison(Stage[Parameters]):
 class PatientParameters(Parameters):
     """`seconds` an image; every image run appends its key to the file `journal`."""
 
+    execution = Parameters.execution | {"seconds", "journal"}
     seconds: float = 0.05
     journal: str = ""
 
@@ -61,3 +62,41 @@ class Patient(Stage[PatientParameters]):
                 with Path(self.parameters.journal).open("a") as journal:
                     journal.write(record.key + "\n")
             record["patient.json"] = {"mean": float(record["jpg"].mean())}
+
+
+class MoodyParameters(Parameters):
+    """While the file `flag` exists, images whose key ends in one of `digits` fail; keys run go to the `journal`."""
+
+    execution = Parameters.execution | {"flag", "journal"}
+    digits: str = "012"
+    flag: str = ""
+    journal: str = ""
+
+
+class Moody(Stage[MoodyParameters]):
+    """Fails for a while, as a full GPU or a lost mount would make a stage fail."""
+
+    name = "moody"
+    parameters_type = MoodyParameters
+    reads = ("jpg",)
+    writes = ("moody.json",)
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        for record in records:
+            with Path(self.parameters.journal).open("a") as journal:
+                journal.write(record.key + "\n")
+            if record.key[-1] in self.parameters.digits and Path(self.parameters.flag).exists():
+                raise OSError("the device is out of memory")
+            record["moody.json"] = {"mean": float(record["jpg"].mean())}
+
+
+class Echo(Stage[Parameters]):
+    """Depends on the moody one."""
+
+    name = "echo"
+    reads = ("moody.json",)
+    writes = ("echo.json",)
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        for record in records:
+            record["echo.json"] = record["moody.json"]

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from sluice.flows import prefect_server as module
+from sluice.flows.prefect_server import prefect_server
+
+
+def test_the_server_that_the_user_names_is_used() -> None:
+    started = module._start.cache_info().misses
+    with temporary_settings({PREFECT_API_URL: "http://prefect.example/api"}), prefect_server():
+        assert PREFECT_API_URL.value() == "http://prefect.example/api"
+    assert module._start.cache_info().misses == started
+
+
+def test_flows_of_one_process_share_a_server_and_leave_the_settings_alone() -> None:
+    before = PREFECT_API_URL.value()
+    with prefect_server():
+        first = PREFECT_API_URL.value()
+    with prefect_server():
+        assert PREFECT_API_URL.value() == first
+    assert PREFECT_API_URL.value() == before
+    assert first.startswith("http://127.0.0.1:")
