@@ -19,13 +19,13 @@ from sluice.flows.progress import BuildProgress
 from sluice.flows.session import ray_session
 from sluice.infra.errors import SluiceError
 from sluice.infra.execute import Dispatcher, ExecutionError, Unit
-from sluice.preprocess.build import Build, Commits, pending, read_commits
-from sluice.preprocess.card import dataset_card
-from sluice.preprocess.export import Exported, export_shard, export_units, is_whole, list_exported
 from sluice.preprocess.graph import Node, Resources
-from sluice.preprocess.manifest import Version, make_manifest, set_alias, store_version
-from sluice.preprocess.plan import Shard
-from sluice.preprocess.work import StageUnit, StageWork, failures
+from sluice.preprocess.planning.build import Build, Commits, pending, read_commits
+from sluice.preprocess.planning.plan import Shard
+from sluice.preprocess.units.work import StageUnit, StageWork, failures
+from sluice.preprocess.version.card import dataset_card
+from sluice.preprocess.version.export import Exported, export_shard, export_units, is_whole, list_exported
+from sluice.preprocess.version.manifest import Version, make_manifest, set_alias, store_version
 
 T = TypeVar("T")
 EXPORT = "export"

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from sluice.preprocess.build import Build
-    from sluice.preprocess.config import DatasetConfig
-    from sluice.preprocess.forecast import StagePlan
+    from sluice.preprocess.planning.build import Build
+    from sluice.preprocess.planning.config import DatasetConfig
+    from sluice.preprocess.planning.forecast import StagePlan
 
 app = typer.Typer(no_args_is_help=True, help="Images to verified webdataset shards.")
 console = Console(soft_wrap=True)
@@ -33,14 +33,14 @@ def _config(
     config: Path, settings: Sequence[str] | None, source: str | None = None, out: str | None = None
 ) -> DatasetConfig:
     from sluice.flows.configs import find_config
-    from sluice.preprocess.config import load_config
+    from sluice.preprocess.planning.config import load_config
 
     return load_config(find_config(config), settings or [], source, out)
 
 
 def _prepare(config: DatasetConfig, prune: bool, retry: bool) -> Build:
     from sluice.flows.indexing import scan_runner
-    from sluice.preprocess.build import prepare
+    from sluice.preprocess.planning.build import prepare
 
     return prepare(config, scan_runner(config.ray_address, config.workers), prune, retry)
 
@@ -56,8 +56,8 @@ def plan(
     prune: PruneOption = False,
 ) -> None:
     """Say what a build would run and why; brings the index up to date and runs nothing else."""
-    from sluice.preprocess.build import read_commits
-    from sluice.preprocess.forecast import forecast
+    from sluice.preprocess.planning.build import read_commits
+    from sluice.preprocess.planning.forecast import forecast
 
     build = _prepare(_config(config, settings, source, out), prune, retry)
     shards = build.plan.shards[:limit]
@@ -164,8 +164,8 @@ def export(
     from rich.progress import Progress
 
     from sluice.infra.storage import storage
-    from sluice.preprocess.export import export_version
-    from sluice.preprocess.manifest import read_version
+    from sluice.preprocess.version.export import export_version
+    from sluice.preprocess.version.manifest import read_version
 
     resolved = _config(config, settings, source, out)
     place, target = storage(resolved.out), storage(to)
@@ -188,8 +188,8 @@ def verify(
     """Read a whole version and say exactly what is wrong with it; exit code 1 if anything is."""
     from sluice.flows.verify_diff import show_problems
     from sluice.infra.storage import storage
-    from sluice.preprocess.manifest import read_version
-    from sluice.preprocess.verify import verify as check
+    from sluice.preprocess.verify.version import verify as check
+    from sluice.preprocess.version.manifest import read_version
 
     resolved = _config(config, settings, source, out)
     place = storage(resolved.out)
@@ -215,8 +215,8 @@ def diff(
 
     from sluice.flows.verify_diff import show_diff
     from sluice.infra.storage import storage
-    from sluice.preprocess.diff import diff as compare
-    from sluice.preprocess.manifest import read_version
+    from sluice.preprocess.compare.diff import diff as compare
+    from sluice.preprocess.version.manifest import read_version
 
     resolved = _config(config, settings, source, out)
     place = storage(resolved.out)

@@ -14,7 +14,7 @@ from rich.console import Console
 from sluice.flows.configs import find_config
 from sluice.flows.dataset_commands import run_build
 from sluice.flows.show import show_dataset
-from sluice.preprocess.config import load_config
+from sluice.preprocess.planning.config import load_config
 
 WEIGHTS = ("mobile-sam", "hed", "openpose-thin", "u2net-small", "open-nsfw")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from sluice.infra.local import LocalStorage
 from sluice.infra.page import Page, render
 from sluice.infra.storage import Storage, storage
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.manifest import read_version, version_ids
-from sluice.preprocess.page import dataset_page, of_run, of_version
-from sluice.preprocess.page_record import record_page
+from sluice.preprocess.page.dataset import dataset_page, of_run, of_version
+from sluice.preprocess.page.record import record_page
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.version.manifest import read_version, version_ids
 
 RUN = "run"
 
@@ -37,7 +37,7 @@ def show_dataset(config: DatasetConfig, version: str, key: str | None, page_path
 
 def _run_page(config: DatasetConfig, now: datetime) -> Page:
     from sluice.flows.indexing import scan_runner
-    from sluice.preprocess.build import prepare, read_commits
+    from sluice.preprocess.planning.build import prepare, read_commits
 
     build = prepare(config, scan_runner(config.ray_address, config.workers))
     return dataset_page(of_run(build, read_commits(build)), now)

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
-from sluice.preprocess.diff import Diff
-from sluice.preprocess.drift import Drift
-from sluice.preprocess.manifest import Version
-from sluice.preprocess.problems import Problem
+from sluice.preprocess.compare.diff import Diff
+from sluice.preprocess.compare.drift import Drift
+from sluice.preprocess.verify.problems import Problem
+from sluice.preprocess.version.manifest import Version
 
 SHOWN_KEYS = 3
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Record
 

@@ -15,18 +15,18 @@ import numpy as np
 
 from sluice.infra.commits import Commit, CommitLog
 from sluice.infra.storage import Storage
-from sluice.preprocess.build import Build
-from sluice.preprocess.config import DatasetConfig
 from sluice.preprocess.graph import LearnedParameters, Node, Stage, Weights, build_graph
-from sluice.preprocess.index import Change
-from sluice.preprocess.manifest import Version, make_manifest, store_version
-from sluice.preprocess.measures import Scalar, measure
-from sluice.preprocess.output import Output, quarantine, store
 from sluice.preprocess.perception.skeleton import Person, describe, draw
-from sluice.preprocess.plan import Plan, Row, Shard
+from sluice.preprocess.planning.build import Build
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.planning.index import Change
+from sluice.preprocess.planning.plan import Plan, Row, Shard
 from sluice.preprocess.record import Record
 from sluice.preprocess.sources import SourceConfig
 from sluice.preprocess.sources.folder import Folder
+from sluice.preprocess.units.measures import Scalar, measure
+from sluice.preprocess.units.output import Output, quarantine, store
+from sluice.preprocess.version.manifest import Version, make_manifest, store_version
 
 SMALL, LARGE, SCENES, SAMPLE = 16, 512, 60, 24
 STANDING_X = (0, 0, -2, -3, -4, 2, 3, 4, -1, -1, -1, 1, 1, 1, -0.5, 0.5, -1, 1)

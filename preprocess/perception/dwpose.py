@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from sluice.preprocess.perception.letterbox import letterbox
 from sluice.preprocess.perception.onnx import OnnxNetwork
 from sluice.preprocess.perception.skeleton import COCO_POINTS, FEWEST_POINTS, Person, openpose_order, settle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+
 from sluice.preprocess.record import Array
 
 GRADIENT_SIGMA = 1.4

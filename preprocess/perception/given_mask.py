@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 from PIL import Image
+
 from sluice.preprocess.perception.decode import DecodeError, read_header
 from sluice.preprocess.perception.geometry import Geometry, apply_to_labels
 from sluice.preprocess.record import Array

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import map_coordinates
+
 from sluice.preprocess.perception.skeleton import FEWEST_POINTS, POINTS, Person
 from sluice.preprocess.record import Array
 

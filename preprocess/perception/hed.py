@@ -8,9 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
-from sluice.preprocess.record import Array
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from sluice.preprocess.record import Array
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 STRIDE = 2 ** (len(CONVOLUTIONS) - 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+
 from sluice.preprocess.perception.onnx import OnnxNetwork
 from sluice.preprocess.perception.pretrained import load, load_network
 from sluice.preprocess.record import Array

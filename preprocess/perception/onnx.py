@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from sluice.preprocess.perception.device import DeviceError
 from sluice.preprocess.record import Array
 

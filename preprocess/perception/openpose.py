@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+
 from sluice.preprocess.perception.grouping import FIELD_LIMBS, group, peaks
 from sluice.preprocess.perception.letterbox import letterbox
 from sluice.preprocess.perception.skeleton import POINTS, Person, settle

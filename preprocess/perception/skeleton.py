@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+
 from sluice.preprocess.record import Array
 
 POINTS = (

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import TypeVar
 
+from sluice.infra.local import LocalStorage
 from sluice.infra.storage import Entry, MissingFile, PermissionDenied, Storage, StorageError, storage
 from sluice.preprocess.sources import Address, Item, Raw, Source, SourceConfig, SourceError
 from sluice.preprocess.sources.safe_paths import printable
@@ -71,7 +72,9 @@ class StoredSource(Source[C]):
             raise SourceError(f"The {self.kind} source {self.config.uri} cannot be listed: {error}") from error
 
     def wrong_layout(self, expected: str) -> SourceError:
-        """The error of a place that is there but holds something else."""
+        """The error of a place that holds something else, or is not there."""
+        if isinstance(self.storage, LocalStorage) and not self.storage.root.exists():
+            return SourceError(f"The {self.kind} source {self.storage.uri} does not exist. Is the path right?")
         return SourceError(f"{self.config.uri} is not a {self.kind} source: {expected}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydantic import Field
+
 from sluice.preprocess.graph import Parameters, Stage
 from sluice.preprocess.perception.edges import canny, inside
 from sluice.preprocess.record import Record

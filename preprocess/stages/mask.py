@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import Field
+
 from sluice.preprocess.graph import LearnedParameters, Stage
 from sluice.preprocess.record import Array, Record
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.preprocess.config import DatasetConfig, make_stages
+from sluice.preprocess.planning.config import DatasetConfig, make_stages
 from sluice.preprocess.record import Record, decode_jpeg, encode_json
 from tests.benchmarks.bare import STAGES, Fields
 from tests.benchmarks.photographs import HEIGHT, WIDTH, photograph

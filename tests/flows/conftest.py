@@ -18,9 +18,9 @@ from sluice.flows.dataset import build_dataset
 from sluice.flows.indexing import scan_runner
 from sluice.flows.session import ray_session
 from sluice.infra.local import TEMPORARY
-from sluice.preprocess.build import Build, prepare
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.manifest import Version
+from sluice.preprocess.planning.build import Build, prepare
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.version.manifest import Version
 from tests.faults.servers import S3Server
 
 PLUGINS = Path(__file__).parents[1] / "plugins"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sluice.preprocess.manifest import Version
 from sluice.preprocess.shards import read_shard
+from sluice.preprocess.version.manifest import Version
 
 Records = dict[str, dict[str, bytes]]
 

@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import yaml
 
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.work import CHUNK
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.units.work import CHUNK
 from tests.flows.conftest import config_for, tree, write_pictures
 
 SLUICE = Path(sys.executable).with_name("sluice")

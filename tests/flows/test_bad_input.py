@@ -14,8 +14,8 @@ import pytest
 
 from sluice.flows.dataset import TooManyFailures
 from sluice.infra.execute import ExecutionError
-from sluice.preprocess.build import Build
-from sluice.preprocess.manifest import Version, read_table
+from sluice.preprocess.planning.build import Build
+from sluice.preprocess.version.manifest import Version, read_table
 from tests.flows.conftest import THIN, config_for, write_pictures
 from tests.flows.corpus import FATES, bomb, jpeg, write_corpus
 from tests.flows.records import Records, read_records

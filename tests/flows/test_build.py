@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sluice.preprocess.build import pending, read_commits
+from sluice.preprocess.planning.build import pending, read_commits
 from tests.flows.conftest import THIN, config_for, tree, write_pictures
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import pytest
 
-from sluice.preprocess.build import Build
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.manifest import Version
+from sluice.preprocess.planning.build import Build
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.version.manifest import Version
 from tests.flows.conftest import THIN, config_for, picture, write_pictures
 from tests.flows.records import read_records
 

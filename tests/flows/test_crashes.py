@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.manifest import read_table
+from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.shards import read_shard
-from sluice.preprocess.work import CHUNK
+from sluice.preprocess.units.work import CHUNK
+from sluice.preprocess.version.manifest import read_table
 from tests.flows.conftest import config_for, tree, write_pictures
 from tests.flows.runs import SHARD, Journal, assert_nothing_half, patient_config, wait_until, working
 

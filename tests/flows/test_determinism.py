@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sluice.preprocess.build import Build, read_commits
+from sluice.preprocess.planning.build import Build, read_commits
 from sluice.preprocess.sources.folder import Folder
 from tests.flows.conftest import THIN, config_for, tree, write_pictures
 from tests.flows.runs import Journal

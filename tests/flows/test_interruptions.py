@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sluice.preprocess.work import CHUNK
+from sluice.preprocess.units.work import CHUNK
 from tests.flows.conftest import tree
 from tests.flows.runs import RAY_AGENTS, SHARD, Driver, Journal, assert_nothing_half, patient_config
 

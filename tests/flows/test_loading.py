@@ -19,9 +19,9 @@ import pytest
 import webdataset
 import yaml
 
-from sluice.preprocess.build import Build
-from sluice.preprocess.manifest import Version
+from sluice.preprocess.planning.build import Build
 from sluice.preprocess.record import field_named
+from sluice.preprocess.version.manifest import Version
 from tests.flows.conftest import THIN, config_for, write_pictures
 from tests.flows.records import Records, read_records
 

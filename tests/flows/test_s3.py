@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from sluice.infra.storage import storage
-from sluice.preprocess.build import Build
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.manifest import Version
+from sluice.preprocess.planning.build import Build
+from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.shards import write_shard
+from sluice.preprocess.version.manifest import Version
 from tests.faults.proxy import Fault, FaultProxy, seeded
 from tests.faults.servers import SECRET, S3Server
 from tests.flows.conftest import THIN, config_for, is_promised, tree, write_pictures

@@ -7,9 +7,9 @@ import pytest
 from sluice.flows.show import show_dataset
 from sluice.infra.local import LocalStorage
 from sluice.infra.storage import storage
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.manifest import UnknownVersion
-from sluice.preprocess.page_record import UnknownRecord
+from sluice.preprocess.page.record import UnknownRecord
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.version.manifest import UnknownVersion
 from tests.faults.servers import S3Server
 from tests.made_version import key_of, make_version
 

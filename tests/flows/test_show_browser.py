@@ -9,7 +9,7 @@ import pytest
 
 from sluice.flows.show import show_dataset
 from sluice.infra.local import LocalStorage
-from sluice.preprocess.config import DatasetConfig
+from sluice.preprocess.planning.config import DatasetConfig
 from tests.browser import Browser, browser
 from tests.made_version import key_of, make_version
 

@@ -7,11 +7,11 @@ from io import StringIO
 from rich.console import Console
 
 from sluice.flows.verify_diff import show_diff, show_problems
-from sluice.preprocess.diff import Diff
-from sluice.preprocess.drift import Drift
-from sluice.preprocess.explain import Knob, StageChange
-from sluice.preprocess.manifest import Version
-from sluice.preprocess.problems import ANEW, Problem
+from sluice.preprocess.compare.diff import Diff
+from sluice.preprocess.compare.drift import Drift
+from sluice.preprocess.compare.explain import Knob, StageChange
+from sluice.preprocess.verify.problems import ANEW, Problem
+from sluice.preprocess.version.manifest import Version
 
 VERSION = Version("photos", "0123456789ab", {"counts": {"records": 7}, "shards": [[0, "s", 7]]})
 CANNY = StageChange("canny", "aa", "bb", (Knob("low", 100.0, 80.0),))

@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 
-from sluice.preprocess.build import Build, pending, prepare, read_commits
-from sluice.preprocess.config import DatasetConfig
-from sluice.preprocess.export import ExportUnit, export_shard, list_exported
 from sluice.preprocess.graph import Node
-from sluice.preprocess.manifest import Version, make_manifest, store_version
-from sluice.preprocess.plan import Shard
+from sluice.preprocess.planning.build import Build, pending, prepare, read_commits
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.sources import Item
-from sluice.preprocess.work import Outcome, StageUnit, StageWork
+from sluice.preprocess.units.work import Outcome, StageUnit, StageWork
+from sluice.preprocess.version.export import ExportUnit, export_shard, list_exported
+from sluice.preprocess.version.manifest import Version, make_manifest, store_version
 
 BuiltVersion = tuple[Build, Version]
 SIDE = 64

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
 from sluice.preprocess.record import Array
 
 OPSET = 13

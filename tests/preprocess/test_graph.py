@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from sluice.preprocess.graph import GraphError, Parameters, Stage, Weights, build_graph
 from sluice.preprocess.record import Record
 

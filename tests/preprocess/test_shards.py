@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from sluice.preprocess.shards import ShardError, join, read_shard, write_shard
 
 RECORDS = [("0a", {"jpg": b"image", "txt": b""}), ("0b", {"txt": b"words", "jpg": b"x" * 600})]

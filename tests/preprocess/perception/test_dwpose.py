@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sluice.preprocess.perception.dwpose import DwPose
 
 # The 640 x 640 detector sees a 320 x 240 image doubled; centre (200, 320), size (96, 256) is this box there.

@@ -1,4 +1,5 @@
 import numpy as np
+
 from sluice.preprocess.perception.edges import canny, gradient, inside
 from sluice.preprocess.record import Array
 

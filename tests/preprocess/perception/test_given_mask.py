@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+
 from sluice.preprocess.perception.decode import DecodeError
 from sluice.preprocess.perception.geometry import Geometry
 from sluice.preprocess.perception.given_mask import given_mask

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sluice.preprocess.perception.grabcut import grabcut_mask
 from sluice.preprocess.record import Array
 

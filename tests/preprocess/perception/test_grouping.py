@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sluice.preprocess.perception.grouping import FIELD_LIMBS, group, limb_scores, peaks
 from sluice.preprocess.perception.skeleton import POINTS, Person
 from sluice.preprocess.record import Array

@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+
 from sluice.preprocess.perception.hed import Hed, load_hed, soft_edges
 from sluice.preprocess.record import Array
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from sluice.preprocess.perception.nsfw import Classifier, open_nsfw
 from sluice.preprocess.perception.onnx import OnnxNetwork
 

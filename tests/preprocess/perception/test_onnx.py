@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+
 from sluice.preprocess.perception.device import DeviceError
 from sluice.preprocess.perception.onnx import OnnxNetwork
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from sluice.preprocess.perception.openpose import OpenPose
 from sluice.preprocess.perception.skeleton import POINTS, describe
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sluice.preprocess.perception.skeleton import (
     COLOURS,
     DRAWN_LIMBS,

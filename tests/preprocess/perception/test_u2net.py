@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sluice.preprocess.perception.onnx import OnnxNetwork
 from sluice.preprocess.perception.u2net import salience, salient_mask
 from sluice.preprocess.record import Array

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from sluice.preprocess.perception.pretrained import ModelFolderError
 from sluice.preprocess.perception.skeleton import FEWEST_POINTS, describe
 from sluice.preprocess.perception.vitpose import VitPose

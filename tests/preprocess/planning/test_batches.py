@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sluice.preprocess.build import resolve
-from sluice.preprocess.config import DatasetConfig, make_stages
 from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.batches import largest_batch, propose
+from sluice.preprocess.planning.build import resolve
+from sluice.preprocess.planning.config import DatasetConfig, make_stages
 
 
 def node(name: str, model: str) -> Node:

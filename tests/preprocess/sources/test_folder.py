@@ -159,9 +159,10 @@ def test_a_file_that_went_away_is_an_error_of_its_own(tmp_path: Path, picture: P
 
 def test_a_place_without_images_says_what_was_expected(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("no image")
-    for place in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(SourceError, match=r"no image in it.*\.jpg"):
-            list(folder(place).items())
+    with pytest.raises(SourceError, match=r"no image in it.*\.jpg"):
+        list(folder(tmp_path).items())
+    with pytest.raises(SourceError, match="/missing does not exist"):
+        list(folder(tmp_path / "missing").items())
     with pytest.raises(SourceError, match=r"without\s+file://"):
         list(folder(f"file://{tmp_path}").items())
 

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from pydantic import ValidationError
+
 from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.record import FIELDS, Record, check_value
 from sluice.preprocess.stages.canny import (

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
 from sluice.preprocess.perception.edges import gradient
 from sluice.preprocess.record import FIELDS, Record, check_value
 from sluice.preprocess.stages.hed import Hed, HedParameters

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from sluice.preprocess.record import FIELDS, Record, check_value
 from sluice.preprocess.stages.mask import Mask, MaskParameters
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from sluice.preprocess.record import FIELDS, Record, check_value
 from sluice.preprocess.stages.pose import Pose, PoseParameters
 

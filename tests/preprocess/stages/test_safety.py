@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sluice.preprocess.record import Record
 from sluice.preprocess.stages.safety import Safety, SafetyParameters
 

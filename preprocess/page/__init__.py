@@ -1,0 +1,1 @@
+"""What a data set's page shows, section by section."""

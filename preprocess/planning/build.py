@@ -1,0 +1,139 @@
+"""A build, resolved: weights found or replaced, index and plan up to date, and what is left to run, with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.infra.commits import Commit
+from sluice.infra.models import MissingWeights, find
+from sluice.infra.storage import Storage, storage
+from sluice.preprocess.graph import Node, Stage, Weights, build_graph
+from sluice.preprocess.planning.config import DatasetConfig, make_source, make_stages
+from sluice.preprocess.planning.index import Change, Image, index_prefix, update
+from sluice.preprocess.planning.near_duplicates import near_duplicates
+from sluice.preprocess.planning.plan import Draft, Plan, Shard, grow, read_drafts, read_plan, write_plan
+from sluice.preprocess.sources import Item, Source
+from sluice.preprocess.units.work import failures, stage_log
+
+RunScan = Callable[[Callable[[list[Item]], Any], list[list[Item]]], None]
+Commits = dict[str, dict[str, Commit]]
+
+
+@dataclass(frozen=True)
+class Build:
+    """A configuration and everything it resolves to."""
+
+    config: DatasetConfig
+    storage: Storage
+    source: Source[Any]
+    nodes: Sequence[Node]
+    left_out: Sequence[str]
+    plan: Plan
+    change: Change
+
+    @property
+    def prefix(self) -> str:
+        return f"datasets/{self.config.name}"
+
+    @property
+    def plan_prefix(self) -> str:
+        return f"{self.prefix}/plan"
+
+
+def resolve(stages: Sequence[Stage[Any]]) -> tuple[list[Node], list[str]]:
+    """Stages with their weights; where these are absent, the fall-back, announced, or for an optional stage nothing.
+
+    Returns the nodes and a line for each stage left out; raises MissingWeights where there is neither.
+    """
+    kept: list[Stage[Any]] = []
+    left_out: list[str] = []
+    weights: dict[str, Weights] = {}
+    for stage in stages:
+        try:
+            weights[stage.name] = _weights(stage)
+            kept.append(stage)
+        except MissingWeights as missing:
+            absent = f"'{stage.model}' is not here (`sluice models pull {stage.model}`)"
+            if stage.fallback is not None:
+                instead = type(stage)(stage.parameters.model_copy(update={"model": stage.fallback}))
+                weights[stage.name] = Weights(notes=(f"{absent}: {stage.fallback} instead", *instead.marks()))
+                kept.append(instead)
+            elif stage.optional:
+                left_out.append(f"{stage.name} is left out: {absent}")
+            else:
+                raise MissingWeights(f"stages.{stage.name}: {missing}") from missing
+    return build_graph(kept, weights), left_out
+
+
+def _weights(stage: Stage[Any]) -> Weights:
+    if stage.weights is None:
+        return Weights(notes=stage.marks())
+    found = find(stage.weights)
+    digests = [found.digest, *(find(name).digest for name in stage.further_weights)]
+    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return Weights(digest, found.path, stage.marks())
+
+
+def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False, retry: bool = False) -> Build:
+    """Resolve a configuration: weights, index (`retry`: what it could not read too), plan. No stage runs."""
+    source = make_source(config)
+    nodes, left_out = resolve(make_stages(config))
+    place = storage(config.out)
+    looks = config.near_duplicates is not None
+    images, change = update(source, place, looks, run_scan, prune, retry)
+    facts = {"index": index_prefix(source, looks), "shard_size": config.shard_size}
+    plan = _plan(place, f"datasets/{config.name}/plan", images, config, facts)
+    return Build(config, place, source, nodes, left_out, plan, change)
+
+
+def _plan(
+    place: Storage, prefix: str, images: Sequence[Image], config: DatasetConfig, identity: Mapping[str, Any]
+) -> Plan:
+    read = read_plan(place, prefix)
+    readable = [image for image in images if image.key]
+    drafts = []
+    if read is not None and all(read[1].get(name) == value for name, value in identity.items()):
+        drafts = read_drafts(place, prefix, read[0], read[1]["places"])
+    near = _near(readable, drafts, config.near_duplicates) if config.near_duplicates else {}
+    drafts = grow(drafts, readable, config.shard_size, near)
+    unreadable = [{"uri": i.uri, "reason": i.error or "it holds no image"} for i in images if not i.key]
+    records = sum(len(draft.rows) for draft in drafts if draft)
+    facts = {
+        **identity,
+        "images": len(images),
+        "duplicates": len(readable) - records,
+        "unreadable": unreadable,
+    }
+    return write_plan(place, prefix, drafts, facts)
+
+
+def _near(images: Sequence[Image], drafts: Sequence[Draft | None], bits: int) -> dict[str, str]:
+    """Near-duplicates of what is planned already, then of the smallest URI, so that old shards keep their rows."""
+    planned = {row.uri for draft in drafts if draft for row in draft.rows}
+    ordered = sorted(images, key=lambda image: (image.uri not in planned, image.uri))
+    return near_duplicates([(image.uri, image.look) for image in ordered], bits)
+
+
+def read_commits(build: Build) -> Commits:
+    """Every commit of every stage of the build."""
+    return {node.name: stage_log(build.storage, node).all() for node in build.nodes}
+
+
+def pending(build: Build, commits: Commits, shards: Sequence[Shard], retry: bool) -> Iterator[tuple[Node, Shard]]:
+    """The (stage, shard) pairs to run: no output, other inputs, behind one that runs, or retried."""
+    running: set[tuple[str, str]] = set()
+    for node in build.nodes:
+        for shard in shards:
+            commit = commits[node.name].get(shard.id)
+            if commit is None or _stale(node, shard, commit, commits, running) or (retry and failures(commit)):
+                running.add((node.name, shard.id))
+                yield node, shard
+
+
+def _stale(node: Node, shard: Shard, commit: Commit, commits: Commits, running: set[tuple[str, str]]) -> bool:
+    if any((parent, shard.id) in running for parent in node.parents):
+        return True
+    return any(commit.inputs.get(p) != commits[p][shard.id].digest for p in node.parents)

@@ -1,0 +1,1 @@
+"""One stage on one shard: what it reads, computes and commits."""

@@ -1,0 +1,1 @@
+"""Whether a version is what its manifest says, byte for byte."""

@@ -1,0 +1,94 @@
+"""The data set card: a Hugging Face style README that goes with every version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from sluice.preprocess.record import field_named
+from sluice.preprocess.version.manifest import Version
+
+COLUMNS = {"jpg": "image", "png": "image", "txt": "string", "json": "json"}
+
+
+def dataset_card(version: Version) -> str:
+    """Markdown with a YAML head: what the set holds, how it was made, what a user must know, how to load it."""
+    manifest = version.manifest
+    head: dict[str, Any] = {
+        "pretty_name": version.dataset,
+        "task_categories": ["text-to-image"],
+        "configs": [{"config_name": "default", "data_files": f"{version.dataset}-*.tar"}],
+    }
+    counts = manifest["counts"]
+    fields = sorted({field for stage in manifest["stages"] for field in stage["writes"]})
+    features = [_feature(field) for field in fields]
+    if all(features):  # else `datasets` guesses from the first records, and trips over JSON that varies
+        head["dataset_info"] = {"features": [*(_column(name, "string") for name in ("__key__", "__url__")), *features]}
+    notes = [f"- **{stage['name']}**: {note}" for stage in manifest["stages"] for note in stage["notes"]]
+    lines = [
+        "---",
+        yaml.safe_dump(head, sort_keys=False).strip(),
+        "---",
+        f"# {version.dataset} {version.id}",
+        "",
+        f"{counts['records']} records in {len(manifest['shards'])} shards, from {counts['images']} images: "
+        f"{counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered out.",
+        "",
+        "## Fields",
+        "",
+        "Each record is `<key>.<field>`; the key is the beginning of the SHA-256 of the original file.",
+        "",
+        "| field | what it is |",
+        "|---|---|",
+        *(f"| `{name}` | {field_named(name).describes} |" for name in fields),
+        "",
+        "## Stages",
+        "",
+        "| stage | model | version | fingerprint |",
+        "|---|---|---|---|",
+        *(_stage_row(stage) for stage in manifest["stages"]),
+    ]
+    if notes or manifest["left_out"]:
+        lines += ["", "## What to know", "", *notes, *(f"- {line}" for line in manifest["left_out"])]
+    lines += [
+        "",
+        "## Loading",
+        "",
+        "```python",
+        "import pathlib",
+        "import webdataset",
+        "",
+        f'shards = sorted(map(str, pathlib.Path(".").glob("{version.dataset}-*.tar")))',
+        'records = webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8")',
+        "```",
+        "",
+        "or, from the same folder, with this card's list of columns:",
+        "",
+        "```python",
+        "import datasets",
+        "",
+        'rows = datasets.load_dataset(".", split="train")',
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _feature(name: str) -> dict[str, Any] | None:
+    """A field as a column of Hugging Face's `datasets`; None for an array whose axes nobody told."""
+    suffix = name.rpartition(".")[2]
+    if suffix in COLUMNS:
+        return _column(name, COLUMNS[suffix])
+    field = field_named(name)
+    column: Any = field.dtype
+    for _ in range(field.axes):
+        column = {"list": column}
+    return {"name": name, **column} if field.axes else None
+
+
+def _column(name: str, dtype: str) -> dict[str, Any]:
+    return {"name": name, "dtype": dtype}
+
+
+def _stage_row(stage: dict[str, Any]) -> str:
+    return f"| {stage['name']} | {stage['model'] or '-'} | {stage['version']} | `{stage['fingerprint']}` |"

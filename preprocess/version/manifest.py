@@ -1,0 +1,187 @@
+"""A version of a data set: a manifest that names every shard's stage outputs, written last; aliases point to it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sluice.infra.commits import Commit
+from sluice.infra.errors import SluiceError
+from sluice.infra.storage import MissingFile, Storage
+from sluice.preprocess.graph import Node
+from sluice.preprocess.planning.build import Build, Commits
+from sluice.preprocess.planning.plan import Shard
+
+FORMAT = 1
+
+
+class UnknownVersion(SluiceError):
+    """The data set has no such version or alias."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`images` = `records` + `duplicates` + `quarantined` + `filtered`, always. Quarantined includes the unreadable."""
+
+    images: int
+    records: int
+    duplicates: int
+    quarantined: int
+    filtered: int
+
+    def check(self) -> None:
+        """Raises ArithmeticError when an image was lost or doubled."""
+        if self.images != self.records + self.duplicates + self.quarantined + self.filtered:
+            raise ArithmeticError(f"images in and out do not agree, which is a defect of Sluice: {self}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version as its manifest says it."""
+
+    dataset: str
+    id: str
+    manifest: dict[str, Any]
+
+    @property
+    def prefix(self) -> str:
+        return f"datasets/{self.dataset}/{self.id}"
+
+
+def settle(build: Build, commits: Commits, shards: Sequence[Shard]) -> tuple[Counts, list[dict[str, str]]]:
+    """How many images went where, and the quarantine: one entry for each image left out, by the first stage."""
+    quarantine: dict[str, dict[str, str]] = {}
+    for node in build.nodes:
+        for shard in shards:
+            for entry in commits[node.name][shard.id].quarantined:
+                quarantine.setdefault(entry["key"], {**entry, "shard": shard.id})
+    entries = sorted(quarantine.values(), key=lambda e: e["key"])
+    unread = build.plan.unreadable_entries()
+    planned = sum(shard.records for shard in shards)
+    filtered = sum(entry["kind"] == "filtered" for entry in entries)
+    limited = len(shards) < len(build.plan.shards)
+    counts = Counts(
+        images=planned if limited else build.plan.images,
+        records=planned - len(entries),
+        duplicates=0 if limited else build.plan.duplicates,
+        quarantined=len(entries) - filtered + (0 if limited else len(unread)),
+        filtered=filtered,
+    )
+    counts.check()
+    return counts, entries + ([] if limited else unread)
+
+
+def describe_node(node: Node) -> dict[str, Any]:
+    """A stage as the manifest names it."""
+    return {
+        "name": node.name,
+        "version": node.stage.version,
+        "parameters": node.stage.parameters.model_dump(mode="json"),
+        "model": node.stage.model,
+        "weights": node.weights_digest,
+        "reads": list(node.stage.reads),
+        "writes": list(node.stage.writes),
+        "parents": list(node.parents),
+        "fingerprint": node.fingerprint,
+        "notes": list(node.notes),
+    }
+
+
+def make_manifest(build: Build, commits: Commits, shards: Sequence[Shard]) -> tuple[Version, dict[str, bytes]]:
+    """The version that these commits make, and its files beside the manifest (`shards.parquet`, `quarantine.parquet`).
+
+    Its id is the digest of what it says; nothing in it tells when, where or by how many workers it was built.
+    """
+    counts, quarantine = settle(build, commits, shards)
+    rows = [_shard_row(node, shard, commits[node.name][shard.id]) for shard in shards for node in build.nodes]
+    files = {"shards.parquet": _parquet(rows), "quarantine.parquet": _parquet(quarantine, QUARANTINE)}
+    manifest = {
+        "format": FORMAT,
+        "dataset": build.config.name,
+        "source": {"kind": build.source.kind, **build.source.config.model_dump(mode="json")},
+        "counts": asdict(counts),
+        "stages": [describe_node(node) for node in build.nodes],
+        "left_out": list(build.left_out),
+        "shards": [[shard.ordinal, shard.id, shard.records] for shard in shards],
+        "planned_shards": len(build.plan.shards),
+        "outputs": hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest(),
+        "quarantine": hashlib.sha256(json.dumps(quarantine, sort_keys=True).encode()).hexdigest(),
+        "bytes": sum(int(row["bytes"]) for row in rows),
+    }
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:12]
+    return Version(build.config.name, digest, manifest), files
+
+
+QUARANTINE = pa.schema([(name, pa.string()) for name in ("key", "uri", "shard", "stage", "kind", "reason")])
+
+
+def _shard_row(node: Node, shard: Shard, commit: Commit) -> dict[str, Any]:
+    return {
+        "ordinal": shard.ordinal,
+        "shard": shard.id,
+        "stage": node.name,
+        "file": f"stages/{node.name}/{node.fingerprint}/{commit.file}",
+        "sidecar": f"stages/{node.name}/{node.fingerprint}/{commit.sidecar}" if commit.sidecar else "",
+        "digest": commit.digest,
+        "bytes": commit.size,
+        "records": commit.records,
+    }
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema | None = None) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), stream, compression="zstd")
+    return stream.getvalue()
+
+
+def store_version(storage: Storage, version: Version, files: Mapping[str, bytes], alias: str = "latest") -> None:
+    """Write a version's files, its manifest last, and let the alias point to it."""
+    for name, data in files.items():
+        storage.write(f"{version.prefix}/{name}", data)
+    storage.write(f"{version.prefix}/manifest.json", json.dumps(version.manifest, indent=1, sort_keys=True).encode())
+    set_alias(storage, version, alias)
+
+
+def set_alias(storage: Storage, version: Version, alias: str) -> None:
+    """Let an alias point to a version."""
+    path, data = f"datasets/{version.dataset}/aliases/{alias}.json", json.dumps({"version": version.id}).encode()
+    if storage.head(path) is None or storage.read(path) != data:
+        storage.write(path, data)
+
+
+def read_version(storage: Storage, dataset: str, name: str = "latest") -> Version:
+    """A version by id (or its beginning) or alias. Raises UnknownVersion."""
+    with suppress(MissingFile):
+        name = json.loads(storage.read(f"datasets/{dataset}/aliases/{name}.json"))["version"]
+    ids = version_ids(storage, dataset)
+    found = [version for version in ids if version.startswith(name)]
+    if len(found) != 1:
+        there = f"there are: {', '.join(ids)}" if ids else "it has none yet: run `sluice dataset build`"
+        raise UnknownVersion(f"data set '{dataset}' in {storage.uri} has no version '{name}'; {there}")
+    path = f"datasets/{dataset}/{found[0]}/manifest.json"
+    try:
+        return Version(dataset, found[0], json.loads(storage.read(path)))
+    except ValueError as error:
+        raise UnknownVersion(
+            f"{storage.uri}/{path} is damaged ({error}); delete it and run the same build again, which writes it anew"
+        ) from error
+
+
+def version_ids(storage: Storage, dataset: str) -> list[str]:
+    """The ids of all versions of a data set."""
+    paths = (entry.path.split("/") for entry in storage.list(f"datasets/{dataset}/"))
+    return sorted(path[2] for path in paths if len(path) == 4 and path[3] == "manifest.json")
+
+
+def read_table(storage: Storage, version: Version, name: str) -> list[dict[str, Any]]:
+    """The rows of one of a version's parquet files (`shards.parquet`, `quarantine.parquet`)."""
+    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(storage.read(f"{version.prefix}/{name}"))).to_pylist()
+    return rows

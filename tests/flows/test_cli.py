@@ -1,0 +1,216 @@
+"""The command line as a user meets it: a readable paragraph for every mistake, 2 for theirs and 1 for failed runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sluice.flows.cli import main
+from sluice.infra.errors import SluiceError
+from tests.faults.servers import S3Server
+from tests.flows.conftest import THIN, write_pictures
+
+STAGES = {"image": THIN["image"], "brightness": {}}
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended: its exit code, and what it wrote to stdout and stderr."""
+
+    code: int
+    out: str
+    error: str
+
+
+Sluice = Callable[..., Said]
+
+
+@pytest.fixture
+def sluice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Sluice]:
+    """`sluice("dataset", "plan", ...)` in this process."""
+    monkeypatch.setenv("SLUICE_DEBUG", "")
+    monkeypatch.setenv("COLUMNS", "200")
+    # Prefect's log handler keeps the stderr of the test in which it was made.
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    on_terminate = signal.getsignal(signal.SIGTERM)
+
+    def run(*words: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["sluice", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, on_terminate)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration file of eight pictures in two shards, in a folder of its own."""
+    write_pictures(tmp_path / "in", range(8))
+    values = {
+        "name": "made",
+        "source": {"kind": "folder", "uri": str(tmp_path / "in")},
+        "out": str(tmp_path / "out"),
+        "stages": STAGES,
+        "shard_size": 4,
+        "workers": 1,
+    }
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "made.yaml"
+
+
+def assert_paragraph(said: Said, code: int, words: str) -> None:
+    """This exit code and one readable paragraph with these words (a pattern), and no traceback."""
+    assert said.code == code, said
+    text = said.error.removeprefix("Error: ")
+    assert re.search(words, text), text
+    assert "Traceback" not in said.out + said.error
+    assert len(text.strip().splitlines()) <= 8
+    assert "Errno" not in text
+
+
+def test_plan_and_build_say_what_comes_and_what_came(sluice: Sluice, ray4: None, config: Path, tmp_path: Path) -> None:  # noqa: ARG001
+    planned = sluice("dataset", "plan", "--config", config)
+    assert planned.code == 0
+    assert "8 images (8 files read now), 8 records in 2 shards, 0 duplicates, 0 unreadable" in planned.out
+    assert re.search(r"brightness +8 records, 2 shards +0 shards +new", planned.out)
+    assert not (tmp_path / "out" / "stages").exists()
+
+    built = sluice("dataset", "build", "--config", config)
+    assert built.code == 0, built
+    assert re.search(r"made \w{12}: 8 records from 8 images \(0 duplicates, 0 quarantined, 0 filtered\)", built.out)
+    folder = Path(built.out.splitlines()[-1])
+    assert sorted(tar.name for tar in folder.glob("*.tar")) == ["made-00000.tar", "made-00001.tar"]
+    assert "Nothing to run." in sluice("dataset", "plan", "--config", config).out
+
+    (tmp_path / "in" / "00000.jpg").unlink()
+    kept = sluice("dataset", "plan", "--config", config, "--limit", "1").out
+    assert "1 gone from the source (kept until --prune); the first 1 shards only" in kept
+
+
+MISTAKES = {
+    "no configuration": (["--config", "none.yaml"], r"there is no configuration file none\.yaml"),
+    "a folder as configuration": (["--config", "."], "there is no configuration file"),
+    "not YAML": (["--config", "broken.yaml"], r"broken\.yaml is not YAML"),
+    "a setting's name": (["--set", "shard_sise=3"], "there is no 'shard_sise'; did you mean 'shard_size'"),
+    "a setting's value": (["--set", "shard_size=0"], r"shard_size: input should be greater than or equal to 1"),
+    "a setting without value": (["--set", "shard_size"], "--set takes NAME=VALUE"),
+    "a stage": (["--set", "stages.cany={}"], "no stage is called 'cany'; did you mean 'canny'"),
+    "a stage's knob": (["--set", "stages.image.sise=3"], "there is no 'sise'; did you mean 'size'"),
+    "a source's kind": (["--set", "source.kind=folders"], "no source is called 'folders'; did you mean 'folder'"),
+    "a source's setting": (["--set", "source.url=x"], "there is no 'url'; did you mean 'uri'"),
+    "a missing folder": (["--source", "nowhere"], r"The folder source /.*/nowhere does not exist"),
+    "an empty folder": (["--source", "empty"], r"there is no image in it .*Is the path right\?"),
+    "a file as source": (["--source", "file"], "is a file where a folder is expected"),
+    "a place nobody knows": (["--source", "gs://bucket/in"], "not a place Sluice can read"),
+    "an out below a file": (["--out", "file/out"], r"file/out.* could not be written: Not a directory"),
+    "an out nobody may write": (["--out", "/proc/sluice"], r"/proc/sluice.* could not be written"),
+    "a field without a stage": (["--set", "stages={canny: {}}"], "jpg"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_users_mistakes_are_explained(
+    sluice: Sluice, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "broken.yaml").write_text("stages: [")
+    words, explanation = MISTAKES[mistake]
+    said = sluice("dataset", "build", *(["--config", config] if "--config" not in words else []), *words)
+    assert_paragraph(said, 2, explanation)
+
+
+@pytest.mark.parametrize(
+    "words", [["dataset", "bild"], ["dataset", "build", "--limt", "1"], ["dataset", "build", "--limit", "0"]]
+)
+def test_a_mistyped_command_is_the_users_mistake(sluice: Sluice, words: list[str]) -> None:
+    said = sluice(*words)
+    assert said.code == 2
+    assert "Usage: sluice" in said.error
+
+
+@pytest.mark.parametrize("command", [["verify"], ["export", "--to", "elsewhere"], ["diff", "latest", "latest"]])
+def test_a_version_that_is_not_there(sluice: Sluice, config: Path, command: list[str]) -> None:
+    said = sluice("dataset", *command, "--config", config)
+    assert_paragraph(said, 2, "has no version 'latest'; it has none yet: run `sluice dataset build`")
+
+
+def test_places_on_s3_that_are_not_there(
+    sluice: Sluice, config: Path, moto_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in moto_server.environment.items():
+        monkeypatch.setenv(name, value)
+    for words in (["--source", "s3://no-such-bucket/in"], ["--out", "s3://no-such-bucket/out"]):
+        said = sluice("dataset", "build", "--config", config, *words)
+        assert_paragraph(said, 2, "there is no bucket 'no-such-bucket' at http://127.0.0.1")
+    empty = f"s3://{moto_server.new_bucket()}/in"
+    assert_paragraph(sluice("dataset", "build", "--config", config, "--source", empty), 2, "there is no image in it")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    said = sluice("dataset", "build", "--config", config, "--out", empty)
+    assert_paragraph(said, 2, r"http://127\.0\.0\.1:9 cannot be reached")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    said = sluice("dataset", "build", "--config", config, "--out", empty)
+    assert_paragraph(said, 2, "no complete credentials were found. Set AWS_ACCESS_KEY_ID")
+
+
+def test_too_many_failures_are_a_failed_run(sluice: Sluice, ray4: None, config: Path, tmp_path: Path) -> None:  # noqa: ARG001
+    for number in range(3):
+        (tmp_path / "in" / f"{number:05}.jpg").write_bytes(b"nothing %d" % number)
+    said = sluice("dataset", "build", "--config", config)
+    assert_paragraph(
+        said, 1, r"[123] images failed, and max_failures allows 1\. The first:\n  0000\d\.jpg \(image\): no read"
+    )
+    assert "What is done is kept" in said.error
+    said = sluice("dataset", "build", "--config", config, "--set", "max_failures=0.5")
+    assert (said.code, "5 records from 8 images (0 duplicates, 3 quarantined" in said.out) == (0, True)
+
+
+def test_a_full_disk_is_a_failed_run(sluice: Sluice, ray4: None, config: Path) -> None:  # noqa: ARG001
+    """In a worker as in the driver; a limit on the size of files stands for a disk that is full."""
+    said = sluice("dataset", "build", "--config", config, "--set", "stages.cramped.kilobytes=4")
+    assert_paragraph(
+        said, 1, r"cramped/\w+ failed: .*scratch folder .* could not be written: File too large.*it resumes"
+    )
+    limited = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (1, 1)); from sluice.flows.cli import main; main()"
+    words = ["dataset", "plan", "--config", str(config), "--set", "out=" + str(config.parent / "elsewhere")]
+    ran = subprocess.run([sys.executable, "-c", limited, *words], capture_output=True, text=True)
+    assert_paragraph(Said(ran.returncode, ran.stdout, ran.stderr), 1, "larger than this process or file system allows")
+    assert not [file for _, _, files in os.walk(config.parent / "elsewhere") for file in files]
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_DEBUG", "")
+    monkeypatch.setattr(sys, "argv", ["sluice", "--debug", "dataset", "plan", "--config", "none.yaml"])
+    with pytest.raises(SluiceError, match="there is no configuration file"):
+        main()
+
+
+def test_help_needs_none_of_the_heavy_libraries() -> None:
+    heavy = {"torch", "ray", "prefect", "pyarrow", "boto3", "transformers", "cv2", "numpy"}
+    code = f"""
+import sys
+from sluice.flows.cli import main
+try:
+    main()
+finally:
+    print(sorted(sys.modules.keys() & {heavy}), file=sys.stderr)
+"""
+    for words in (["--help"], ["dataset", "--help"], ["dataset", "build", "--help"]):
+        ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert (ran.returncode, ran.stderr.strip()) == (0, "[]")
+        assert "Usage:" in ran.stdout
