@@ -35,6 +35,23 @@ def test_pythons_own_tar_reader_agrees(tmp_path: Path) -> None:
         assert {(m.mtime, m.uid, m.gid, m.uname, m.mode) for m in tar} == {(0, 0, 0, "", 0o644)}
 
 
+def test_headers_are_those_of_pythons_own_tar_writer(tmp_path: Path) -> None:
+    fields = {"jpg": b"x" * 70_000, "txt": b"", "ünlaut.json": b"{}"}
+    write_shard(tmp_path / "ours.tar", [("0123456789abcdef", fields)])
+    with tarfile.open(tmp_path / "theirs.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in sorted(fields.items()):
+            member = tarfile.TarInfo(f"0123456789abcdef.{name}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    ours, theirs = ((tmp_path / name).read_bytes() for name in ("ours.tar", "theirs.tar"))
+    assert theirs.startswith(ours)  # theirs goes on with zeros up to a whole tape record
+
+
+def test_a_name_that_no_tar_holds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="longer than the 100 bytes"):
+        write_shard(tmp_path / "a.tar", [("0a", {"x" * 98: b""})])
+
+
 def test_keys_out_of_order_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="'0a' came after '0b'"):
         write_shard(tmp_path / "a.tar", reversed(RECORDS))
