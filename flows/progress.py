@@ -13,24 +13,30 @@ LINE_SECONDS = 10.0
 
 
 class BuildProgress:
-    """Records and shards done by stage; `with` it, then `advance`."""
+    """Records and shards done by stage, records/s and time left; `with` it, then `advance`.
 
-    def __init__(self, console: Console, totals: Mapping[str, int]) -> None:
+    `totals` are records and shards by stage.
+    """
+
+    def __init__(self, console: Console, totals: Mapping[str, tuple[int, int]]) -> None:
         self.console = console
         self.totals = dict(totals)
-        self.done = dict.fromkeys(totals, 0)
+        self.done = dict.fromkeys(totals, (0, 0))
         self.began = time.monotonic()
         self.said = self.began
         self.bars = Progress(
             TextColumn("{task.description:>12}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[about]}"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self.tasks: dict[str, TaskID] = {n: self.bars.add_task(n, total=t, rate="") for n, t in totals.items()}
+        self.tasks: dict[str, TaskID] = {
+            stage: self.bars.add_task(stage, total=records, about=f"records, 0/{shards} shards")
+            for stage, (records, shards) in totals.items()
+        }
 
     def __enter__(self) -> BuildProgress:
         self.bars.start()
@@ -41,18 +47,20 @@ class BuildProgress:
     ) -> None:
         self.bars.stop()
 
-    def advance(self, stage: str, records: int) -> None:
-        """So many more records of a stage are done."""
-        self.done[stage] += records
-        rate = self.done[stage] / max(time.monotonic() - self.began, 1e-9)
-        self.bars.update(self.tasks[stage], advance=records, rate=f"{rate:.1f}/s")
+    def advance(self, stage: str, records: int, shards: int) -> None:
+        """So many more records and whole shards of a stage are done."""
+        before = self.done[stage]
+        self.done[stage] = done = (before[0] + records, before[1] + shards)
+        rate = done[0] / max(time.monotonic() - self.began, 1e-9)
+        about = f"records, {done[1]}/{self.totals[stage][1]} shards, {rate:.1f} records/s"
+        self.bars.update(self.tasks[stage], advance=records, about=about)
         if not self.console.is_terminal:
-            self._line(stage)
+            self._line(stage, about)
 
-    def _line(self, stage: str) -> None:
+    def _line(self, stage: str, about: str) -> None:
         now = time.monotonic()
-        if self.done[stage] < self.totals[stage] and now - self.said < LINE_SECONDS:
+        if self.done[stage] != self.totals[stage] and now - self.said < LINE_SECONDS:
             return
         self.said = now
         seconds = now - self.began
-        self.console.print(f"[{seconds:7.1f} s] {stage}: {self.done[stage]} of {self.totals[stage]} records")
+        self.console.print(f"[{seconds:7.1f} s] {stage}: {self.done[stage][0]} of {self.totals[stage][0]} {about}")

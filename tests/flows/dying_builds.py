@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sluice.preprocess import work
 from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.units import work
 from tests.flows.conftest import tree
 from tests.flows.runs import assert_nothing_half
 from tests.preprocess.builds import build_here, config_here, write_photos

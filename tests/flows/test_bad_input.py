@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sluice.flows.dataset import TooManyFailures
+from sluice.flows.tally import TooManyFailures
 from sluice.infra.execute import ExecutionError
 from sluice.preprocess.planning.build import Build
 from sluice.preprocess.version.manifest import Version, read_table
