@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from sluice.infra.execute import ExecutionError, Unit
+from sluice.infra.actors import ExecutionError
+from sluice.infra.execute import Unit
 from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.build import Build, Commits
 from sluice.preprocess.planning.plan import Shard

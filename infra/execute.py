@@ -12,8 +12,9 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from sluice.infra.actors import Actor, Crew, Demand, ExecutionError, Work
 from sluice.infra.errors import SluiceError
 
 log = logging.getLogger("sluice.execute")
@@ -21,36 +22,6 @@ log = logging.getLogger("sluice.execute")
 DEATHS = 2
 ATTEMPTS = 3
 POLL_SECONDS = 0.2
-
-
-class ExecutionError(SluiceError):
-    """A unit failed for good, or no node can hold a stage."""
-
-    exit_code = 1
-
-
-class Demand(Protocol):
-    """What an actor needs of a node."""
-
-    @property
-    def cpus(self) -> int: ...
-    @property
-    def gpus(self) -> float: ...
-    @property
-    def accelerator(self) -> str | None: ...
-
-
-class Work(Protocol):
-    """What units do; pickled once into every actor."""
-
-    def open(self, kind: str) -> Callable[[Any], Any]:
-        """Load what this kind of unit needs, in the actor; returns the function that runs one."""
-
-    def halve(self, payload: Any) -> tuple[Any, Any] | None:
-        """A payload that kills its worker, in two; None where it cannot be halved."""
-
-    def mark(self, payload: Any) -> Any:
-        """A payload of one that kills its worker, so changed that it is recorded and not run."""
 
 
 @dataclass(eq=False)
@@ -63,29 +34,6 @@ class Unit:
     needs: set[str] = field(default_factory=set)
     deaths: int = 0
     attempts: int = 0
-
-
-@dataclass(eq=False)
-class _Actor:
-    handle: Any
-    demand: Demand
-    kind: str | None = None
-    unit: Unit | None = None
-
-
-class _Worker:
-    """Lives in an actor: opens one kind at a time and runs its units."""
-
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.kind: str | None = None
-        self.function: Callable[[Any], Any] | None = None
-
-    def run(self, kind: str, payload: Any) -> Any:
-        if self.function is None or self.kind != kind:
-            self.function = None
-            self.function, self.kind = self.work.open(kind), kind
-        return self.function(payload)
 
 
 class Dispatcher:
@@ -102,17 +50,10 @@ class Dispatcher:
         on_result: Callable[[Unit, Any], None],
         workers: int | None = None,
     ) -> None:
-        import ray
-
-        self.ray = ray
-        self.work, self.demands, self.on_result = ray.put(work), demands, on_result
-        self.splitter = work
-        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self.free_cpus = float(workers or total.get("CPU", 1))
-        self.free_gpus = float(total.get("GPU", 0))
-        refuse_what_no_node_holds(demands, ray.nodes())  # type: ignore[no-untyped-call]
-        self.actors: list[_Actor] = []
-        self.running: dict[Any, _Actor] = {}
+        self.work, self.demands, self.on_result = work, demands, on_result
+        self.crew = Crew(work, demands, workers)
+        self.ray = self.crew.ray
+        self.running: dict[Any, Actor] = {}
         self.ready: dict[str, deque[Unit]] = defaultdict(deque)
         self.waiting: dict[str, Unit] = {}
         self.children: dict[str, list[Unit]] = defaultdict(list)
@@ -175,8 +116,7 @@ class Dispatcher:
         except BaseException as error:  # the thread must hand whatever stopped it to those who wait
             self.stop(error)
         finally:
-            for actor in self.actors:
-                self.ray.kill(actor.handle)
+            self.crew.dismiss()
 
     def _collect(self) -> None:
         finished, _ = self.ray.wait(list(self.running), timeout=POLL_SECONDS)
@@ -187,7 +127,7 @@ class Dispatcher:
             try:
                 result = self.ray.get(reference)
             except self.ray.exceptions.RayActorError as error:
-                self._bury(actor)
+                self.crew.bury(actor)
                 self._after_death(unit, error)
             except self.ray.exceptions.RayTaskError as error:
                 self._after_failure(unit, error)
@@ -221,79 +161,38 @@ class Dispatcher:
             if unit.deaths < DEATHS:
                 self.ready[unit.kind].appendleft(unit)
                 return
-            halves = self.splitter.halve(unit.payload)
+            halves = self.work.halve(unit.payload)
             if halves is None:
-                unit.payload = self.splitter.mark(unit.payload)
+                unit.payload = self.work.mark(unit.payload)
                 self.ready[unit.kind].appendleft(unit)
                 return
             self._bisect(unit, halves)
 
     def _bisect(self, unit: Unit, halves: tuple[Any, Any]) -> None:
         for side, payload in zip("ab", halves, strict=True):
-            single = self.splitter.halve(payload) is None
+            single = self.work.halve(payload) is None
             half = Unit(f"{unit.name}{side}", unit.kind, payload, deaths=0 if single else DEATHS - 1)
             unit.needs.add(half.name)
             self._queue(half)
         unit.deaths = 0
         self._queue(unit)
 
-    def _bury(self, actor: _Actor) -> None:
-        self.actors.remove(actor)
-        self.free_cpus += actor.demand.cpus
-        self.free_gpus += actor.demand.gpus
-
     def _hand_out(self) -> None:
-        for actor in [a for a in self.actors if a.unit is None]:
+        for actor in self.crew.idle():
             kind = self._kind_for(actor)
             if kind is not None:
                 self._start(actor, kind)
         for kind in sorted((k for k in self.ready if self.ready[k]), key=lambda k: -len(self.ready[k])):
-            while self.ready[kind] and (hired := self._hire(self.demands[kind])):
+            while self.ready[kind] and (hired := self.crew.hire(self.demands[kind])):
                 self._start(hired, kind)
 
-    def _kind_for(self, actor: _Actor) -> str | None:
+    def _kind_for(self, actor: Actor) -> str | None:
         """The kind it has open, else of those with its demand the one with the most units ready."""
         if actor.kind is not None and self.ready[actor.kind]:
             return actor.kind
         fit = [k for k in sorted(self.ready) if self.ready[k] and self.demands[k] == actor.demand]
         return max(fit, key=lambda k: len(self.ready[k]), default=None)
 
-    def _start(self, actor: _Actor, kind: str) -> None:
+    def _start(self, actor: Actor, kind: str) -> None:
         actor.unit, actor.kind = self.ready[kind].popleft(), kind
         self.running[actor.handle.run.remote(kind, actor.unit.payload)] = actor
-
-    def _hire(self, demand: Demand) -> _Actor | None:
-        """A new actor where there is room, after letting idle ones of other demands go; else None."""
-        for idle in [a for a in self.actors if a.unit is None and a.demand != demand]:
-            if self._room(demand):
-                break
-            self.ray.kill(idle.handle)
-            self._bury(idle)
-        if not self._room(demand):
-            return None
-        options: dict[str, Any] = {"num_cpus": demand.cpus, "num_gpus": demand.gpus, "max_restarts": 0}
-        if demand.accelerator:
-            options["accelerator_type"] = demand.accelerator
-        handle = self.ray.remote(_Worker).options(**options).remote(self.work)
-        actor = _Actor(handle, demand)
-        self.actors.append(actor)
-        self.free_cpus -= demand.cpus
-        self.free_gpus -= demand.gpus
-        return actor
-
-    def _room(self, demand: Demand) -> bool:
-        nobody = not self.actors
-        return self.free_gpus >= demand.gpus and (self.free_cpus >= demand.cpus or nobody)
-
-
-def refuse_what_no_node_holds(demands: Mapping[str, Demand], nodes: Sequence[dict[str, Any]]) -> None:
-    """Raises ExecutionError for a kind whose CPUs or GPUs exceed every node's."""
-    live = [node["Resources"] for node in nodes if node["Alive"]]
-    for kind, demand in demands.items():
-        fits = any(n.get("CPU", 0) >= demand.cpus and n.get("GPU", 0) >= demand.gpus for n in live)
-        if not fits:
-            there = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in live)
-            raise ExecutionError(
-                f"stage '{kind}' asks for {demand.cpus} CPUs and {demand.gpus:g} GPUs, and no node has them "
-                f"(there are: {there}); lower stages.{kind}.cpus or .gpus, or add such a node"
-            )

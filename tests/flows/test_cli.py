@@ -141,7 +141,7 @@ def test_the_users_mistakes_are_explained(
 def test_a_mistyped_command_is_the_users_mistake(sluice: Sluice, words: list[str]) -> None:
     said = sluice(*words)
     assert said.code == 2
-    assert "Usage: sluice" in said.error
+    assert re.match(r"Usage: .*sluice", said.error)
 
 
 @pytest.mark.parametrize("command", [["verify"], ["export", "--to", "elsewhere"], ["diff", "latest", "latest"]])

@@ -59,7 +59,7 @@ def data_of(promised: dict[str, str]) -> dict[str, str]:
 
 
 def config(source: Path | str | dict[str, Any], out: Path | str, **values: Any) -> DatasetConfig:
-    return config_for(source, out, **{"stages": STAGES, "shard_size": 4, "workers": 2, **values})
+    return config_for(source, out, **{"stages": STAGES, "shard_size": 4, "workers": 1, **values})
 
 
 @pytest.mark.parametrize("vendor", ["moto", "rclone"])
@@ -120,7 +120,7 @@ def test_the_number_of_requests_grows_with_shards_not_with_images(
             storage(f"{uri}/in-{images}").upload(f"{shard}.tar", tmp_path / "shard.tar")
         source = {"kind": "webdataset", "uri": f"{uri}/in-{images}"}
         with fault_proxy.dealing(lambda _: None):
-            _, version, _ = build(config(source, f"{uri}/out-{images}", shard_size=images, workers=1))
+            _, version, _ = build(config(source, f"{uri}/out-{images}", shard_size=images))
             requests.append(fault_proxy.requests)
         assert version.manifest["counts"]["records"] == 4 * images
     assert requests[0] == requests[1]

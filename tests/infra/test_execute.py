@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from sluice.flows.session import ray_session
+from sluice.infra.actors import ExecutionError
 from sluice.infra.errors import SluiceError
-from sluice.infra.execute import Dispatcher, ExecutionError, Unit
+from sluice.infra.execute import Dispatcher, Unit
 
 
 @pytest.fixture(scope="module", autouse=True)
