@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+from sluice.infra.errors import SluiceError
 from tests.benchmarks.report import as_json, as_table, machine, write_page
 from tests.benchmarks.result import Result
 
@@ -18,19 +21,26 @@ def main() -> None:
     """Run the benchmarks that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(NAMES)}; none for all")
-    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"put what was measured into docs/{PAGE.name}")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
         parser.error(f"there is no benchmark '{unknown[0]}'; there are: {', '.join(NAMES)}")
     results: list[Result] = []
+    missing: list[str] = []
     for name in arguments.names or NAMES:
-        for result in importlib.import_module(f"tests.benchmarks.bench_{name}").run():
-            results.append(result)
+        try:
+            found = importlib.import_module(f"tests.benchmarks.bench_{name}").run()
+        except (SluiceError, RuntimeError, subprocess.CalledProcessError) as error:
+            missing.append(f"{name}: {error}")
+            continue
+        results += found
+        for result in found:
             print(json.dumps(as_json(result)), flush=True)
-    print(as_table(results))
+    print("\n".join([as_table(results), *(f"NOT MEASURED: {line}" for line in missing)]))
     if arguments.write:
-        write_page(PAGE, results, machine())
+        write_page(PAGE, results, missing, machine())
+    sys.exit(bool(missing))
 
 
 if __name__ == "__main__":

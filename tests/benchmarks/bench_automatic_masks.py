@@ -1,7 +1,6 @@
 """Automatic masks: ours against segment-anything's own generator, same weights, same masks, side by side in one run.
 
-`python tests/benchmarks/bench_automatic_masks.py` prints how many times as fast ours is, for MobileSAM on a photograph
-and for a random ViT-B, whose time is mostly its encoder's and therefore the same in both.
+MobileSAM on a photograph, and a random ViT-B, whose time is mostly its encoder's and therefore the same in both.
 """
 
 from __future__ import annotations
@@ -20,7 +19,9 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.models import find
 from sluice.preprocess.perception import sam
 from sluice.preprocess.perception.automatic_masks import Settings, automatic_masks
+from sluice.preprocess.perception.torchvision_shim import standing_in
 from sluice.preprocess.record import Array
+from tests.benchmarks.result import Goal, Result
 
 ROUNDS = 3
 
@@ -33,7 +34,7 @@ def mobile_sam() -> tuple[Any, Settings]:
 
 def random_vit_b() -> tuple[Any, Settings]:
     """A ViT-B of random weights, which is sure of nothing: few points, and all their masks are kept."""
-    with sam.standing_in():
+    with standing_in():
         from segment_anything import sam_model_registry
     torch.manual_seed(0)
     network = sam.from_state(sam_model_registry["vit_b"]().state_dict())
@@ -42,12 +43,12 @@ def random_vit_b() -> tuple[Any, Settings]:
 
 def photograph() -> Array:
     """512 x 512."""
-    return np.ascontiguousarray(data.astronaut())
+    return np.ascontiguousarray(data.astronaut())  # type: ignore[no-untyped-call]
 
 
 def compare(network: Any, settings: Settings, image: Array, rounds: int) -> dict[str, Any]:
     """Median seconds of both, taken in turns, their ratio, and how far their masks agree."""
-    with sam.standing_in():
+    with standing_in():
         from segment_anything import SamAutomaticMaskGenerator
     # Each with the number of points in a call that suits it: the package's default of 64, and the stage's of 4.
     generator = SamAutomaticMaskGenerator(network, **asdict(settings))
@@ -78,8 +79,8 @@ def _timed(times: list[float], call: Callable[[], Any]) -> Any:
     return result
 
 
-def measure() -> dict[str, dict[str, Any]]:
-    """Both comparisons, by name; MobileSAM's is left out, with a word, where its weights are absent."""
+def run() -> list[Result]:
+    """Both comparisons; MobileSAM's is left out, with a word, where its weights are absent."""
     image = photograph()
     found = {}
     try:
@@ -87,15 +88,7 @@ def measure() -> dict[str, dict[str, Any]]:
     except SluiceError as error:
         print(f"NOT MEASURED: {error}")
     found["random ViT-B"] = compare(*random_vit_b(), image, 1)
-    return found
-
-
-def main() -> None:
-    for name, result in measure().items():
-        print(f"{name}: {result['ratio']:.2f} times as fast as segment-anything's generator")
-        for key, value in result.items():
-            print(f"    {key}: {value:.2f}" if isinstance(value, float) else f"    {key}: {value}")
-
-
-if __name__ == "__main__":
-    main()
+    return [
+        Result(f"automatic masks / segment-anything's, {name}", measured["ratio"], Goal(">", 1), measured)
+        for name, measured in found.items()
+    ]

@@ -51,13 +51,16 @@ class Pace:
 
 
 def race(contenders: Mapping[str, Contender], few: int, many: int, rounds: int) -> dict[str, Pace]:
-    """The pace of each contender, in turns."""
+    """The pace of each contender, in turns. Raises RuntimeError where nothing can be concluded."""
     seconds: dict[tuple[str, int], list[float]] = {(name, n): [] for name in contenders for n in (few, many)}
     folders = {n: photographs(n) for n in (few, many)}
     for _ in range(rounds):
         for (name, n), taken in seconds.items():
             taken.append(time_once(contenders[name], folders[n]))
     medians = {which: statistics.median(taken) for which, taken in seconds.items()}
+    for name in contenders:
+        if medians[name, many] <= medians[name, few]:
+            raise RuntimeError(f"the machine is too busy: {name} took no longer for {many} photographs than for {few}")
     return {name: Pace(few, many, medians[name, few], medians[name, many]) for name in contenders}
 
 

@@ -54,12 +54,13 @@ def _memory_gb() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def write_page(page: Path, results: Sequence[Result], facts: Mapping[str, str]) -> None:
-    """Put what was measured between the page's markers; what stands around them is the reader's."""
+def write_page(page: Path, results: Sequence[Result], missing: Sequence[str], facts: Mapping[str, str]) -> None:
+    """Put what was measured between the page's markers; what an earlier run put there goes."""
     measured = "\n\n".join(
         (
             "\n".join(f"- {name}: {value}" for name, value in facts.items()),
             as_table(results),
+            *(f"Not measured: {line}" for line in missing),
             "All that was measured:",
             "```json\n" + "\n".join(json.dumps(as_json(result)) for result in results) + "\n```",
         )

@@ -60,10 +60,13 @@ def test_the_page_is_rewritten_between_its_markers_only(tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text(f"Before.\n{BEGIN}\nold\n{END}\nAfter.\n")
     for ratio in (0.8, 0.9):
-        write_page(page, [Result("build / bare pool", ratio, Goal(">=", 0.85))], {"machine": "2 cores"})
+        write_page(
+            page, [Result("build / bare pool", ratio, Goal(">=", 0.85))], ["ray_data: no Ray"], {"machine": "2 cores"}
+        )
     text = page.read_text()
     assert text.startswith("Before.\n")
     assert text.endswith("After.\n")
     assert "| build / bare pool | 0.9 | >= 0.85 | yes |" in text
+    assert "Not measured: ray_data: no Ray" in text
     assert "**no**" not in text
     assert "old" not in text
