@@ -54,6 +54,7 @@ def plan(
     retry: RetryOption = False,
     limit: LimitOption = None,
     prune: PruneOption = False,
+    batches: Annotated[bool, typer.Option("--batches", help="Measure memory and propose batch sizes.")] = False,
 ) -> None:
     """Say what a build would run and why; brings the index up to date and runs nothing else."""
     from sluice.preprocess.planning.build import read_commits
@@ -70,6 +71,20 @@ def plan(
     for line in build.left_out:
         console.print(line, style="yellow")
     console.print(_cost(stages))
+    if batches:
+        _propose_batches(build)
+
+
+def _propose_batches(build: Build) -> None:
+    import os
+
+    from sluice.preprocess.planning.batches import propose
+
+    side = next((n.stage.parameters.size for n in build.nodes if n.name == "image"), 512)
+    for node in build.nodes:
+        proposal = propose(node, side, build.config.workers or os.cpu_count() or 1)
+        if proposal is not None:
+            console.print(str(proposal), highlight=False)
 
 
 def _summary(build: Build, shards: int) -> str:

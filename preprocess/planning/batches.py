@@ -14,7 +14,7 @@ from sluice.infra.errors import SluiceError
 from sluice.preprocess.graph import LearnedParameters, Node
 from sluice.preprocess.record import Array, Record, field_named
 
-SEVERAL = 5
+SEVERAL = 3
 SHARE = 0.8
 LARGEST = 128
 GB = 1e9
