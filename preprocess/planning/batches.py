@@ -69,7 +69,7 @@ def _peak_gb(node: Node, side: int, count: int) -> float:
     """The peak of a fresh process that opens the stage and runs one batch of `count`."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(node, side, count, sender))
+    process = context.Process(target=_run, args=(node, side, count, sender), daemon=True)
     process.start()
     sender.close()
     try:
