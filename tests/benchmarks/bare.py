@@ -22,7 +22,6 @@ from sluice.preprocess.record import decode_jpeg, encode_jpeg, encode_png
 
 PROCESSES = 2
 SIZE = 512
-SHARD = 100
 
 Fields = dict[str, bytes]
 
@@ -66,11 +65,11 @@ def sample(data: bytes, kernels: Callable[[bytes], Fields]) -> dict[str, Any]:
     return {"__key__": digest[:16], **kernels(data), "txt": b"", "json": json.dumps({"sha256": digest}).encode()}
 
 
-def pool(kernels: Callable[[bytes], Fields], photos: Path, out: Path) -> None:
-    """A data set by a pool of processes, each of which writes whole shards."""
+def pool(kernels: Callable[[bytes], Fields], shard: int, photos: Path, out: Path) -> None:
+    """A data set by a pool of processes, each of which writes whole shards of so many photographs."""
     paths = sorted(photos.iterdir())
     out.mkdir()
-    shards = [(out / f"{start:06}.tar", paths[start : start + SHARD]) for start in range(0, len(paths), SHARD)]
+    shards = [(out / f"{start:06}.tar", paths[start : start + shard]) for start in range(0, len(paths), shard)]
     with multiprocessing.get_context("spawn").Pool(PROCESSES, cv2.setNumThreads, (1,)) as processes:
         processes.starmap(partial(_write, kernels), shards, chunksize=1)
 
@@ -85,7 +84,7 @@ def floor(photos: Path, out: Path) -> None:
     """Files to JPEGs in memory, by two processes: what the kernels alone take."""
     out.mkdir()
     with multiprocessing.get_context("spawn").Pool(PROCESSES, cv2.setNumThreads, (1,)) as processes:
-        processes.map(_discard, sorted(photos.iterdir()), chunksize=SHARD // 4)
+        processes.map(_discard, sorted(photos.iterdir()), chunksize=25)
 
 
 def _discard(path: Path) -> None:

@@ -8,12 +8,13 @@ import venv
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.bare import PROCESSES, SHARD, SIZE, floor, image_only
+from tests.benchmarks.bare import PROCESSES, SIZE, floor, image_only
 from tests.benchmarks.race import Contender, compare, race
 from tests.benchmarks.result import Goal, Result
 from tests.benchmarks.sluice_build import sluice
 
 PACKAGE = "img2dataset==1.47.0"
+SHARD = 250
 THREADS = 4
 SETTINGS = {
     "input_format": "txt",
@@ -28,16 +29,16 @@ SETTINGS = {
 }
 
 
-def run(few: int = 200, many: int = 2000, rounds: int = 3) -> list[Result]:
+def run(few: int = 500, many: int = 2000, rounds: int = 3) -> list[Result]:
     """Local files, center crops of 512, JPEG quality 95, two processes."""
     program = install(Path.home() / ".cache" / "sluice" / "benchmarks")
     contenders: dict[str, Contender] = {
-        "sluice": partial(sluice, image_only),
+        "sluice": partial(sluice, image_only, SHARD),
         "img2dataset": partial(img2dataset, program),
         "floor": floor,
     }
     paces = race(contenders, few, many, rounds)
-    details = compare(paces, package=PACKAGE)
+    details = compare(paces, package=PACKAGE, shard=SHARD)
     steady = {name: pace.steady for name, pace in paces.items()}
     return [
         Result("image stage / img2dataset", steady["sluice"] / steady["img2dataset"], Goal(">", 1), details),

@@ -12,13 +12,15 @@ from tests.benchmarks.race import apart, compare, race
 from tests.benchmarks.result import Goal, Result
 from tests.benchmarks.sluice_build import sluice
 
+SHARD = 250
 
-def run(few: int = 200, many: int = 2000, rounds: int = 3) -> list[Result]:
+
+def run(few: int = 500, many: int = 2000, rounds: int = 3) -> list[Result]:
     """Image and Canny: little work an image, so that what is around the kernels shows."""
-    contenders = {"sluice": partial(sluice, with_canny), "ray_data": partial(ray_data, with_canny)}
+    contenders = {"sluice": partial(sluice, with_canny, SHARD), "ray_data": partial(ray_data, with_canny)}
     paces = race(contenders, few, many, rounds)
     ratio = paces["sluice"].steady / paces["ray_data"].steady
-    return [Result("build / Ray Data, image by image", ratio, Goal(">=", 1.5), compare(paces))]
+    return [Result("build / Ray Data, image by image", ratio, Goal(">=", 1.5), compare(paces, shard=SHARD))]
 
 
 def ray_data(kernels: Callable[[bytes], Fields], photos: Path, out: Path) -> None:

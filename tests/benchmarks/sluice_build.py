@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.bare import PROCESSES, SHARD, STAGES, Fields
+from tests.benchmarks.bare import PROCESSES, STAGES, Fields
 
 COMMAND = (sys.executable, "-c", "from sluice.flows.cli import main; main()", "dataset", "build")
 
 
-def sluice(kernels: Callable[[bytes], Fields], photos: Path, out: Path) -> None:
+def sluice(kernels: Callable[[bytes], Fields], shard: int, photos: Path, out: Path) -> None:
     """The build that makes what these kernels make, with everything that a build does: index, commits, export."""
     out.mkdir()
     config = out / "config.yaml"
@@ -22,7 +22,7 @@ def sluice(kernels: Callable[[bytes], Fields], photos: Path, out: Path) -> None:
         "source": {"kind": "folder", "uri": str(photos)},
         "out": str(out / "data"),
         "stages": STAGES[kernels],
-        "shard_size": SHARD,
+        "shard_size": shard,
         "workers": PROCESSES,
     }
     config.write_text(json.dumps(values))  # JSON is YAML
