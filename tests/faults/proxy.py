@@ -174,7 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _relay(self, fault: Fault | None, body: bytes) -> None:
         """Pass the request on and its answer back: whole, in part, or not at all."""
         reply, content = self._forward(body)
-        if fault is Fault.LOST or (fault is Fault.CUT and not content):
+        whole_anyway = not content or reply.status >= 400  # of an error the status is enough
+        if fault is Fault.LOST or (fault is Fault.CUT and whole_anyway):
             self.server.proxy.count(Fault.LOST)
             return self._hang_up(reset=True)
         length = reply.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(content))
