@@ -34,6 +34,7 @@ class Unit:
     needs: set[str] = field(default_factory=set)
     deaths: int = 0
     attempts: int = 0
+    cornered: bool = False  # its halves were run, or it is marked: nothing in it is left to blame
 
 
 class Dispatcher:
@@ -155,15 +156,22 @@ class Dispatcher:
             self.ready[unit.kind].append(unit)
 
     def _after_death(self, unit: Unit, error: Any) -> None:
+        if error.actor_init_failed:
+            reason = str(error).strip().splitlines()[-1]
+            raise ExecutionError(f"no worker can be started ({reason}); is the same code installed there?") from error
         unit.deaths += 1
         log.warning("the worker of %s died (%d): %s", unit.name, unit.deaths, str(error).splitlines()[0])
+        if unit.deaths >= DEATHS and unit.cornered:
+            raise ExecutionError(
+                f"{unit.name} kills its workers with nothing left in it to run; is there enough memory?"
+            )
         with self.changed:
             if unit.deaths < DEATHS:
                 self.ready[unit.kind].appendleft(unit)
                 return
             halves = self.work.halve(unit.payload)
             if halves is None:
-                unit.payload = self.work.mark(unit.payload)
+                unit.payload, unit.deaths, unit.cornered = self.work.mark(unit.payload), 0, True
                 self.ready[unit.kind].appendleft(unit)
                 return
             self._bisect(unit, halves)
@@ -174,7 +182,7 @@ class Dispatcher:
             half = Unit(f"{unit.name}{side}", unit.kind, payload, deaths=0 if single else DEATHS - 1)
             unit.needs.add(half.name)
             self._queue(half)
-        unit.deaths = 0
+        unit.deaths, unit.cornered = 0, True
         self._queue(unit)
 
     def _hand_out(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,22 @@ class Halving(Numbers):
         return result
 
 
+class Deadly(Numbers):
+    """Kills its worker with whatever holds 7, marked or halved before or not."""
+
+    def _run(self, numbers: list[Any]) -> list[Any]:
+        return super()._run([13] if numbers in ([1, 7], [7], ["marked 7"]) else numbers)
+
+
+class Unloadable(Numbers):
+    """Cannot come to life in a worker, like code that is missing there."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "default_worker" in sys.argv[0]:
+            raise ImportError("no module named 'elsewhere'")
+        self.__dict__.update(state)
+
+
 def run(work: Any, units: list[Unit], demands: dict[str, Demand] | None = None) -> dict[str, Any]:
     results: dict[str, Any] = {}
     kinds = demands or {unit.kind: Demand() for unit in units}
@@ -111,6 +128,19 @@ def test_a_failing_unit_is_tried_three_times_then_stops_the_run(tmp_path: Path) 
     with pytest.raises(ExecutionError, match="u failed: ValueError: minus one"):
         run(Numbers(tmp_path / "journal"), [Unit("u", "a", [-1])])
     assert (tmp_path / "journal").read_text().count("run [-1]") == 3
+
+
+@pytest.mark.parametrize("numbers", [[7], [1, 7]])
+def test_what_kills_workers_with_nothing_left_to_run_stops_the_run(numbers: list[int], tmp_path: Path) -> None:
+    with pytest.raises(ExecutionError, match="kills its workers with nothing left in it to run"):
+        run(Deadly(tmp_path / "journal"), [Unit("u", "a", numbers)])
+    tried = (tmp_path / "journal").read_text().count("run [13]")
+    assert tried == (4 if numbers == [7] else 2 + 4)
+
+
+def test_a_worker_that_cannot_start_stops_the_run_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(ExecutionError, match=r"(?s)no worker can be started.*no module named 'elsewhere'"):
+        run(Unloadable(tmp_path / "journal"), [Unit("u", "a", [1, 2])])
 
 
 def test_what_a_user_must_mend_is_not_tried_again(tmp_path: Path) -> None:
