@@ -18,6 +18,7 @@ from sluice.flows.dataset import build_dataset
 from sluice.flows.indexing import scan_runner
 from sluice.flows.session import ray_session
 from sluice.infra.local import TEMPORARY
+from sluice.preprocess.planning import registry
 from sluice.preprocess.planning.build import Build, prepare
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import Version
@@ -32,6 +33,7 @@ def plugins() -> Iterator[None]:
     """Workers (and subprocesses) find the stages of tests/plugins, as they would find an installed package's."""
     patch = pytest.MonkeyPatch()
     patch.syspath_prepend(str(PLUGINS))
+    registry._found.cache_clear()  # an earlier test may have looked
     patch.setenv("PYTHONPATH", str(PLUGINS), prepend=os.pathsep)
     yield
     patch.undo()
