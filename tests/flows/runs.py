@@ -35,9 +35,7 @@ def patient_config(folder: Path, seconds: float, out: str = "out", shards: int =
         write_pictures(folder / "in", range(shards * SHARD), 48)
     patient = {"seconds": seconds, "journal": str(folder / "journal")}
     stages = {"image": {"size": 32, "min_side": 16}, "patient": patient}
-    return config_for(
-        folder / "in", folder / out, stages=stages, shard_size=SHARD, **{"workers": 2, "max_failures": 1.0, **values}
-    )
+    return config_for(folder / "in", folder / out, stages=stages, **{"workers": 2, "shard_size": SHARD, **values})
 
 
 class Journal:
