@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from sluice.infra.storage import Storage
     from sluice.preprocess.planning.build import Build
     from sluice.preprocess.planning.config import DatasetConfig
     from sluice.preprocess.planning.forecast import StagePlan
+    from sluice.preprocess.version.manifest import Version
 
 app = typer.Typer(no_args_is_help=True, help="Images to verified webdataset shards.")
 console = Console(soft_wrap=True)
@@ -27,6 +29,7 @@ RetryOption = Annotated[bool, typer.Option("--retry", help="Run what is quaranti
 PruneOption = Annotated[bool, typer.Option("--prune", help="Let go of images that the source no longer has.")]
 VersionOption = Annotated[str, typer.Option("--version", help="A version's id, its beginning, or an alias.")]
 READY = Path("photos")
+SHOWN_IMAGES = 5
 
 
 def _config(
@@ -163,7 +166,22 @@ def run_build(config: DatasetConfig, retry: bool = False, limit: int | None = No
         f"{version.dataset} {version.id}: {counts['records']} records from {counts['images']} images "
         f"({counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered)"
     )
+    for line in _left_out_images(prepared.storage, version):
+        console.print(line, style="yellow", highlight=False, markup=False)
     console.print(f"{prepared.storage.uri}/{version.prefix}")
+
+
+def _left_out_images(storage: Storage, version: Version) -> list[str]:
+    """The first images that a version left out, with stage and reason, and where the others are listed."""
+    from sluice.preprocess.version.manifest import read_table
+
+    counts = version.manifest["counts"]
+    if not counts["quarantined"] + counts["filtered"]:
+        return []
+    entries = read_table(storage, version, "quarantine.parquet")
+    lines = [f"  {e['uri']} ({e['stage']}, {e['kind']}): {e['reason'].splitlines()[0]}" for e in entries[:SHOWN_IMAGES]]
+    more = len(entries) - len(lines)
+    return ["Left out:", *lines] + ([f"  and {more} more, in quarantine.parquet and on the page"] if more else [])
 
 
 @app.command()
