@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -59,20 +58,11 @@ def export_shard(storage: Storage, destination: Storage, unit: ExportUnit) -> Ex
     if not unit.tar or not rows:  # readers that look into the first tar to learn the fields trip over an empty one
         return Exported(unit.target, "", 0, len(rows))
     with scratch_folder() as scratch:
-        merged, exported = _merged(storage, unit, scratch)
+        paths = [fetch(*_opened(storage, output), scratch) for output in unit.outputs]
+        merged = scratch / "merged.tar"
+        written = write_shard(merged, join(read_shard(path.open("rb")) for path in paths))
         destination.upload(f"{unit.target}.tar", merged)
-    return exported
-
-
-def _merged(storage: Storage, unit: ExportUnit, scratch: Path) -> tuple[Path, Exported]:
-    """The outputs as one tar; a single one is that tar already."""
-    paths = [fetch(*_opened(storage, output), scratch) for output in unit.outputs]
-    if len(paths) == 1:
-        (output,) = unit.outputs
-        return paths[0], Exported(unit.target, output["digest"], output["bytes"], output["records"])
-    merged = scratch / "merged.tar"
-    written = write_shard(merged, join(read_shard(path.open("rb")) for path in paths))
-    return merged, Exported(unit.target, written.digest, written.size, written.records)
+    return Exported(unit.target, written.digest, written.size, written.records)
 
 
 def scalars(storage: Storage, outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
