@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +14,19 @@ from typing import Any
 
 import pytest
 
+from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.units.work import CHUNK
-from tests.flows.conftest import tree
-from tests.flows.runs import RAY_AGENTS, SHARD, Driver, Journal, assert_nothing_half, patient_config
+from tests.flows.conftest import config_for, tree, write_pictures
+from tests.flows.runs import (
+    RAY_AGENTS,
+    SHARD,
+    Driver,
+    Journal,
+    assert_nothing_half,
+    patient_config,
+    wait_until,
+    working,
+)
 
 WORKERS = 2
 SECONDS = 0.06
@@ -94,7 +106,7 @@ def test_a_killed_driver_leaves_nothing_half_and_its_next_run_redoes_a_chunk_a_w
 def test_ctrl_c_and_sigterm_end_a_run_at_once_in_words_and_it_goes_on_from_there(
     start: Start, build: Callable[..., Any], undisturbed: dict[str, str], folder: Path, journal: Journal
 ) -> None:
-    for images, end in ((CHUNK + 20, Driver.press_ctrl_c), (2 * CHUNK + 20, Driver.terminate)):
+    for images, end in ((20, Driver.press_ctrl_c), (CHUNK + 20, Driver.terminate)):
         driver = start()
         assert driver.until(lambda images=images: len(set(journal.keys)) >= images), driver.end()
         end(driver)
@@ -107,6 +119,27 @@ def test_ctrl_c_and_sigterm_end_a_run_at_once_in_words_and_it_goes_on_from_there
     build(patient_config(folder, SECONDS))
     assert journal.redone <= 2 * WORKERS * CHUNK
     assert tree(folder / "out") == undisturbed
+
+
+def test_ctrl_c_does_not_wait_for_what_runs(build: Callable[..., Any], tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", range(2))
+
+    def config(seconds: float) -> DatasetConfig:
+        stages = {"image": {"size": 32, "min_side": 16}, "patient": {"seconds": seconds}}
+        return config_for(tmp_path / "in", tmp_path / f"out{seconds}", stages=stages)
+
+    def interrupt() -> None:
+        for _ in wait_until(lambda: bool(working()), 60, "a worker at work"):
+            pass
+        time.sleep(3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    build(config(0))  # Prefect takes its time to start, once
+    threading.Thread(target=interrupt).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        build(config(20))
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.slow

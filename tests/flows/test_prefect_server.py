@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from sluice.flows import prefect_server as module
@@ -11,6 +13,12 @@ def test_the_server_that_the_user_names_is_used() -> None:
     with temporary_settings({PREFECT_API_URL: "http://prefect.example/api"}), prefect_server():
         assert PREFECT_API_URL.value() == "http://prefect.example/api"
     assert module._start.cache_info().misses == started
+
+
+def test_a_ctrl_c_in_the_terminal_does_not_reach_the_server() -> None:
+    with prefect_server():
+        server, _ = module._start()
+        assert os.getsid(server.pid) != os.getsid(0)
 
 
 def test_flows_of_one_process_share_a_server_and_leave_the_settings_alone() -> None:
