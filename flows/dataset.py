@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -35,51 +35,20 @@ def build_dataset(build: Build, console: Console, retry: bool = False, limit: in
             set_alias(build.storage, version, "latest")
             return version
     tally = tally_before(build, commits, shards, {(node.name, shard.id) for node, shard in left})
-    return _Run(build, shards, stage_units(left, commits, retry), tally, console).run()
+    return _run(build, shards, stage_units(left, commits, retry), tally, console)
 
 
 @dataclass
-class _Run:
-    """One run: its units, and what it has seen of them so far."""
+class _Arrivals:
+    """What has come of the units so far."""
 
-    build: Build
-    shards: Sequence[Shard]
-    units: Sequence[Unit]
+    rows: Mapping[str, int]
+    progress: BuildProgress
     tally: Tally
-    console: Console
     exported: list[Exported] = field(default_factory=list)
     repeated: Counter[str] = field(default_factory=Counter)
 
-    def run(self) -> Version:
-        config = self.build.config
-        nodes = {node.name: node for node in self.build.nodes}
-        work = BuildWork(StageWork(self.build.storage, self.build.plan_prefix, self.build.source, nodes))
-        demands = {name: node.stage.resources for name, node in nodes.items()} | {EXPORT: Resources()}
-        self.rows = rows_of(self.units)
-        with (
-            prefect_server(),
-            ray_session(config.ray_address, config.workers),
-            BuildProgress(self.console, self._totals()) as self.progress,
-            Dispatcher(work, demands, self._on_result, config.workers) as self.dispatcher,
-        ):
-            self.dispatcher.submit(self.units)
-            try:
-                return run_stage_flow(config.name, self.dispatcher, self.units, self._finish)
-            finally:
-                self.repeated["driver"] = work.retries
-                _say_repeated(self.console, +self.repeated)
-
-    def _totals(self) -> dict[str, tuple[int, int]]:
-        """Records and shards by stage."""
-        records: Counter[str] = Counter()
-        shards: Counter[str] = Counter()
-        for unit in self.units:
-            records[unit.kind] += self.rows[unit.name]
-            shards[unit.kind] += unit.payload.span is None
-        merged = (sum(shard.records for shard in self.shards), len(self.shards))
-        return {kind: (records[kind], shards[kind]) for kind in records} | {EXPORT: merged}
-
-    def _on_result(self, unit: Unit, done: Done) -> None:
+    def __call__(self, unit: Unit, done: Done) -> None:
         self.repeated[unit.kind] += done.retries
         if isinstance(done.result, Exported):
             self.exported.append(done.result)
@@ -90,15 +59,51 @@ class _Run:
             if whole:
                 self.tally.add(done.result.quarantined)
 
-    def _finish(self) -> Version:
-        version, files = make_manifest(self.build, read_commits(self.build), self.shards)
-        merges = merge_units(self.build, version, files)
-        self.dispatcher.submit(merges)
-        self.dispatcher.wait([unit.name for unit in merges])
-        files["README.md"] = dataset_card(version).encode()
-        files["export.json"] = list_exported(self.exported)
-        store_version(self.build.storage, version, files)
-        return version
+
+def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Tally, console: Console) -> Version:
+    config = build.config
+    nodes = {node.name: node for node in build.nodes}
+    work = BuildWork(StageWork(build.storage, build.plan_prefix, build.source, nodes))
+    demands = {name: node.stage.resources for name, node in nodes.items()} | {EXPORT: Resources()}
+    rows = rows_of(units)
+    with (
+        prefect_server(),
+        ray_session(config.ray_address, config.workers),
+        BuildProgress(console, _totals(units, rows, shards)) as progress,
+    ):
+        arrivals = _Arrivals(rows, progress, tally)
+        with Dispatcher(work, demands, arrivals, config.workers) as dispatcher:
+            dispatcher.submit(units)
+            try:
+                return run_stage_flow(
+                    config.name, dispatcher, units, lambda: _finish(build, shards, dispatcher, arrivals.exported)
+                )
+            finally:
+                arrivals.repeated["driver"] = work.retries
+                _say_repeated(console, +arrivals.repeated)
+
+
+def _totals(units: Sequence[Unit], rows: Mapping[str, int], shards: Sequence[Shard]) -> dict[str, tuple[int, int]]:
+    """Records and shards by stage."""
+    records: Counter[str] = Counter()
+    whole: Counter[str] = Counter()
+    for unit in units:
+        records[unit.kind] += rows[unit.name]
+        whole[unit.kind] += unit.payload.span is None
+    merged = (sum(shard.records for shard in shards), len(shards))
+    return {kind: (records[kind], whole[kind]) for kind in records} | {EXPORT: merged}
+
+
+def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, exported: Sequence[Exported]) -> Version:
+    """The version of what is committed now: its merged shards, then its manifest, last."""
+    version, files = make_manifest(build, read_commits(build), shards)
+    merges = merge_units(build, version, files)
+    dispatcher.submit(merges)
+    dispatcher.wait([unit.name for unit in merges])
+    files["README.md"] = dataset_card(version).encode()
+    files["export.json"] = list_exported(exported)
+    store_version(build.storage, version, files)
+    return version
 
 
 def _say_repeated(console: Console, repeated: Counter[str]) -> None:

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
-    from sluice.infra.storage import Storage
-    from sluice.preprocess.planning.build import Build
     from sluice.preprocess.planning.config import DatasetConfig
-    from sluice.preprocess.planning.forecast import StagePlan
-    from sluice.preprocess.version.manifest import Version
 
 app = typer.Typer(no_args_is_help=True, help="Images to verified webdataset shards.")
 console = Console(soft_wrap=True)
@@ -29,7 +24,6 @@ RetryOption = Annotated[bool, typer.Option("--retry", help="Run what is quaranti
 PruneOption = Annotated[bool, typer.Option("--prune", help="Let go of images that the source no longer has.")]
 VersionOption = Annotated[str, typer.Option("--version", help="A version's id, its beginning, or an alias.")]
 READY = Path("photos")
-SHOWN_IMAGES = 5
 
 
 def _config(
@@ -39,13 +33,6 @@ def _config(
     from sluice.preprocess.planning.config import load_config
 
     return load_config(find_config(config), settings or [], source, out)
-
-
-def _prepare(config: DatasetConfig, prune: bool, retry: bool) -> Build:
-    from sluice.flows.indexing import scan_runner
-    from sluice.preprocess.planning.build import prepare
-
-    return prepare(config, scan_runner(config.ray_address, config.workers), prune, retry)
 
 
 @app.command()
@@ -60,80 +47,19 @@ def plan(
     batches: Annotated[bool, typer.Option("--batches", help="Measure memory and propose batch sizes.")] = False,
 ) -> None:
     """Say what a build would run and why; brings the index up to date and runs nothing else."""
+    from sluice.flows.indexing import prepare_build
+    from sluice.flows.show_plan import propose_batches, show_plan
     from sluice.preprocess.planning.build import read_commits
     from sluice.preprocess.planning.forecast import forecast
 
-    build = _prepare(_config(config, settings, source, out), prune, retry)
-    shards = build.plan.shards[:limit]
-    stages = forecast(build, read_commits(build), shards, retry)
-    console.print(_summary(build, len(shards)))
-    console.print(_table(stages))
-    for stage in stages:
-        for note in stage.notes:
-            console.print(f"{stage.name}: {note}", style="yellow")
-    for line in build.left_out:
-        console.print(line, style="yellow")
-    console.print(_cost(stages))
+    prepared = prepare_build(_config(config, settings, source, out), prune, retry)
+    shards = prepared.plan.shards[:limit]
+    stages = forecast(prepared, read_commits(prepared), shards, retry)
+    for part in show_plan(prepared, stages, len(shards)):
+        console.print(part)
     if batches:
-        _propose_batches(build)
-
-
-def _propose_batches(build: Build) -> None:
-    import os
-
-    from sluice.preprocess.planning.batches import propose
-
-    side = next((n.stage.parameters.size for n in build.nodes if n.name == "image"), 512)
-    for node in build.nodes:
-        proposal = propose(node, side, build.config.workers or os.cpu_count() or 1)
-        if proposal is not None:
-            console.print(str(proposal), highlight=False)
-
-
-def _summary(build: Build, shards: int) -> str:
-    plan, change = build.plan, build.change
-    gone = f"; {len(change.gone)} gone from the source (kept until --prune)" if change.gone else ""
-    limited = f"; the first {shards} shards only" if shards < len(plan.shards) else ""
-    return (
-        f"{build.config.name}: {plan.images} images ({len(change.unread)} files read now), {plan.records} records in "
-        f"{len(plan.shards)} shards, {plan.duplicates} duplicates, {len(plan.unreadable)} unreadable{gone}{limited}"
-    )
-
-
-def _table(stages: Sequence[StagePlan]) -> Table:
-    table = Table("stage", "model", "runs", "cached", "why", "time", "bytes", box=None, pad_edge=False)
-    for stage in stages:
-        about = "" if stage.measured else " (assumed)"
-        table.add_row(
-            stage.name,
-            stage.model,
-            f"{stage.run_records} records, {stage.run_shards} shards" if stage.run_shards else "-",
-            f"{stage.cached_shards} shards",
-            stage.reason,
-            f"{_duration(stage.seconds)}{about}" if stage.run_shards else "",
-            _size(stage.bytes) if stage.run_shards else "",
-        )
-    return table
-
-
-def _cost(stages: Sequence[StagePlan]) -> str:
-    seconds, size = sum(s.seconds for s in stages), sum(s.bytes for s in stages)
-    if not any(s.run_shards for s in stages):
-        return "Nothing to run."
-    return f"In all about {_duration(seconds)} of one worker and {_size(size)} of stage output."
-
-
-def _duration(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours} h {rest // 60:02} min" if hours else f"{rest // 60} min {rest % 60:02} s"
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
+        for proposal in propose_batches(prepared):
+            console.print(proposal, highlight=False)
 
 
 @app.command()
@@ -147,41 +73,9 @@ def build(
     prune: PruneOption = False,
 ) -> None:
     """Bring the data set up to date; resumes by itself."""
-    run_build(_config(config, settings, source, out), retry, limit, prune)
+    from sluice.flows.run_build import run_build
 
-
-def run_build(config: DatasetConfig, retry: bool = False, limit: int | None = None, prune: bool = False) -> None:
-    """Plan, build, and say what came of it."""
-    from sluice.flows.dataset import build_dataset
-
-    prepared = _prepare(config, prune, retry)
-    for node in prepared.nodes:
-        for note in node.notes:
-            console.print(f"{node.name}: {note}", style="yellow")
-    for line in prepared.left_out:
-        console.print(line, style="yellow")
-    version = build_dataset(prepared, console, retry, limit)
-    counts = version.manifest["counts"]
-    console.print(
-        f"{version.dataset} {version.id}: {counts['records']} records from {counts['images']} images "
-        f"({counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered)"
-    )
-    for line in _left_out_images(prepared.storage, version):
-        console.print(line, style="yellow", highlight=False, markup=False)
-    console.print(f"{prepared.storage.uri}/{version.prefix}")
-
-
-def _left_out_images(storage: Storage, version: Version) -> list[str]:
-    """The first images that a version left out, with stage and reason, and where the others are listed."""
-    from sluice.preprocess.version.manifest import read_table
-
-    counts = version.manifest["counts"]
-    if not counts["quarantined"] + counts["filtered"]:
-        return []
-    entries = read_table(storage, version, "quarantine.parquet")
-    lines = [f"  {e['uri']} ({e['stage']}, {e['kind']}): {e['reason'].splitlines()[0]}" for e in entries[:SHOWN_IMAGES]]
-    more = len(entries) - len(lines)
-    return ["Left out:", *lines] + ([f"  and {more} more, in quarantine.parquet and on the page"] if more else [])
+    run_build(_config(config, settings, source, out), console, retry, limit, prune)
 
 
 @app.command()
@@ -196,6 +90,7 @@ def export(
     """Write a version as plain webdataset tars elsewhere, with a parquet beside each and the card."""
     from rich.progress import Progress
 
+    from sluice.flows.show_plan import size_text
     from sluice.infra.storage import storage
     from sluice.preprocess.version.export import export_version
     from sluice.preprocess.version.manifest import read_version
@@ -207,7 +102,7 @@ def export(
         bar = bars.add_task("export", total=len(found.manifest["shards"]))
         exported = export_version(place, found, target, lambda _: bars.advance(bar))
     records, size = sum(e.records for e in exported), sum(e.size for e in exported)
-    console.print(f"{found.dataset} {found.id}: {records} records, {_size(size)}, in {target.uri}")
+    console.print(f"{found.dataset} {found.id}: {records} records, {size_text(size)}, in {target.uri}")
 
 
 @app.command()

@@ -12,7 +12,7 @@ import yaml
 from rich.console import Console
 
 from sluice.flows.configs import find_config
-from sluice.flows.dataset_commands import run_build
+from sluice.flows.run_build import run_build
 from sluice.flows.show import show_dataset
 from sluice.preprocess.planning.config import load_config
 
@@ -76,7 +76,7 @@ def run_demo(folder: Path, console: Console) -> None:
     pull_weights()
     path = write_config(folder)
     config = load_config(path)
-    run_build(config)
+    run_build(config, console)
     page = show_dataset(config, "latest", None, None)
     command = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "sluice" else "sluice"
     console.print(

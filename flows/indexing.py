@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sluice.flows.session import ray_session
+from sluice.preprocess.planning.build import Build, prepare
+from sluice.preprocess.planning.config import DatasetConfig
 
 FEW_BUNDLES = 20
 THREADS = 4
@@ -29,3 +31,8 @@ def scan_runner(
             ray.get([task.remote(bundle) for bundle in bundles])
 
     return run
+
+
+def prepare_build(config: DatasetConfig, prune: bool = False, retry: bool = False) -> Build:
+    """Bring the index up to date and plan; the reading of new files is spread over threads or Ray."""
+    return prepare(config, scan_runner(config.ray_address, config.workers), prune, retry)

@@ -36,10 +36,10 @@ def show_dataset(config: DatasetConfig, version: str, key: str | None, page_path
 
 
 def _run_page(config: DatasetConfig, now: datetime) -> Page:
-    from sluice.flows.indexing import scan_runner
-    from sluice.preprocess.planning.build import prepare, read_commits
+    from sluice.flows.indexing import prepare_build
+    from sluice.preprocess.planning.build import read_commits
 
-    build = prepare(config, scan_runner(config.ray_address, config.workers))
+    build = prepare_build(config)
     return dataset_page(of_run(build, read_commits(build)), now)
 
 

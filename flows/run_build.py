@@ -1,0 +1,47 @@
+"""A build as a user asks for it: plan, run, and say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from sluice.flows.dataset import build_dataset
+from sluice.flows.indexing import prepare_build
+from sluice.infra.storage import Storage
+from sluice.preprocess.planning.config import DatasetConfig
+from sluice.preprocess.version.manifest import Version, read_table
+
+SHOWN_IMAGES = 5
+
+
+def run_build(
+    config: DatasetConfig, console: Console, retry: bool = False, limit: int | None = None, prune: bool = False
+) -> None:
+    """Bring a data set up to date, and print its version, what was left out, and where it lies."""
+    build = prepare_build(config, prune, retry)
+    notes = (f"{node.name}: {note}" for node in build.nodes for note in node.notes)
+    for line in (*notes, *build.left_out):
+        console.print(line, style="yellow")
+    version = build_dataset(build, console, retry, limit)
+    counts = version.manifest["counts"]
+    console.print(
+        f"{version.dataset} {version.id}: {counts['records']} records from {counts['images']} images "
+        f"({counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered)"
+    )
+    for line in _left_out_images(build.storage, version):
+        console.print(line, style="yellow", highlight=False, markup=False)
+    console.print(f"{build.storage.uri}/{version.prefix}")
+
+
+def _left_out_images(storage: Storage, version: Version) -> Iterator[str]:
+    """The first images that a version left out, with stage and reason, and where the others are listed."""
+    counts = version.manifest["counts"]
+    if not counts["quarantined"] + counts["filtered"]:
+        return
+    entries = read_table(storage, version, "quarantine.parquet")
+    yield "Left out:"
+    for entry in entries[:SHOWN_IMAGES]:
+        yield f"  {entry['uri']} ({entry['stage']}, {entry['kind']}): {entry['reason'].splitlines()[0]}"
+    if len(entries) > SHOWN_IMAGES:
+        yield f"  and {len(entries) - SHOWN_IMAGES} more, in quarantine.parquet and on the page"
