@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -82,6 +84,12 @@ class S3Storage:
             self._verify(path, size, token)
         except FileNotFoundError as error:
             raise MissingFile(f"{local}, to be copied to {self._name(path)}, does not exist.") from error
+
+    def fetch(self, path: str, folder: Path) -> Path:
+        copy = folder / hashlib.sha256(self._name(path).encode()).hexdigest()[:16]
+        with self.open(path) as source, copy.open("wb") as file:
+            shutil.copyfileobj(source, file, READ_AHEAD)
+        return copy
 
     def open(self, path: str) -> BinaryIO:
         entry = self.head(path)

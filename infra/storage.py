@@ -75,7 +75,10 @@ class Storage(Protocol):
         """Put a file, replacing what is there; whole or not at all, verified."""
 
     def upload(self, path: str, local: Path) -> None:
-        """Put a local file of any size, like `write`, in bounded memory."""
+        """Put a local file of any size, like `write`, in bounded memory; it must not be changed afterwards."""
+
+    def fetch(self, path: str, folder: Path) -> Path:
+        """The file where it can be opened by path, for reading only: itself if it is local, else a copy in `folder`."""
 
     def open(self, path: str) -> BinaryIO:
         """A seekable reader, in bounded memory."""

@@ -16,7 +16,6 @@ from sluice.preprocess.planning.plan import Row
 from sluice.preprocess.shards import ShardError, read_shard, write_shard
 from sluice.preprocess.units.measures import Scalar
 
-HASH_BLOCK = 1 << 20
 REASON_CHARACTERS = 2000
 
 
@@ -47,17 +46,14 @@ class Output:
 
 
 def fetch(log: CommitLog, commit: Commit, scratch: Path) -> Path:
-    """A committed tar as a local file. Raises ShardError where its digest is not what was committed."""
-    path = scratch / f"{hashlib.sha256(log.path(commit.file).encode()).hexdigest()[:16]}.tar"
-    digest = hashlib.sha256()
-    with log.storage.open(log.path(commit.file)) as source, path.open("wb") as target:
-        while block := source.read(HASH_BLOCK):
-            digest.update(block)
-            target.write(block)
-    if digest.hexdigest() != commit.digest:
+    """A committed tar as a file to read. Raises ShardError where its digest is not what was committed."""
+    path = log.storage.fetch(log.path(commit.file), scratch)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != commit.digest:
         raise ShardError(
-            f"{log.storage.uri}/{log.path(commit.file)} is damaged: its SHA-256 is {digest.hexdigest()}, its commit "
-            f"says {commit.digest}; delete the file and build again, which makes it anew"
+            f"{log.storage.uri}/{log.path(commit.file)} is damaged: its SHA-256 is {digest}, its commit says "
+            f"{commit.digest}; delete the file and build again, which makes it anew"
         )
     return path
 

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Row, Shard, read_plan, read_rows, shard_id
 from sluice.preprocess.shards import ShardError, read_shard
-from sluice.preprocess.units.output import HASH_BLOCK
 from sluice.preprocess.version.manifest import Version
+
+HASH_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,15 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
+@pytest.fixture
+def elsewhere(root: Path) -> Iterator[Path]:
+    """A file's path on another disk than the root's, so that it cannot be linked."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        if os.stat(folder).st_dev == root.stat().st_dev:
+            pytest.skip("COPIES BETWEEN DISKS NOT TESTED: /dev/shm is on the disk of the temporary files")
+        yield Path(folder) / "file"
+
+
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
@@ -120,14 +129,29 @@ def test_readers_see_the_old_file_or_the_new(root: Path) -> None:
     writer.join()
 
 
+def test_an_upload_on_the_same_disk_copies_nothing(root: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made.tar"
+    made.write_bytes(b"tar")
+    LocalStorage(root).upload("deep/a.tar", made)
+    assert (root / "deep" / "a.tar").stat().st_ino == made.stat().st_ino
+    made.unlink()
+    assert LocalStorage(root).fetch("deep/a.tar", tmp_path).read_bytes() == b"tar"
+
+
+def test_an_upload_from_another_disk_copies(root: Path, elsewhere: Path) -> None:
+    elsewhere.write_bytes(b"tar")
+    LocalStorage(root).upload("a.tar", elsewhere)
+    elsewhere.write_bytes(b"another")
+    assert (root / "a.tar").read_bytes() == b"tar"
+
+
 def test_a_killed_writer_leaves_nothing_to_see(root: Path) -> None:
     (root / "a").write_bytes(b"old")
     code = f"""
 import os, signal
 from sluice.infra.local import LocalStorage
 with LocalStorage({str(root)!r})._replacing("a", 10) as file:
-    file.write(b"half")
-    file.flush()
+    file.write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert run(code).returncode == -signal.SIGKILL
@@ -162,15 +186,15 @@ assert [e.path for e in storage.list()] == ["kept"]
 """
 
 
-def no_space_messages(root: Path, limit: int) -> list[str]:
-    done = run(FILL, str(root), str(limit), str(root.parent / "local"))
+def no_space_messages(root: Path, limit: int, local: Path) -> list[str]:
+    done = run(FILL, str(root), str(limit), str(local))
     assert done.returncode == 0, done.stderr
     assert [path.name for path in root.rglob("*") if path.is_file()] == ["kept"]
     return done.stdout.splitlines()
 
 
-def test_a_file_size_limit_is_no_space(root: Path) -> None:
-    messages = no_space_messages(root, limit=1_000_000)
+def test_a_file_size_limit_is_no_space(root: Path, elsewhere: Path) -> None:
+    messages = no_space_messages(root, limit=1_000_000, local=elsewhere)
     assert len(messages) == 2
     assert all(str(root / "deep/big") in message and "ulimit -f" in message for message in messages)
 
@@ -187,7 +211,7 @@ def small_disk(root: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_no_space(small_disk: Path) -> None:
-    messages = no_space_messages(small_disk, limit=0)
+    messages = no_space_messages(small_disk, limit=0, local=small_disk.parent / "local")
     assert len(messages) == 2
     assert all("the disk is full" in message and "it resumes" in message for message in messages)
 
