@@ -166,7 +166,7 @@ class Record:
     """A key and its fields; encoded bytes come from shards, values from stages, each made from the other on demand.
 
     Fields whose names start with `raw` come from the source as bytes and are never stored: `raw` is the original file,
-    `raw.json` its captions and origin, other `raw.<name>` are companions such as a pixel map.
+    `raw.json` its captions, origin and SHA-256, other `raw.<name>` are companions such as a pixel map.
     """
 
     key: str

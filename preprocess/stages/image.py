@@ -81,7 +81,7 @@ class Image(Stage[ImageParameters]):
         record["txt"] = captions[0] if captions else ""
         record["json"] = {
             "key": record.key,
-            "sha256": hashlib.sha256(raw).hexdigest(),
+            "sha256": about["sha256"],
             "origin": about["origin"],
             "original": {"size": list(header.size), "mode": header.mode, "format": header.format},
             "geometry": geometry.to_json(),

@@ -67,14 +67,17 @@ class Inputs:
 
 def _with_raw(record: Record, row: Row, raw: Raw) -> Record:
     record.encoded.update(raw.fields)
+    facts: dict[str, Any] = {}
     if raw.error is not None:
         record.reject(raw.error)
-    elif "raw" in raw.fields and hashlib.sha256(raw.fields["raw"]).hexdigest()[:KEY_DIGITS] != row.key:
-        record.reject("the file has changed since it was indexed; build again, which indexes it anew")
+    elif "raw" in raw.fields:
+        facts["sha256"] = hashlib.sha256(raw.fields["raw"]).hexdigest()
+        if facts["sha256"][:KEY_DIGITS] != row.key:
+            record.reject("the file has changed since it was indexed; build again, which indexes it anew")
     if "raw.json" in raw.fields:
         about = json.loads(raw.fields["raw.json"])
         about["origin"] = {**about.get("origin", {}), "uri": row.uri, "duplicates": list(row.duplicates)}
-        record.encoded["raw.json"] = encode_json(about)
+        record.encoded["raw.json"] = encode_json(about | facts)
     return record
 
 

@@ -28,9 +28,9 @@ def encoded(picture: Array, format: str = "JPEG", **options: Any) -> bytes:
 
 
 def record(data: bytes, *captions: str, **origin: Any) -> Record:
-    about = {"captions": list(captions), "origin": {"source": "folder", "uri": "a.jpg", **origin}}
-    key = hashlib.sha256(data).hexdigest()[:16]
-    return Record(key, {"raw": data, "raw.json": encode_json(about)})
+    digest = hashlib.sha256(data).hexdigest()
+    about = {"captions": list(captions), "origin": {"source": "folder", "uri": "a.jpg", **origin}, "sha256": digest}
+    return Record(digest[:16], {"raw": data, "raw.json": encode_json(about)})
 
 
 def run(item: Record, **parameters: Any) -> Record:
