@@ -56,12 +56,13 @@ class _Worker:
 
 @dataclass(eq=False)
 class Actor:
-    """An actor, the kind it has open and the unit it is busy with (of which this file knows nothing)."""
+    """An actor, the kind it has open, and the unit it is busy with (of which this file knows nothing) since `began`."""
 
     handle: Any
     demand: Demand
     kind: str | None = None
     unit: Any = None
+    began: float = 0.0
 
 
 class Crew:

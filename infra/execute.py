@@ -8,7 +8,9 @@ dies is tried again; one that kills its worker twice is halved until the culprit
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +39,23 @@ class Unit:
     cornered: bool = False  # its halves were run, or it is marked: nothing in it is left to blame
 
 
+@dataclass
+class Pace:
+    """How long units of one kind have taken, in seconds."""
+
+    seconds: float = 0.0
+    units: int = 0
+
+    def add(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.units += 1
+
+    @property
+    def mean(self) -> float:
+        """Infinite while none has been timed."""
+        return self.seconds / self.units if self.units else math.inf
+
+
 class Dispatcher:
     """Runs units over actors in a thread of its own, from `with` to its end.
 
@@ -59,6 +78,7 @@ class Dispatcher:
         self.waiting: dict[str, Unit] = {}
         self.children: dict[str, list[Unit]] = defaultdict(list)
         self.done: set[str] = set()
+        self.paces: dict[str, Pace] = defaultdict(Pace)
         self.error: BaseException | None = None
         self.closing = False
         self.changed = threading.Condition()
@@ -133,6 +153,7 @@ class Dispatcher:
             except self.ray.exceptions.RayTaskError as error:
                 self._after_failure(unit, error)
             else:
+                self.paces[unit.kind].add(time.monotonic() - actor.began)
                 self.on_result(unit, result)
                 self._finish(unit)
 
@@ -190,17 +211,22 @@ class Dispatcher:
             kind = self._kind_for(actor)
             if kind is not None:
                 self._start(actor, kind)
-        for kind in sorted((k for k in self.ready if self.ready[k]), key=lambda k: -len(self.ready[k])):
+        for kind in sorted((k for k in self.ready if self.ready[k]), key=self._work_left, reverse=True):
             while self.ready[kind] and (hired := self.crew.hire(self.demands[kind])):
                 self._start(hired, kind)
 
     def _kind_for(self, actor: Actor) -> str | None:
-        """The kind it has open, else of those with its demand the one with the most units ready."""
+        """The kind it has open, else of those with its demand the one with the most work ready."""
         if actor.kind is not None and self.ready[actor.kind]:
             return actor.kind
         fit = [k for k in sorted(self.ready) if self.ready[k] and self.demands[k] == actor.demand]
-        return max(fit, key=lambda k: len(self.ready[k]), default=None)
+        return max(fit, key=self._work_left, default=None)
+
+    def _work_left(self, kind: str) -> tuple[float, int]:
+        """Seconds of a kind's ready units, unknown ones first: what takes longest must not be left to one worker."""
+        count = len(self.ready[kind])
+        return count * self.paces[kind].mean, count
 
     def _start(self, actor: Actor, kind: str) -> None:
-        actor.unit, actor.kind = self.ready[kind].popleft(), kind
+        actor.unit, actor.kind, actor.began = self.ready[kind].popleft(), kind, time.monotonic()
         self.running[actor.handle.run.remote(kind, actor.unit.payload)] = actor
