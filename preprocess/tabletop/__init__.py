@@ -1,6 +1,27 @@
 """Tabletop: a small world of which everything is known.
 
-    scene = draw_scene(seed=0, index=7, law=LAWS["two"])
-    picture = render(scene, size=128)
-    picture.image, picture.depth, picture.instances, caption(scene)
+scene = draw_scene(seed=0, index=7, law=LAWS["two"])
+found = render(scene, size=128)
+found.image, found.depth, found.instances, caption(scene)
 """
+
+from sluice.preprocess.tabletop.draw import draw_scene
+from sluice.preprocess.tabletop.law import LAWS, SceneLaw, law_named
+from sluice.preprocess.tabletop.render import Rendered, background, render
+from sluice.preprocess.tabletop.scene import Scene
+from sluice.preprocess.tabletop.words import caption, captions, plain_caption, vocabulary
+
+__all__ = [
+    "LAWS",
+    "Rendered",
+    "Scene",
+    "SceneLaw",
+    "background",
+    "caption",
+    "captions",
+    "draw_scene",
+    "law_named",
+    "plain_caption",
+    "render",
+    "vocabulary",
+]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.preprocess.tabletop.colours import MATERIALS, RGB, TINTS
-from sluice.preprocess.tabletop.grid import Array, Grid, lines, noise, smooth
+from sluice.preprocess.tabletop.grid import Array, Grid, held, lines, noise, smooth
 from sluice.preprocess.tabletop.scene import FOCAL, Scene
 
 
@@ -30,7 +30,7 @@ def room(scene: Scene, at: Grid) -> Room:
     """The scene's empty room as a picture's pixels see it."""
     camera = scene.camera
     edge = camera.horizon + FOCAL * camera.height / camera.wall
-    table = np.clip((at.down - edge) * at.unit + 0.5, 0, 1)
+    table = held((at.down - edge) * at.unit + 0.5)
     below = np.maximum(at.down, edge) - camera.horizon
     z = np.where(table >= 0.5, FOCAL * camera.height / below, camera.wall).astype(np.float32)
     y = np.where(table >= 0.5, 0, camera.height - (at.down - camera.horizon) * camera.wall / FOCAL).astype(np.float32)
@@ -86,7 +86,7 @@ def _planks(x: Array, y: Array, pixel: float) -> Surface:
 
 
 def _gradient(_x: Array, y: Array, _pixel: float) -> Surface:
-    return Surface(smooth(np.clip(y / 0.9, 0, 1)), ONE)
+    return Surface(smooth(held(y / 0.9)), ONE)
 
 
 WALLS: dict[str, Pattern] = {
@@ -124,7 +124,7 @@ def _linen(x: Array, z: Array, pixel_x: Array, pixel_z: Array) -> Surface:
 
 def _granite(x: Array, z: Array, _pixel_x: Array, _pixel_z: Array) -> Surface:
     speckle = noise(z * 1100, x * 1100)
-    return Surface(np.clip(speckle * 2.6 - 1.0, 0, 1), 0.94 + 0.14 * noise(z * 1500 + 77, x * 1500))
+    return Surface(held(speckle * 2.6 - 1.0), 0.94 + 0.14 * noise(z * 1500 + 77, x * 1500))
 
 
 TABLES: dict[str, Grain] = {
@@ -137,31 +137,31 @@ TABLES: dict[str, Grain] = {
 
 
 def paint_backdrop(scene: Scene, at: Grid, where: Room, surface: Array, light: Array) -> None:
-    """Fill `surface` `(3, height, width)` with the empty room's colours and `light` `(height, width)` with its light."""
+    """Fill `surface` `(3, height, width)` with the empty room's colours, `light` `(height, width)` with its light."""
     rows = where.table[:, 0]
     wall = slice(0, int(np.count_nonzero(rows < 1)))
     table = slice(int(np.count_nonzero(rows <= 0)), at.height)
-    _mix(surface[:, wall], _wall(scene, at, where, wall), *TINTS[scene.wall.tint])
+    _mix(surface[:, wall], _wall(scene, at, wall), *TINTS[scene.wall.tint])
     # The one row that shows both is blended.
     seen = surface[:, table.start : wall.stop].copy()
-    _mix(surface[:, table], _table(scene, at, where, table), *MATERIALS[scene.table.material])
+    _mix(surface[:, table], _table(scene, at, table), *MATERIALS[scene.table.material])
     part = where.table[table.start : wall.stop]
     surface[:, table.start : wall.stop] = seen + (surface[:, table.start : wall.stop] - seen) * part
     np.multiply(_falloff(scene, at, where), 1 - 0.2 * (at.across * at.across + at.down * at.down), out=light)
 
 
-def _wall(scene: Scene, at: Grid, where: Room, rows: slice) -> Surface:
-    wall = scene.wall
-    x = at.across * np.float32(scene.camera.wall / FOCAL / wall.scale) + np.float32(wall.shift)
-    y = (scene.camera.height - (at.down[rows] - scene.camera.horizon) * np.float32(scene.camera.wall / FOCAL)) / wall.scale
-    pixel = scene.camera.wall / FOCAL / wall.scale / at.unit
-    surface = WALLS[wall.pattern](x, y, pixel)
+def _wall(scene: Scene, at: Grid, rows: slice) -> Surface:
+    camera, wall = scene.camera, scene.wall
+    metres = camera.wall / FOCAL
+    x, y = at.across * metres, camera.height - (at.down[rows] - camera.horizon) * metres
+    pixel = metres / at.unit
+    surface = WALLS[wall.pattern](x / wall.scale + wall.shift, y / wall.scale, pixel / wall.scale)
     # A skirting board along the table.
-    board = np.clip((0.045 - y * wall.scale) / (pixel * wall.scale) + 0.5, 0, 1)
+    board = held((0.045 - y) / pixel + 0.5)
     return Surface(surface.mix * (1 - board) + 0.75 * board, surface.tone + (1 - surface.tone) * board)
 
 
-def _table(scene: Scene, at: Grid, where: Room, rows: slice) -> Surface:
+def _table(scene: Scene, at: Grid, rows: slice) -> Surface:
     camera = scene.camera
     z = FOCAL * camera.height / np.maximum(at.down[rows] - camera.horizon, FOCAL * camera.height / camera.wall)
     x = at.across * (z / FOCAL) + np.float32(scene.table.shift)

@@ -82,7 +82,7 @@ def _things(dice: _Dice, law: SceneLaw, camera: Camera, edge: float) -> tuple[It
     total = count + doll + dish
     near, far = camera.depth_at(LOWEST), camera.depth_at(edge + EDGE_GAP)
     depths = _depths(dice, total, *(near + (far - near) * part for part in law.depth))
-    crowd = 1 - 0.75 * (total - 1) / 7
+    crowd = 1 - 0.8 * (total - 1) / 7
     sizes = [dice.between(law.size[0], law.size[0] + (law.size[1] - law.size[0]) * crowd) for _ in range(count)]
     sizes += [dice.between(*law.figure_size)] * doll + [dice.between(*law.plate_size)] * dish
     looks = _looks(dice, law, count)
@@ -91,7 +91,7 @@ def _things(dice: _Dice, law: SceneLaw, camera: Camera, edge: float) -> tuple[It
     places = _places(dice, law.spread, camera, depths, sizes, reaches)
     things: list[Item] = []
     for (shape, colour), x, z, size in zip(looks, places, depths, sizes, strict=False):
-        things.append(_thing(dice, law, camera, shape, colour, x, z, size))
+        things.append(_thing(dice, law, shape, colour, x, z, size))
     if doll:
         things.append(Figure(places[count], depths[count], sizes[count], _pose(dice), dice.between(0, 1)))
     if dish:
@@ -117,9 +117,7 @@ def _looks(dice: _Dice, law: SceneLaw, count: int) -> list[tuple[str, str]]:
     return [(shape, dice.pick(law.colours)) for shape in shapes[:count]]
 
 
-def _thing(
-    dice: _Dice, law: SceneLaw, camera: Camera, shape: str, colour: str, x: float, z: float, size: float
-) -> Thing:
+def _thing(dice: _Dice, law: SceneLaw, shape: str, colour: str, x: float, z: float, size: float) -> Thing:
     tilt = dice.between(-0.11, 0.11) if SHAPES[shape].leans else 0.0
     # A cube shows the side that the camera can see.
     mirror = (-1 if x > 0 else 1) if shape == "cube" else 1 - 2 * dice.whole(0, 1)
@@ -127,7 +125,12 @@ def _thing(
 
 
 def _places(
-    dice: _Dice, spread: float, camera: Camera, depths: Sequence[float], sizes: Sequence[float], reaches: Sequence[float]
+    dice: _Dice,
+    spread: float,
+    camera: Camera,
+    depths: Sequence[float],
+    sizes: Sequence[float],
+    reaches: Sequence[float],
 ) -> list[float]:
     """How far right of the middle things stand, in metres: in the picture, and not too much behind each other."""
     taken: list[Box] = []

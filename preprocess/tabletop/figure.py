@@ -6,19 +6,19 @@ import math
 
 import numpy as np
 
-from sluice.preprocess.tabletop.colours import RGB
-from sluice.preprocess.tabletop.grid import Array, Grid, coverage
+from sluice.preprocess.tabletop.colours import rgb, toward
+from sluice.preprocess.tabletop.grid import Array, Grid, coverage, held
 from sluice.preprocess.tabletop.light import shade
 from sluice.preprocess.tabletop.patch import THICKNESS, Patch, blend, local, outline
+from sluice.preprocess.tabletop.relief import length, pillow
 from sluice.preprocess.tabletop.scene import Camera, Figure, Light, Pose
-from sluice.preprocess.tabletop.shapes import length, pillow
 
 REACH = 0.62
 FOOT = 0.16
-PALE, DARK = (0.90, 0.75, 0.54), (0.62, 0.43, 0.28)
+PALE, DARK = rgb("e6bf8a"), rgb("9e6e47")
 # The doll's own right and left have joints of a colour each: else a picture could not tell them apart.
-RIGHT, LEFT = (0.20, 0.52, 0.55), (0.86, 0.46, 0.36)
-EYES = (0.16, 0.12, 0.10)
+RIGHT, LEFT = rgb("33858c"), rgb("db755c")
+EYES = rgb("291f1a")
 
 # Where a doll 1 high has its parts.
 HIP, HIP_HALF, NECK, SHOULDER_HALF, HEAD = 0.47, 0.065, 0.775, 0.115, 0.89
@@ -40,6 +40,8 @@ STICKS = (
 )
 RIGHT_BALLS, LEFT_BALLS = (2, 3, 4, 8, 9, 10), (5, 6, 7, 11, 12, 13)
 BALL = 0.037
+# Nose, eyes and ears: which of the 18 points, how far to the picture's right of the head's middle, and how far up.
+FACE = ((0, 0, -0.012), (14, -0.036, 0.014), (15, 0.036, 0.014), (16, -0.072, 0), (17, 0.072, 0))
 # Where the sticks of the arms are among the parts, after trunk and neck.
 ARMS = slice(2, 6)
 
@@ -63,7 +65,7 @@ def joints(pose: Pose) -> Array:
         _limb(points, shoulder, sign, arm, (UPPER_ARM, FOREARM))
         _limb(points, pelvis, sign, leg, (THIGH, SHANK))
     head = points[1] + (HEAD - NECK) * up
-    for index, right, height in ((0, 0, -0.012), (14, -0.036, 0.014), (15, 0.036, 0.014), (16, -0.088, 0), (17, 0.088, 0)):
+    for index, right, height in FACE:
         # The face's points slide with the turn of the head; the ears stay on its outline.
         slide = pose.head * (0.035 if index < 16 else 0)
         points[index] = head + (right + slide) * side + height * up
@@ -83,28 +85,31 @@ def _limb(points: Array, root: int, sign: int, angles: tuple[float, float], leng
 
 
 def _capsules(points: Array) -> tuple[Array, Array, Array]:
-    """Starts and ends `(n, 2)` and radii `(n,)` of everything that is drawn: sticks, trunk, neck, then the balls."""
+    """Starts and ends `(n, 2)` and radii `(n,)` of trunk, neck and sticks."""
     hip = (points[8] + points[11]) / 2
     trunk = [(hip, points[1], 0.062), (points[1], points[0], 0.034)]
     sticks = [(points[a], points[b], radius) for a, b, radius in STICKS]
-    balls = [(points[i], points[i], BALL) for i in (*RIGHT_BALLS, *LEFT_BALLS)]
-    starts, ends, radii = zip(*trunk, *sticks, *balls, strict=True)
+    starts, ends, radii = zip(*trunk, *sticks, strict=True)
     return np.array(starts, "f4"), np.array(ends, "f4"), np.array(radii, "f4")
 
 
 def _distances(points: Array, x: Array, y: Array) -> Array:
-    """Signed distances `(parts, height, width)` to every part, the head last."""
+    """Signed distances `(parts, height, width)` to every part: trunk, neck, sticks, balls, head."""
     starts, ends, radii = _capsules(points)
     along = ends - starts
-    square = np.maximum((along * along).sum(axis=1), 1e-9)
+    square = along[:, 0] * along[:, 0] + along[:, 1] * along[:, 1]
     ax, ay = x[None] - starts[:, 0, None, None], y[None] - starts[:, 1, None, None]
     bx, by = along[:, 0, None, None], along[:, 1, None, None]
-    part = np.clip((ax * bx + ay * by) / square[:, None, None], 0, 1)
-    found = np.empty((len(radii) + 1, *part.shape[1:]), np.float32)
-    found[:-1] = length(ax - part * bx, ay - part * by) - radii[:, None, None]
+    part = held((ax * bx + ay * by) / square[:, None, None])
+    balls = points[[*RIGHT_BALLS, *LEFT_BALLS]].astype(np.float32)
     head = (points[16] + points[17]) / 2
-    found[-1] = length((x - np.float32(head[0])) * 1.14, y - np.float32(head[1])) - HEAD_RADIUS
-    return found
+    return np.concatenate(
+        (
+            length(ax - part * bx, ay - part * by) - radii[:, None, None],
+            length(x[None] - balls[:, 0, None, None], y[None] - balls[:, 1, None, None]) - BALL,
+            length((x - np.float32(head[0])) * 1.14, y - np.float32(head[1]))[None] - HEAD_RADIUS,
+        )
+    )
 
 
 def silhouette(figure: Figure, x: Array, y: Array) -> Array:
@@ -123,15 +128,16 @@ def paint_figure(figure: Figure, light: Light, camera: Camera, at: Grid, number:
     _colour(layers, parts, points, figure.tone, place.x, place.y, place.pixel)
     # Arms lie over the trunk: a crease along them keeps them apart from it.
     arms = parts[ARMS].min(axis=0)
-    crease = np.clip(1 - np.abs(arms - 0.012) / 0.014, 0, 1)
+    crease = held(1 - np.abs(arms - 0.012) / 0.014)
     relief = pillow(0.045)(place.x, place.y, distance, place.pixel)
     layers[3] = shade(relief, light)
     layers[4] = np.maximum(outline(distance, place.pixel), 0.8 * crease)
-    return Patch(place.window, layers, coverage(distance, place.pixel), relief.bulge * (THICKNESS * 0.5 * figure.size), number)
+    bulge = relief.bulge * (0.5 * THICKNESS * figure.size)
+    return Patch(place.window, layers, coverage(distance, place.pixel), bulge, number)
 
 
 def _colour(layers: Array, parts: Array, points: Array, tone: float, x: Array, y: Array, pixel: float) -> None:
-    wood: RGB = tuple(a + (b - a) * tone for a, b in zip(PALE, DARK, strict=True))  # type: ignore[assignment]
+    wood = toward(PALE, DARK, tone)
     first = len(parts) - 13
     groups = ((parts[first : first + 6].min(axis=0), RIGHT), (parts[first + 6 : first + 12].min(axis=0), LEFT))
     blend(layers, wood, wood, np.zeros_like(parts[0]))

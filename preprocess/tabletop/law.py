@@ -1,7 +1,8 @@
-"""What scenes may hold: how many objects, of which shapes, colours, textures, before which walls, and how often more."""
+"""What scenes may hold: how many objects, of which looks, before which walls, and how often figure and plate."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.infra.errors import SluiceError
@@ -24,8 +25,8 @@ class SceneLaw:
     """From how many objects to how many (0 to 6), from which everything is drawn, and how likely figure and plate are.
 
     Sizes are ranges in metres; objects of crowded scenes stay in the lower part of theirs. Things stand between two
-    depths, 0 the table's near edge and 1 its far one, and use so much of the picture's width (`spread`, 0 to 1). Raises LawError for a name
-    that does not exist, an empty choice or range, more than six objects, a probability outside 0 to 1.
+    depths, 0 the table's near edge and 1 its far one, and use so much of the picture's width (`spread`, 0 to 1).
+    Raises LawError for a name that does not exist, an empty choice, or a number out of its range.
     """
 
     objects: tuple[int, int] = (1, MOST_OBJECTS)
@@ -38,14 +39,14 @@ class SceneLaw:
     styles: tuple[str, ...] = tuple(STYLES)
     figure: float = 0.2
     plate: float = 0.15
-    size: tuple[float, float] = (0.24, 0.46)
+    size: tuple[float, float] = (0.22, 0.46)
     figure_size: tuple[float, float] = (0.5, 0.62)
     plate_size: tuple[float, float] = (0.34, 0.46)
     depth: tuple[float, float] = (0, 1)
     spread: float = 1
 
     def __post_init__(self) -> None:
-        known = {
+        known: dict[str, Mapping[str, object]] = {
             "shapes": SHAPES,
             "colours": COLOURS,
             "textures": TEXTURES,
@@ -70,7 +71,7 @@ class SceneLaw:
                 raise LawError(f"{field} = ({least}, {most}): expected a range of heights within 0.05 to 1 metre")
 
 
-def _check_choice(field: str, chosen: tuple[str, ...], known: dict[str, object]) -> None:
+def _check_choice(field: str, chosen: tuple[str, ...], known: Mapping[str, object]) -> None:
     if not chosen:
         raise LawError(f"{field} is empty; name at least one of {', '.join(known)}")
     for name in chosen:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from sluice.preprocess.tabletop.backdrop import Room
-from sluice.preprocess.tabletop.grid import Array, Grid
+from sluice.preprocess.tabletop.grid import Array, Grid, held
+from sluice.preprocess.tabletop.relief import Relief
 from sluice.preprocess.tabletop.scene import Camera, Item, Light
-from sluice.preprocess.tabletop.shapes import Relief
 
 AMBIENT = 0.4
 GLOSS = 0.45
@@ -25,9 +25,10 @@ def shade(relief: Relief, light: Light, depth: float = 1.0, gloss: float = GLOSS
     norm = (right * right + up * up + towards * towards) ** 0.5
     facing = np.sqrt(np.maximum(1 - relief.right * relief.right - relief.up * relief.up, 0))
     lit = (relief.right * (right / norm) + relief.up * (up / norm)) + facing * (towards / norm)
-    shine = np.maximum(lit - 0.93, 0) * np.float32(1 / 0.07)
+    shine = np.maximum(lit - 0.94, 0) * np.float32(1 / 0.06)
     bright = np.minimum(np.maximum(lit, 0) * 1.12, 1)
-    return 1 - ((1 - AMBIENT) * depth) * (1 - bright) + gloss * shine * shine
+    light_on_it: Array = 1 - ((1 - AMBIENT) * depth) * (1 - bright) + gloss * shine * shine
+    return light_on_it
 
 
 Distance = Callable[[Array, Array], Array]
@@ -63,7 +64,7 @@ def cast(
     height = y + away / light.back
     beside = (x - np.float32(item.x) - away * np.float32(light.across / light.back)) / item.size
     blur = SHARPEST + BLUR * np.maximum(height, 0)
-    dark = np.clip(0.5 - distance(beside, height / item.size) * item.size / blur, 0, 1)
+    dark = held(0.5 - distance(beside, height / item.size) * item.size / blur)
     half, deep = item.size * foot * 1.25, item.size * (0.05 + 0.45 * foot)
     u, v = (x - np.float32(item.x)) / half, (away - 0.3 * deep) / deep
     near = np.maximum(1 - u * u - v * v, 0) * (y <= 0)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.preprocess.tabletop.colours import COLOURS, RGB
-from sluice.preprocess.tabletop.grid import Array, Grid, coverage
+from sluice.preprocess.tabletop.grid import Array, Grid, coverage, held
 from sluice.preprocess.tabletop.light import shade
+from sluice.preprocess.tabletop.relief import Relief
 from sluice.preprocess.tabletop.scene import Camera, Item, Light, Thing
-from sluice.preprocess.tabletop.shapes import SHAPES, Relief
+from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.preprocess.tabletop.textures import TEXTURES
 
 # How far the middle of a thing stands out towards the camera, in heights.
@@ -84,6 +85,9 @@ def paint_thing(thing: Thing, light: Light, camera: Camera, at: Grid, number: in
     blend(layers, colour.body, colour.marks, marks, thing.tone)
     layers[3] = shade(turned, light, colour.shade)
     layers[4] = outline(distance, place.pixel)
+    if relief.creases is not None:
+        np.maximum(layers[4], relief.creases, out=layers[4])
+    layers[4] *= colour.ink
     return Patch(place.window, layers, coverage(distance, place.pixel), relief.bulge * (THICKNESS * thing.size), number)
 
 
@@ -95,4 +99,4 @@ def blend(layers: Array, first: RGB, second: RGB, mix: Array, tone: float = 1.0)
 
 def outline(distance: Array, pixel: float) -> Array:
     """Ink along the inside of an outline, a pixel or a fortieth of the height wide."""
-    return np.clip(1 + distance / max(1.2 * pixel, 0.025), 0, 1)
+    return held(1 + distance / max(1.2 * pixel, 0.025))

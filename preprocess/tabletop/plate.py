@@ -7,23 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.preprocess.tabletop.classes import class_number
-from sluice.preprocess.tabletop.colours import RGB
-from sluice.preprocess.tabletop.grid import Array, Grid, coverage, smooth
+from sluice.preprocess.tabletop.colours import RGB, along, rgbs, toward
+from sluice.preprocess.tabletop.grid import Array, Grid, coverage, held, smooth
 from sluice.preprocess.tabletop.light import shade
 from sluice.preprocess.tabletop.patch import THICKNESS, Patch, blend, local, outline
+from sluice.preprocess.tabletop.relief import Relief, length
 from sluice.preprocess.tabletop.scene import Camera, Expression, Identity, Light, Plate
-from sluice.preprocess.tabletop.shapes import Relief, length
 
 REACH = 0.54
 FOOT = 0.24
 LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth corner")
 
-SKINS: tuple[RGB, ...] = ((0.98, 0.86, 0.76), (0.93, 0.74, 0.58), (0.80, 0.58, 0.42), (0.60, 0.40, 0.28), (0.40, 0.26, 0.19))
-HAIRS: tuple[RGB, ...] = (
-    (0.13, 0.11, 0.12), (0.36, 0.22, 0.14), (0.66, 0.34, 0.16), (0.90, 0.72, 0.36), (0.80, 0.79, 0.78), (0.36, 0.46, 0.66),
-)  # fmt: skip
-IRISES: tuple[RGB, ...] = ((0.20, 0.13, 0.09), (0.45, 0.30, 0.14), (0.28, 0.50, 0.30), (0.26, 0.46, 0.70))
-GLAZES: tuple[RGB, ...] = ((0.36, 0.48, 0.68), (0.50, 0.66, 0.64), (0.86, 0.74, 0.52), (0.78, 0.56, 0.52), (0.60, 0.54, 0.70))
+# An identity's 0 to 1 is a place along these.
+SKINS = rgbs("fadbc2 edbd94 cc946b 996647 664230")
+HAIRS = rgbs("211c1f 5c3824 a85729 e6b85c ccc9c7 5c75a8")
+IRISES = rgbs("332117 734d24 47804d 4275b3")
+GLAZES = rgbs("5c7aad 80a8a3 dbbd85 c79485 998ab3")
 CERAMIC: RGB = (0.96, 0.95, 0.92)
 LIPS: RGB = (0.72, 0.27, 0.27)
 MOUTH: RGB = (0.34, 0.10, 0.12)
@@ -38,6 +37,7 @@ class Features:
     eyes: tuple[tuple[float, float], tuple[float, float]]
     eye: tuple[float, float]
     nose: tuple[float, float]
+    nose_half: float
     mouth: tuple[float, float]
     mouth_half: tuple[float, float]
     curve: float
@@ -67,7 +67,8 @@ def features(identity: Identity, expression: Expression) -> Features:
         face=(wide, 0.66),
         eyes=((middle - apart * right, eye_y), (middle + apart * left, eye_y)),
         eye=(big * 1.15, big * _range(0.18, 1.0, expression.eyes)),
-        nose=(nose_x, _range(-0.05, -0.15, identity.nose)),
+        nose=(nose_x, _range(-0.04, -0.16, identity.nose)),
+        nose_half=_range(0.04, 0.09, identity.nose),
         mouth=(middle, -0.36),
         mouth_half=(half * right, half * left),
         curve=0.13 * expression.smile,
@@ -78,14 +79,15 @@ def features(identity: Identity, expression: Expression) -> Features:
 
 
 def landmarks(plate: Plate) -> Array:
-    """Eyes, nose and mouth corners `(5, 2)` in the plate's own unit: its middle the origin, its radius 1, y up.
+    """Eyes, nose and mouth corners `(5, 2)` of a plate 1 high, x right and y up from its foot.
 
     The face's own right is the picture's left.
     """
     f = features(plate.identity, plate.expression)
     x, y = f.mouth
     corner = y + f.curve * 0.6
-    return np.array([*f.eyes, f.nose, (x - f.mouth_half[0], corner), (x + f.mouth_half[1], corner)])
+    points = np.array([*f.eyes, f.nose, (x - f.mouth_half[0], corner), (x + f.mouth_half[1], corner)])
+    return points * 0.5 + (0, 0.5)
 
 
 def silhouette(_plate: Plate, x: Array, y: Array) -> Array:
@@ -121,49 +123,54 @@ def paint_plate(plate: Plate, light: Light, camera: Camera, at: Grid) -> Patch:
     x, y, pixel = place.x * 2, place.y * 2 - 1, place.pixel * 2
     away = length(x, y)
     painter = _Painter(x, y, pixel)
-    glaze = _along(GLAZES, plate.identity.plate)
+    glaze = along(GLAZES, plate.identity.plate)
     painter.lay(coverage(np.abs(away - 0.9) - 0.035, pixel), glaze)
-    painter.lay(coverage(away - 0.8, pixel), _toward(glaze, CERAMIC, 0.62))
+    painter.lay(coverage(away - 0.8, pixel), toward(glaze, CERAMIC, 0.62))
     f = features(plate.identity, plate.expression)
     inside = coverage(away - 0.8, pixel)
     skull = _paint_head(painter, plate.identity, f, inside)
     _paint_face(painter, plate.identity, f, skull)
     # A shallow bowl: its rim turns outwards, its well inwards.
-    slope = np.where(away > 0.8, np.float32(0.35), -0.5 * smooth(np.clip((away - 0.62) / 0.18, 0, 1)))
-    relief = Relief(x * slope, y * slope, np.clip(1.1 - 0.5 * away, 0, 1))
+    slope = np.where(away > 0.8, np.float32(0.35), -0.5 * smooth(held((away - 0.62) / 0.18)))
+    relief = Relief(x * slope, y * slope, held(1.1 - 0.5 * away))
     painter.layers[3] = shade(relief, light, 0.8, 0.2)
     distance = (away - 1) / 2
     painter.layers[4] = outline(distance, place.pixel)
-    return Patch(
-        place.window, painter.layers, coverage(distance, place.pixel), relief.bulge * (THICKNESS * 0.4 * plate.size), painter.classes
-    )
+    bulge = relief.bulge * (0.4 * THICKNESS * plate.size)
+    return Patch(place.window, painter.layers, coverage(distance, place.pixel), bulge, painter.classes)
 
 
 def _paint_head(painter: _Painter, identity: Identity, f: Features, inside: Array) -> Array:
     """Hair behind, the face and a fringe; returns the face's coverage."""
     x, y = painter.x, painter.y
-    hair, skin = _along(HAIRS, identity.hair), _along(SKINS, identity.skin)
+    hair, skin = along(HAIRS, identity.hair), along(SKINS, identity.skin)
     wide, high = f.face
     volume = _range(0.04, 0.16, identity.volume)
-    painter.lay(np.minimum(painter.ellipse((f.head, 0.08), (wide + volume, high - 0.06 + volume / 2)), inside), hair, "hair")
+    behind = painter.ellipse((f.head, 0.08), (wide + volume, high - 0.06 + volume / 2))
+    painter.lay(np.minimum(behind, inside), hair, "hair")
     u, v = (x - np.float32(f.head)) / wide, (y + 0.05) / high
     u2, v2 = u * u, v * v
     # The more of the product, the more the face fills its corners.
-    skull = coverage((np.sqrt(u2 + v2 - _range(0.0, 0.5, identity.jaw) * u2 * v2) - 1) * wide, painter.pixel)
+    fill = _range(0.0, 0.5, identity.jaw)
+    outside = (np.sqrt(u2 + v2 - fill * u2 * v2 / (1 + 0.3 * u2 * v2)) - 1) * wide
+    skull = coverage(outside, painter.pixel)
     painter.lay(skull, skin, "face")
     low = _range(0.52, 0.3, identity.fringe)
     parting = (identity.volume - 0.5) * 0.8
-    edge = y - low - (x - np.float32(f.head + parting)) * (x - np.float32(f.head + parting)) * np.float32(-0.45)
-    painter.lay(np.minimum(skull, coverage(-edge, painter.pixel)), hair, "hair")
+    beside = x - np.float32(f.head + parting)
+    edge = y - low + 0.45 * beside * beside
+    # A little over the forehead's edge, else a line of skin would stay there.
+    fringe = np.maximum(outside - painter.pixel, -edge)
+    painter.lay(coverage(fringe, painter.pixel), hair, "hair")
     return skull
 
 
 def _paint_face(painter: _Painter, identity: Identity, f: Features, skull: Array) -> None:
-    skin, iris = _along(SKINS, identity.skin), _along(IRISES, identity.iris)
-    deep = _toward(skin, (0.45, 0.16, 0.12), 0.38)
+    skin, iris = along(SKINS, identity.skin), along(IRISES, identity.iris)
+    deep = toward(skin, (0.26, 0.06, 0.05), 0.4)
     for ex, _ in f.eyes:
-        painter.lay(0.3 * painter.ellipse((ex, -0.16), (0.12, 0.09)), _toward(skin, (0.90, 0.36, 0.32), 0.6))
-    painter.lay(np.minimum(painter.ellipse(f.nose, (0.055, 0.05)), skull), deep, "nose")
+        painter.lay(0.3 * painter.ellipse((ex, -0.16), (0.12, 0.09)), toward(skin, (0.90, 0.36, 0.32), 0.6))
+    painter.lay(np.minimum(painter.ellipse(f.nose, (0.055, f.nose_half)), skull), deep, "nose")
     wide, high = f.eye
     for side, (ex, ey) in zip((-1, 1), f.eyes, strict=True):
         painter.lay(painter.ellipse((ex, ey + 0.012), (wide + 0.018, high + 0.018)), deep, "eye")
@@ -180,7 +187,7 @@ def _paint_brow(painter: _Painter, identity: Identity, f: Features, side: int, e
     slant, thick = _range(-0.35, 0.35, identity.brow_slant), _range(0.018, 0.05, identity.brow_weight)
     arch = painter.y - f.brow_up - slant * u + 2.2 * u * u
     cover = coverage(np.maximum(np.abs(arch) - thick, np.abs(u) - 0.15), painter.pixel)
-    painter.lay(cover, _toward(_along(HAIRS, identity.hair), (0.1, 0.08, 0.08), 0.45), "brow")
+    painter.lay(cover, toward(along(HAIRS, identity.hair), (0.1, 0.08, 0.08), 0.45), "brow")
 
 
 def _paint_mouth(painter: _Painter, f: Features) -> None:
@@ -194,17 +201,6 @@ def _paint_mouth(painter: _Painter, f: Features) -> None:
     ends = np.maximum(np.abs(u) - 1, 0) * min(f.mouth_half)
     half = (f.opening + f.lips) * room + 0.4 * f.lips
     painter.lay(coverage(np.maximum(np.abs(above) - half, ends - 0.001), painter.pixel), LIPS, "mouth")
-    inner = coverage(np.abs(above) - f.opening * room, painter.pixel) * (np.abs(u) < 0.96) * np.float32(f.opening > 0.015)
-    painter.lay(inner, MOUTH, "mouth")
-
-
-def _along(palette: tuple[RGB, ...], value: float) -> RGB:
-    """The colour at 0 to 1 along a palette."""
-    place = value * (len(palette) - 1)
-    low = min(int(place), len(palette) - 2)
-    return _toward(palette[low], palette[low + 1], place - low)
-
-
-def _toward(first: RGB, second: RGB, part: float) -> RGB:
-    red, green, blue = (a + (b - a) * part for a, b in zip(first, second, strict=True))
-    return red, green, blue
+    if f.opening > 0.015:
+        inner = coverage(np.abs(above) - f.opening * room, painter.pixel) * (np.abs(u) < 0.96)
+        painter.lay(inner, MOUTH, "mouth")

@@ -106,9 +106,9 @@ class _Canvas:
         behind += patch.cover * (patch.layers - behind)
         inside = patch.cover >= 0.5
         z = np.float32(self.scene.things[number - FIRST].z)
-        self.depth[patch.window][inside] = (z - patch.bulge)[inside]
-        self.instances[patch.window][inside] = number
-        self.semantic[patch.window][inside] = patch.classes if isinstance(patch.classes, int) else patch.classes[inside]
+        np.copyto(self.depth[patch.window], z - patch.bulge, where=inside)
+        np.copyto(self.instances[patch.window], np.uint8(number), where=inside)
+        np.copyto(self.semantic[patch.window], np.asarray(patch.classes, np.uint8), where=inside)
 
     def image(self) -> Array:
         """The finished picture, in the scene's style."""
@@ -150,10 +150,7 @@ def _points(scene: Scene, at: Grid, instances: Array, kind: type[Figure] | type[
     found = [(k, item) for k, item in enumerate(scene.things) if isinstance(item, kind)]
     points = np.zeros((len(found), count, 3))
     for row, (k, item) in zip(points, found, strict=True):
-        if isinstance(item, Figure):
-            own = figure.joints(item.pose)
-        else:
-            own = plate.landmarks(item) * 0.5 + (0, 0.5)
+        own = figure.joints(item.pose) if isinstance(item, Figure) else plate.landmarks(item)
         for point, (x, y) in zip(row, own.tolist(), strict=True):
             across, down = scene.camera.place(item.x + x * item.size, y * item.size, item.z)
             point[:2] = at.column(across), at.row(down)

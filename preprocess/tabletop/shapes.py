@@ -11,23 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.preprocess.tabletop.grid import Array, coverage
+from sluice.preprocess.tabletop.grid import Array, coverage, held
+from sluice.preprocess.tabletop.relief import Modelling, Relief, length, pillow, turned
 
 # Sine and cosine of 36 degrees, which the star is folded by.
 SIN36, COS36 = 0.5877852522924731, 0.8090169943749475
 
 
-@dataclass(frozen=True)
-class Relief:
-    """A surface's normal, right and up `(height, width)`, and how far it bulges towards the eye, 0 to 1."""
-
-    right: Array
-    up: Array
-    bulge: Array
-
-
 Distance = Callable[[Array, Array], Array]
-Modelling = Callable[[Array, Array, Array, float], Relief]
 
 
 @dataclass(frozen=True)
@@ -45,12 +36,6 @@ class Shape:
     unwrap: Callable[[Array, Array], tuple[Array, Array]] = lambda x, y: (x, y)
 
 
-def length(x: Array, y: Array) -> Array:
-    """The length of vectors."""
-    found: Array = np.sqrt(x * x + y * y)
-    return found
-
-
 def box(x: Array, y: Array, half_width: float, half_height: float) -> Array:
     """Signed distance to a box around the origin."""
     over_x, over_y = np.abs(x) - half_width, np.abs(y) - half_height
@@ -63,30 +48,6 @@ def _ellipse(x: Array, y: Array, wide: float, high: float) -> Array:
     """Signed distance to a flat ellipse around the origin, right above and below its middle."""
     found: Array = (length(x / wide, y / high) - 1) * high
     return found
-
-
-def pillow(bevel: float) -> Modelling:
-    """A flat face with an edge rounded over a width of `bevel`."""
-
-    def relief(_x: Array, _y: Array, distance: Array, pixel: float) -> Relief:
-        risen = np.clip(-distance / bevel, 0, 1)
-        slope = (1 - risen) / (2 * pixel)
-        right, up = np.zeros_like(distance), np.zeros_like(distance)
-        right[:, 1:-1] = (distance[:, 2:] - distance[:, :-2]) * slope[:, 1:-1]
-        up[1:-1] = (distance[:-2] - distance[2:]) * slope[1:-1]
-        return Relief(right, up, np.sqrt(risen * (2 - risen)))
-
-    return relief
-
-
-def _turned(radius: Callable[[Array], Array], lift: float = 0.12) -> Modelling:
-    """A body turned on a lathe, of a radius at each height, seen a little from above."""
-
-    def relief(x: Array, y: Array, _distance: Array, _pixel: float) -> Relief:
-        right = np.clip(x / radius(y), -1, 1)
-        return Relief(right, np.full_like(right, lift), np.sqrt(1 - right * right))
-
-    return relief
 
 
 def _ball(x: Array, y: Array) -> Array:
@@ -110,12 +71,17 @@ def _cube(x: Array, y: Array) -> Array:
     return found
 
 
-def _cube_relief(x: Array, y: Array, _distance: Array, _pixel: float) -> Relief:
+def _cube_relief(x: Array, y: Array, _distance: Array, pixel: float) -> Relief:
+    """Front, side and top; three edges meet at the front's upper right corner."""
     u, v = x + BACK / 2, y - FRONT
+    edges = np.maximum(np.abs(u - FRONT), v - FRONT), np.maximum(np.abs(v - FRONT), u - FRONT)
+    slanted = np.maximum(np.abs(u - v) * np.float32(0.70710678), FRONT - u)
+    creases = held(1 - np.minimum(np.minimum(*edges), slanted) / max(pixel, 0.02))
     side, top = np.maximum(u - FRONT, 0), np.maximum(v - FRONT, 0)
     on_side, on_top = (side > 0) & (side >= top), (top > 0) & (top > side)
     back = np.maximum(side, top) / BACK
-    return Relief(np.where(on_side, np.float32(0.85), np.float32(0)), np.where(on_top, np.float32(0.8), 0.05), 1 - back)
+    right, up = np.where(on_side, np.float32(0.85), np.float32(0)), np.where(on_top, np.float32(0.8), np.float32(0.05))
+    return Relief(right, up, 1 - back, creases)
 
 
 def _cube_unwrap(x: Array, y: Array) -> tuple[Array, Array]:
@@ -187,12 +153,15 @@ def _moon(x: Array, y: Array) -> Array:
 
 
 def _bottle_radius(y: Array) -> Array:
-    return np.interp(y, (0, 0.03, 0.5, 0.72, 0.86, 0.87, 1), (0.19, 0.22, 0.22, 0.085, 0.085, 0.115, 0.115)).astype("f4")
+    """Body, shoulder and neck with a lip."""
+    shoulder = np.minimum(np.maximum(0.22 - (y - 0.5) * 0.62, 0.085), np.minimum(0.19 + np.maximum(y, 0), 0.22))
+    radius: Array = np.where(y > 0.87, np.float32(0.115), shoulder)
+    return radius
 
 
 def _bottle(x: Array, y: Array) -> Array:
-    flank = (np.abs(x) - _bottle_radius(np.clip(y, 0, 1))) * np.float32(0.85)
-    return np.maximum(flank, np.maximum(y - 1, -y))
+    found: Array = np.maximum(np.abs(x) - _bottle_radius(y), np.maximum(y - 1, -y))
+    return found
 
 
 # A mug's body: middle, half width, the heights of its rim's middle and of its base's, and how flat these look.
@@ -206,9 +175,7 @@ def _mug_handle(x: Array, y: Array) -> Array:
 def _mug(x: Array, y: Array) -> Array:
     u = x - MUG
     side = np.maximum(np.abs(u) - MUG_HALF, np.maximum(y - RIM, RIM_HALF - y))
-    ends = np.minimum(
-        _ellipse(u, y - RIM, MUG_HALF, RIM_HALF), _ellipse(u, y - RIM_HALF, MUG_HALF, RIM_HALF)
-    )
+    ends = np.minimum(_ellipse(u, y - RIM, MUG_HALF, RIM_HALF), _ellipse(u, y - RIM_HALF, MUG_HALF, RIM_HALF))
     return np.minimum(np.minimum(side, ends), _mug_handle(x, y))
 
 
@@ -255,14 +222,14 @@ def _tree(x: Array, y: Array) -> Array:
 SHAPES: dict[str, Shape] = {
     "ball": Shape(_ball, _ball_relief, 0.5, 0.22),
     "cube": Shape(_cube, _cube_relief, 0.5, 0.45, unwrap=_cube_unwrap),
-    "cone": Shape(_cone, _turned(_cone_radius, 0.3), 0.45, 0.42),
+    "cone": Shape(_cone, turned(_cone_radius, 0.3), 0.45, 0.42),
     "star": Shape(_star, pillow(0.16), 0.53, 0.34, leans=True),
     "heart": Shape(_heart, pillow(0.2), 0.55, 0.1, leans=True),
     "ring": Shape(_ring, _ring_relief, 0.5, 0.2),
     "cross": Shape(_cross, pillow(0.08), 0.5, 0.17, leans=True),
     "moon": Shape(_moon, pillow(0.16), 0.6, 0.2, leans=True),
-    "bottle": Shape(_bottle, _turned(_bottle_radius), 0.23, 0.22),
+    "bottle": Shape(_bottle, turned(_bottle_radius), 0.23, 0.22),
     "mug": Shape(_mug, _mug_relief, 0.56, 0.38),
     "arrow": Shape(_arrow, pillow(0.1), 0.63, 0.2, leans=True),
-    "tree": Shape(_tree, _turned(_tree_radius, 0.3), 0.46, 0.1),
+    "tree": Shape(_tree, turned(_tree_radius, 0.3), 0.46, 0.1),
 }

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sluice.preprocess.tabletop.grid import Array, Grid, coverage
-from sluice.preprocess.tabletop.shapes import length
+from sluice.preprocess.tabletop.grid import Array, Grid, coverage, held
+from sluice.preprocess.tabletop.relief import length
 
 # `(colours (3, height, width), light, ink, paper, grid)` to colours, 0 to 1.
 Style = Callable[[Array, Array, Array, Array, Grid], Array]
@@ -31,8 +31,9 @@ def _soft(colours: Array, light: Array, ink: Array, paper: Array, _at: Grid) -> 
 
 def _flat(colours: Array, light: Array, ink: Array, _paper: Array, _at: Grid) -> Array:
     """Two tones and an outline."""
-    tone = 0.86 + 0.14 * np.clip((light - 0.8) * 12, 0, 1)
-    return colours * (tone * (1 - 0.62 * ink))
+    tone = 0.86 + 0.14 * held((light - 0.8) * 12)
+    drawn: Array = colours * (tone * (1 - 0.62 * ink))
+    return drawn
 
 
 def _hatched(colours: Array, light: Array, ink: Array, paper: Array, at: Grid) -> Array:
@@ -42,13 +43,14 @@ def _hatched(colours: Array, light: Array, ink: Array, paper: Array, at: Grid) -
     wavering = 0.02 * paper
     stroke = _strokes(at.across + at.down + wavering, np.minimum(dark * 1.7, 0.5), pixel)
     cross = _strokes(at.across - at.down + wavering, np.clip(dark * 2 - 0.45, 0, 0.4), pixel)
-    drawn = np.maximum(np.maximum(stroke, cross) * 0.6, 0.7 * ink)
-    return colours * ((0.8 + 0.2 * np.minimum(light, 1)) * (1 - drawn))
+    strokes = np.maximum(np.maximum(stroke, cross) * 0.6, 0.7 * ink)
+    drawn: Array = colours * ((0.8 + 0.2 * np.minimum(light, 1)) * (1 - strokes))
+    return drawn
 
 
 def _strokes(place: Array, share: Array, pixel: float) -> Array:
     away = np.abs(place - PERIOD * np.rint(place / PERIOD))
-    drawn: Array = np.clip((share * (PERIOD / 2) - away) / pixel + 0.5, 0, 1) * np.minimum(share * 8, 1)
+    drawn: Array = held((share * (PERIOD / 2) - away) / pixel + 0.5) * np.minimum(share * 8, 1)
     return drawn
 
 
@@ -59,7 +61,8 @@ def _dotted(colours: Array, light: Array, ink: Array, _paper: Array, at: Grid) -
     away = length(u - np.rint(u), v - np.rint(v)) * PERIOD
     radius = np.sqrt(dark) * (0.62 * PERIOD)
     dots = coverage(away - radius, 1.2 / at.unit) * np.minimum(dark * 12, 1)
-    return colours * ((0.84 + 0.16 * np.minimum(light, 1)) * (1 - np.maximum(0.42 * dots, 0.5 * ink)))
+    printed: Array = colours * ((0.84 + 0.16 * np.minimum(light, 1)) * (1 - np.maximum(0.42 * dots, 0.5 * ink)))
+    return printed
 
 
 def _watercolour(colours: Array, light: Array, ink: Array, paper: Array, _at: Grid) -> Array:
@@ -67,7 +70,8 @@ def _watercolour(colours: Array, light: Array, ink: Array, paper: Array, _at: Gr
     wash = (0.68 + 0.32 * np.minimum(light, 1)) * (1 - 0.22 * ink)
     thin = colours + colours * colours * (1 - colours)
     grains = 0.9 * (paper - 0.5)
-    return (thin + grains * thin * (1 - thin)) * wash
+    painted: Array = (thin + grains * thin * (1 - thin) * np.minimum(3 * thin, 1)) * wash
+    return painted
 
 
 STYLES: dict[str, Style] = {
