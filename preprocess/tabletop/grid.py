@@ -90,7 +90,7 @@ def smooth(x: Array) -> Array:
 
 @lru_cache(maxsize=1)
 def noise_tile() -> Array:
-    """Value noise of mean 0.5 that repeats every 1024 x 1024, float32."""
+    """Value noise of mean about 0.5 that repeats every 1024 x 1024, float32."""
     rng = np.random.default_rng(NOISE_SEED)
     tile = sum(
         share * _octave(rng.random((NOISE_SIDE // step, NOISE_SIDE // step), dtype=np.float32))
@@ -111,7 +111,7 @@ def _octave(lattice: Array) -> Array:
 
 
 def noise(rows: Array, columns: Array) -> Array:
-    """Noise at places given in texels, 0 to 1, mean 0.5."""
+    """Noise at places given in texels, 0 to 1, about 0.5 in the mean."""
     mask = NOISE_SIDE - 1
     found: Array = noise_tile()[rows.astype(np.int32) & mask, columns.astype(np.int32) & mask]
     return found

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from sluice.preprocess.tabletop.scene import Figure, Plate, Thing
 
 # For so many pixels beyond its mask the tip of a star covers less than half of each.
 SOFTEST = 3
+ROOT = Path(__file__).parents[3]
 CROWDED = replace(LAWS["tabletop"], objects=(4, 6), figure=1, plate=1)
 # Change it together with VERSION of preprocess/sources/tabletop.py, when pictures or truths are meant to change.
 DIGEST = "0a6942e02051c0f3"
@@ -60,7 +62,10 @@ def test_another_process_makes_the_same_bytes(processor: str) -> None:
     extensions = np.show_config(mode="dicts")["SIMD Extensions"]["found"] if processor != "this one" else []
     code = "from tests.preprocess.tabletop.test_render import digest; print(digest())"
     environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(extensions)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=ROOT
+    )
     assert done.stdout.strip() == digest()
 
 
