@@ -61,11 +61,9 @@ def test_another_process_makes_the_same_bytes(processor: str) -> None:
     """Whose sines and exponentials differ in the last bit between such processors: the renderer uses none."""
     extensions = np.show_config(mode="dicts")["SIMD Extensions"]["found"] if processor != "this one" else []
     code = "from tests.preprocess.tabletop.test_render import digest; print(digest())"
-    environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(extensions)}
     command = [sys.executable, "-c", code]
+    environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(extensions)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=ROOT
-    )
     assert done.stdout.strip() == digest()
 
 
