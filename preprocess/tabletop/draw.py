@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 
-from sluice.preprocess.tabletop import plate
 from sluice.preprocess.tabletop.grid import NOISE_SHIFTS
 from sluice.preprocess.tabletop.law import LAWS, SceneLaw
+from sluice.preprocess.tabletop.plate import REACH as PLATE_REACH
 from sluice.preprocess.tabletop.scene import (
     FOCAL,
     Camera,
@@ -33,6 +34,9 @@ LOWEST, EDGE_GAP = 0.44, 0.06
 DEPTH_GAP = 0.07
 # How much of a thing's box nearer ones may hide, and how often a place is sought for it.
 HIDDEN, TRIES = 0.2, 16
+
+# Half of what a figure usually takes up, in heights: only its arms reach farther.
+FIGURE_REACH = 0.4
 
 Box = tuple[float, float, float, float]
 
@@ -76,33 +80,51 @@ def draw_scene(seed: int, index: int, law: SceneLaw = LAWS["tabletop"]) -> Scene
     )
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A thing without a place: its height in metres, half its width in heights, and what makes it at (x, z, size)."""
+
+    size: float
+    reach: float
+    make: Callable[[float, float, float], Item]
+
+
 def _things(dice: _Dice, law: SceneLaw, camera: Camera, edge: float) -> tuple[Item, ...]:
     count = dice.whole(*law.objects)
-    doll, dish = dice.between(0, 1) < law.figure, dice.between(0, 1) < law.plate
-    total = count + doll + dish
+    figure, plate = dice.between(0, 1) < law.figure, dice.between(0, 1) < law.plate
     near, far = camera.depth_at(LOWEST), camera.depth_at(edge + EDGE_GAP)
-    depths = _depths(dice, total, *(near + (far - near) * part for part in law.depth))
-    crowd = 1 - 0.8 * (total - 1) / 7
-    sizes = [dice.between(law.size[0], law.size[0] + (law.size[1] - law.size[0]) * crowd) for _ in range(count)]
-    sizes += [dice.between(*law.figure_size)] * doll + [dice.between(*law.plate_size)] * dish
-    looks = _looks(dice, law, count)
-    reaches = [SHAPES[shape].reach for shape, _ in looks]
-    reaches += [0.4] * doll + [plate.REACH] * dish
-    places = _places(dice, law.spread, camera, depths, sizes, reaches)
-    things: list[Item] = []
-    for (shape, colour), x, z, size in zip(looks, places, depths, sizes, strict=False):
-        things.append(_thing(dice, law, shape, colour, x, z, size))
-    if doll:
-        things.append(Figure(places[count], depths[count], sizes[count], _pose(dice), dice.between(0, 1)))
-    if dish:
-        identity = Identity(**{field.name: dice.between(0, 1) for field in fields(Identity)})
-        things.append(Plate(places[-1], depths[-1], sizes[-1], identity, _expression(dice)))
-    return tuple(things)
+    depths = _depths(dice, count + figure + plate, law.depth, near, far)
+    wanted = _wanted(dice, law, count, figure, plate)
+    places = _places(dice, law.spread, camera, depths, wanted)
+    return tuple(one.make(x, z, one.size) for one, x, z in zip(wanted, places, depths, strict=True))
 
 
-def _depths(dice: _Dice, count: int, near: float, far: float) -> list[float]:
-    """Distances from the camera, shuffled, no two closer than DEPTH_GAP."""
-    room = max(far - near - DEPTH_GAP * (count - 1), 0)
+def _wanted(dice: _Dice, law: SceneLaw, count: int, figure: bool, plate: bool) -> list[_Wanted]:
+    """So many objects, smaller where there are many things in all; then perhaps a figure, perhaps a plate."""
+    least, most = law.size
+    largest = least + (most - least) * (1 - 0.8 * (count + figure + plate - 1) / 7)
+    sizes = [dice.between(least, largest) for _ in range(count)]
+    figure_size, plate_size = dice.between(*law.figure_size), dice.between(*law.plate_size)
+    wanted = [
+        _Wanted(size, SHAPES[shape].reach, partial(_thing, dice, law, shape, colour))
+        for size, (shape, colour) in zip(sizes, _looks(dice, law, count), strict=True)
+    ]
+    if figure:
+        wanted.append(_Wanted(figure_size, FIGURE_REACH, partial(_figure, dice)))
+    if plate:
+        wanted.append(_Wanted(plate_size, PLATE_REACH, partial(_plate, dice)))
+    return wanted
+
+
+def _depths(dice: _Dice, count: int, part: tuple[float, float], nearest: float, farthest: float) -> list[float]:
+    """Distances from the camera within a part of the table, shuffled, no two closer than DEPTH_GAP.
+
+    Where the part is too short for so many, it is lengthened, towards the camera first.
+    """
+    near, far = (nearest + (farthest - nearest) * share for share in part)
+    taken = DEPTH_GAP * (count - 1)
+    near = max(nearest, min(near, far - taken))
+    room = max(far - near - taken, 0)
     # Squared, so that more of the things stand near, where they look large.
     free = sorted(near + room * dice.between(0, 1) ** 2 for _ in range(count))
     apart = [depth + DEPTH_GAP * i for i, depth in enumerate(free)]
@@ -125,19 +147,15 @@ def _thing(dice: _Dice, law: SceneLaw, shape: str, colour: str, x: float, z: flo
 
 
 def _places(
-    dice: _Dice,
-    spread: float,
-    camera: Camera,
-    depths: Sequence[float],
-    sizes: Sequence[float],
-    reaches: Sequence[float],
+    dice: _Dice, spread: float, camera: Camera, depths: Sequence[float], wanted: Sequence[_Wanted]
 ) -> list[float]:
     """How far right of the middle things stand, in metres: in the picture, and not too much behind each other."""
     taken: list[Box] = []
     places = [0.0] * len(depths)
     for i in sorted(range(len(depths)), key=lambda i: depths[i]):
         scale = camera.scale(depths[i])
-        half, high = reaches[i] * sizes[i] * scale, sizes[i] * scale
+        high = wanted[i].size * scale
+        half = wanted[i].reach * high
         bottom = camera.place(0, 0, depths[i])[1]
         slack = max(0.48 - half, 0) * spread
         tries = []
@@ -157,6 +175,15 @@ def _places(
 def _shared(a: Box, b: Box) -> float:
     wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(wide, 0) * max(high, 0)
+
+
+def _figure(dice: _Dice, x: float, z: float, size: float) -> Figure:
+    return Figure(x, z, size, _pose(dice), dice.between(0, 1))
+
+
+def _plate(dice: _Dice, x: float, z: float, size: float) -> Plate:
+    identity = Identity(**{field.name: dice.between(0, 1) for field in fields(Identity)})
+    return Plate(x, z, size, identity, _expression(dice))
 
 
 def _pose(dice: _Dice) -> Pose:

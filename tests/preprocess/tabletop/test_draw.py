@@ -67,6 +67,17 @@ def test_things_stand_behind_each_other_by_more_than_they_bulge(name: str) -> No
         assert not depths or depths[-1] < scene.camera.wall
 
 
+@pytest.mark.parametrize("depth", [(0, 0), (1, 1), (0.4, 0.5)])
+def test_a_crowd_on_a_narrow_strip_stays_on_the_table(depth: tuple[float, float]) -> None:
+    law = replace(LAWS["tabletop"], objects=(6, 6), figure=1, plate=1, depth=depth)
+    for index in range(40):
+        scene = draw_scene(3, index, law)
+        for thing in scene.things:
+            down = scene.camera.place(0, 0, thing.z)[1]
+            assert down < 0.45
+            assert thing.z < scene.camera.wall
+
+
 def test_nearly_everything_is_seen() -> None:
     seen, whole = [], []
     for index in range(60):
