@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from sluice.preprocess.tabletop import figure as figures
+from sluice.preprocess.tabletop import plate as plates
 from sluice.preprocess.tabletop.grid import NOISE_SHIFTS
 from sluice.preprocess.tabletop.law import LAWS, SceneLaw
-from sluice.preprocess.tabletop.plate import REACH as PLATE_REACH
 from sluice.preprocess.tabletop.scene import (
     FOCAL,
     Camera,
@@ -34,9 +35,6 @@ LOWEST, EDGE_GAP = 0.44, 0.06
 DEPTH_GAP = 0.07
 # How much of a thing's box nearer ones may hide, and how often a place is sought for it.
 HIDDEN, TRIES = 0.2, 16
-
-# Half of what a figure usually takes up, in heights: only its arms reach farther.
-FIGURE_REACH = 0.4
 
 Box = tuple[float, float, float, float]
 
@@ -110,9 +108,9 @@ def _wanted(dice: _Dice, law: SceneLaw, count: int, figure: bool, plate: bool) -
         for size, (shape, colour) in zip(sizes, _looks(dice, law, count), strict=True)
     ]
     if figure:
-        wanted.append(_Wanted(figure_size, FIGURE_REACH, partial(_figure, dice)))
+        wanted.append(_Wanted(figure_size, figures.REACH, partial(_figure, dice)))
     if plate:
-        wanted.append(_Wanted(plate_size, PLATE_REACH, partial(_plate, dice)))
+        wanted.append(_Wanted(plate_size, plates.REACH, partial(_plate, dice)))
     return wanted
 
 

@@ -13,7 +13,8 @@ from sluice.preprocess.tabletop.patch import THICKNESS, Patch, blend, local, out
 from sluice.preprocess.tabletop.relief import length, pillow
 from sluice.preprocess.tabletop.scene import Camera, Figure, Light, Pose
 
-REACH = 0.62
+# Half its width with hanging arms, and how far raised or outstretched ones reach beyond, in heights.
+REACH, MARGIN = 0.4, 0.2
 FOOT = 0.16
 PALE, DARK = rgb("e6bf8a"), rgb("9e6e47")
 # The doll's own right and left have joints of a colour each: else a picture could not tell them apart.
@@ -120,7 +121,7 @@ def silhouette(figure: Figure, x: Array, y: Array) -> Array:
 
 def paint_figure(figure: Figure, light: Light, camera: Camera, at: Grid, number: int) -> Patch:
     """The doll; `number` is its class."""
-    place = local(figure, REACH, camera, at)
+    place = local(figure, REACH, camera, at, MARGIN)
     points = joints(figure.pose)
     parts = _distances(points, place.x, place.y)
     distance = parts.min(axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,32 +32,43 @@ def shade(relief: Relief, light: Light, depth: float = 1.0, gloss: float = GLOSS
     return light_on_it
 
 
-Distance = Callable[[Array, Array], Array]
+@dataclass(frozen=True)
+class Outline:
+    """What casts a shadow: a silhouette's signed `distance(x, y)`, half its width (`reach`), how far it may go beyond
+    its box (`margin`), and half of what it stands on (`foot`), all in heights."""
+
+    distance: Callable[[Array, Array], Array]
+    reach: float
+    margin: float
+    foot: float
+
+    @property
+    def contact(self) -> tuple[float, float]:
+        """Half axes, across and in depth, of the ellipse at the foot that light from all around does not reach."""
+        return self.foot * 1.25, 0.05 + 0.45 * self.foot
 
 
-def shadow_window(item: Item, reach: float, light: Light, camera: Camera, at: Grid) -> tuple[slice, slice]:
-    """Rows and columns that a thing's shadow can touch; `reach` is half its width in metres."""
-    end = min(item.z + light.back * item.size, camera.wall)
-    climbed = item.size - (end - item.z) / light.back
-    wide = reach + item.size * BLUR + 0.02
+def shadow_window(item: Item, outline: Outline, light: Light, camera: Camera, at: Grid) -> tuple[slice, slice]:
+    """Rows and columns that a thing's shadow can touch."""
+    high = item.size * (1 + outline.margin) * (1 + BLUR / 2) + SHARPEST
+    wide = item.size * (outline.reach + outline.margin + BLUR / 2 * (1 + outline.margin)) + SHARPEST
+    end = min(item.z + light.back * high, camera.wall)
+    climbed = high - (end - item.z) / light.back
     moved = light.across * (end - item.z) / light.back
-    near = max(item.z - wide, 0.3 * item.z)
+    near = item.z - item.size * outline.contact[1]
     corners = [
         camera.place(item.x + side * wide + shift, height, depth)
         for side in (-1, 1)
-        for shift, height, depth in ((0, 0, near), (0, 0, item.z), (moved, climbed + 0.03, end))
+        for shift, height, depth in ((0, 0, near), (0, 0, item.z), (moved, climbed, end))
     ]
     across, down = zip(*corners, strict=True)
     return at.window(min(across), min(down), max(across), max(down))
 
 
-def cast(
-    item: Item, distance: Distance, foot: float, light: Light, where: Room, window: tuple[slice, slice]
-) -> tuple[Array, Array]:
+def cast(item: Item, outline: Outline, light: Light, where: Room, window: tuple[slice, slice]) -> tuple[Array, Array]:
     """What a thing leaves of the light in a window: of the direct light, and of the light from all around.
 
-    `distance` is its silhouette's, in heights; `foot` half of what it stands on, in heights. A place is in shadow when
-    the ray from it towards the light passes the silhouette.
+    A place is in shadow when the ray from it towards the light passes the silhouette.
     """
     rows, columns = window
     x, y, z = where.x[rows, columns], where.y[rows], where.z[rows]
@@ -64,8 +76,8 @@ def cast(
     height = y + away / light.back
     beside = (x - np.float32(item.x) - away * np.float32(light.across / light.back)) / item.size
     blur = SHARPEST + BLUR * np.maximum(height, 0)
-    dark = held(0.5 - distance(beside, height / item.size) * item.size / blur)
-    half, deep = item.size * foot * 1.25, item.size * (0.05 + 0.45 * foot)
+    dark = held(0.5 - outline.distance(beside, height / item.size) * item.size / blur)
+    half, deep = (item.size * side for side in outline.contact)
     u, v = (x - np.float32(item.x)) / half, (away - 0.3 * deep) / deep
     near = np.maximum(1 - u * u - v * v, 0) * (y <= 0)
     return 1 - SHADOW * dark * (height > 0), 1 - CONTACT * near * near

@@ -16,6 +16,8 @@ from sluice.preprocess.tabletop.textures import TEXTURES
 
 # How far the middle of a thing stands out towards the camera, in heights.
 THICKNESS = 0.15
+# How far the corners of a thing that leans reach beyond its upright box, in heights.
+LEANING = 0.12
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,12 @@ class Local:
     pixel: float
 
 
-def local(item: Item, reach: float, camera: Camera, at: Grid, below: float = 0.04) -> Local:
-    """The window of a thing `reach` heights wide to each side, seen through the camera."""
+def local(item: Item, reach: float, camera: Camera, at: Grid, margin: float = 0.01) -> Local:
+    """The window of a thing `reach` heights wide to each side, and `margin` heights more all around."""
     across, down = camera.place(item.x, 0, item.z)
     scale = camera.scale(item.z) * item.size
-    window = at.window(across - reach * scale, down - 1.04 * scale, across + reach * scale, down + below * scale)
+    wide, over = (reach + margin) * scale, margin * scale
+    window = at.window(across - wide, down - scale - over, across + wide, down + over)
     rows, columns = window
     x = (at.across[:, columns] - np.float32(across)) / np.float32(scale)
     y = (np.float32(down) - at.down[rows]) / np.float32(scale)
@@ -71,7 +74,7 @@ def silhouette(thing: Thing, x: Array, y: Array) -> Array:
 def paint_thing(thing: Thing, light: Light, camera: Camera, at: Grid, number: int) -> Patch:
     """An object; `number` is its class."""
     shape, colour = SHAPES[thing.shape], COLOURS[thing.colour]
-    place = local(thing, shape.reach + 0.12, camera, at)
+    place = local(thing, shape.reach, camera, at, LEANING if shape.leans else 0.01)
     x, y = leaning(place.x, place.y, thing.tilt)
     x = x * thing.mirror
     distance = shape.distance(x, y)

@@ -14,7 +14,7 @@ from sluice.preprocess.tabletop.patch import THICKNESS, Patch, blend, local, out
 from sluice.preprocess.tabletop.relief import Relief, length
 from sluice.preprocess.tabletop.scene import Camera, Expression, Identity, Light, Plate
 
-REACH = 0.54
+REACH = 0.5
 FOOT = 0.24
 LANDMARKS = ("right eye", "left eye", "nose", "right mouth corner", "left mouth corner")
 

@@ -10,8 +10,8 @@ import numpy as np
 from sluice.preprocess.tabletop import figure, patch, plate
 from sluice.preprocess.tabletop.backdrop import paint_backdrop, room
 from sluice.preprocess.tabletop.classes import class_number
-from sluice.preprocess.tabletop.grid import Array, Grid, Size, grid, paper
-from sluice.preprocess.tabletop.light import Distance, cast, shadow_window
+from sluice.preprocess.tabletop.grid import Array, Grid, Size, grid, held, paper
+from sluice.preprocess.tabletop.light import Outline, cast, shadow_window
 from sluice.preprocess.tabletop.patch import Patch
 from sluice.preprocess.tabletop.scene import Figure, Item, Plate, Scene
 from sluice.preprocess.tabletop.shapes import SHAPES
@@ -85,9 +85,9 @@ class _Canvas:
         paint_backdrop(scene, at, where, self.layers[:3], self.layers[3])
         direct, around = np.ones(shape, np.float32), np.ones(shape, np.float32)
         for item in scene.things:
-            silhouette, reach, foot = _outline(item)
-            window = shadow_window(item, reach * item.size, scene.light, scene.camera, at)
-            cast_direct, cast_around = cast(item, silhouette, foot, scene.light, where, window)
+            outline = _outline(item)
+            window = shadow_window(item, outline, scene.light, scene.camera, at)
+            cast_direct, cast_around = cast(item, outline, scene.light, where, window)
             # One light: where two shadows meet, the darker one is all there is.
             np.minimum(direct[window], cast_direct, out=direct[window])
             np.minimum(around[window], cast_around, out=around[window])
@@ -114,18 +114,18 @@ class _Canvas:
         """The finished picture, in the scene's style."""
         sheet = paper(self.at, self.scene.paper)
         colours = STYLES[self.scene.style](self.layers[:3], self.layers[3], self.layers[4], sheet, self.at)
-        levels = np.clip(colours * 255 + 0.5, 0, 255.5).astype(np.uint8)
-        return np.ascontiguousarray(levels.transpose(1, 2, 0))
+        np.multiply(held(colours), 255, out=colours)
+        colours += 0.5
+        return np.ascontiguousarray(colours.astype(np.uint8).transpose(1, 2, 0))
 
 
-def _outline(item: Item) -> tuple[Distance, float, float]:
-    """A thing's silhouette, and half of its width and of its foot, in heights."""
+def _outline(item: Item) -> Outline:
     if isinstance(item, Figure):
-        return partial(figure.silhouette, item), figure.REACH, figure.FOOT
+        return Outline(partial(figure.silhouette, item), figure.REACH, figure.MARGIN, figure.FOOT)
     if isinstance(item, Plate):
-        return partial(plate.silhouette, item), plate.REACH, plate.FOOT
+        return Outline(partial(plate.silhouette, item), plate.REACH, 0, plate.FOOT)
     shape = SHAPES[item.shape]
-    return partial(patch.silhouette, item), shape.reach, shape.foot
+    return Outline(partial(patch.silhouette, item), shape.reach, patch.LEANING * shape.leans, shape.foot)
 
 
 def _paint(item: Item, scene: Scene, at: Grid) -> Patch:

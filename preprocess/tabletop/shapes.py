@@ -45,8 +45,10 @@ def box(x: Array, y: Array, half_width: float, half_height: float) -> Array:
 
 
 def _ellipse(x: Array, y: Array, wide: float, high: float) -> Array:
-    """Signed distance to a flat ellipse around the origin, right above and below its middle."""
-    found: Array = (length(x / wide, y / high) - 1) * high
+    """Signed distance to an ellipse around the origin, to the first order: how far out, by how steeply that grows."""
+    u, v = x / wide, y / high
+    out = np.maximum(length(u, v), 1e-6)
+    found: Array = (out - 1) * out / np.maximum(length(u / wide, v / high), 1e-6)
     return found
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from sluice.preprocess.tabletop import LAWS, Rendered, Scene, background, draw_scene, render
 from sluice.preprocess.tabletop.classes import CLASSES
-from sluice.preprocess.tabletop.grid import Array
+from sluice.preprocess.tabletop.grid import Array, Grid
 from sluice.preprocess.tabletop.render import FIRST
 from sluice.preprocess.tabletop.scene import Figure, Plate, Thing
 
@@ -23,7 +23,7 @@ SOFTEST = 3
 ROOT = Path(__file__).parents[3]
 CROWDED = replace(LAWS["tabletop"], objects=(4, 6), figure=1, plate=1)
 # Change it together with VERSION of preprocess/sources/tabletop.py, when pictures or truths are meant to change.
-DIGEST = "0a6942e02051c0f3"
+DIGEST = "2e5734a6023cfaa0"
 
 
 def digest() -> str:
@@ -167,6 +167,17 @@ def test_sizes_show_the_same_scene() -> None:
     averaged = large.image.reshape(64, 3, 64, 3, 3).mean(axis=(1, 3))
     assert np.abs(averaged - small.image).mean() < 8
     assert (large.instances[1::3, 1::3] == small.instances).mean() > 0.97
+
+
+@pytest.mark.parametrize("index", range(12))
+def test_no_window_cuts_a_thing_or_its_shadow_off(index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn over the whole picture instead of within its window, every scene looks the same."""
+    scene = draw_scene(9, index, CROWDED)
+    found = render(scene)
+    monkeypatch.setattr(Grid, "window", lambda self, *_: (slice(0, self.height), slice(0, self.width)))
+    whole = render(scene)
+    for field in fields(Rendered):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(whole, field.name), err_msg=field.name)
 
 
 def test_too_small_a_picture_says_so() -> None:
