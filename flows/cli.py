@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 GROUPS = {
     "dataset": ("sluice.flows.dataset_commands", "Images to verified webdataset shards."),
+    "train": ("sluice.flows.train_commands", "The tabletop family, trained from nothing."),
     "models": ("sluice.flows.models", "Weights by name: list, show, pull."),
 }
 

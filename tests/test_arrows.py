@@ -13,7 +13,9 @@ GATES = ("flows", "preprocess", "training", "inference", "infra")
 ALLOWED = {
     "infra": ("infra",),
     "preprocess": ("preprocess", "infra"),
-    "training": ("training", "preprocess.record", "preprocess.shards", "preprocess.silence", "infra"),
+    "training": (
+        "training", "preprocess.record", "preprocess.shards", "preprocess.silence", "preprocess.tabletop", "infra",
+    ),
     "inference": (
         "inference", "training.networks", "training.balance", "training.conservativity", "preprocess.record",
         "preprocess.shards", "preprocess.silence", "preprocess.perception", "infra",

@@ -1,0 +1,30 @@
+"""`sluice train`: what is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Training: the tabletop family.")
+
+
+@app.callback()
+def train() -> None:
+    """Training."""
+
+
+@app.command()
+def tabletop(
+    out: Annotated[Path, typer.Option(help="Where models and what is needed to go on are kept.")] = Path("tabletop"),
+    only: Annotated[list[str] | None, typer.Option(help="Only this part; may be given several times.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Fewer steps for every part, to try it.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
+) -> None:
+    """The tabletop family from nothing, part by part; resumes by itself."""
+    from rich.console import Console
+
+    from sluice.flows.train_tabletop import train_tabletop
+
+    train_tabletop(out, only or (), steps, seed, Console(soft_wrap=True, highlight=False))

@@ -1,0 +1,33 @@
+"""Random draws that are a function of (seed, step) alone, so that a resumed training draws what it would have drawn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class Draws:
+    """The draws of one step; each has a name, so that one more draw changes no other."""
+
+    def __init__(self, seed: int, step: int, device: torch.device) -> None:
+        self.seed, self.step, self.device = seed, step, device
+
+    def normal(self, name: str, shape: Sequence[int]) -> Tensor:
+        """Standard normal noise of this shape."""
+        return torch.randn(*shape, generator=self._generator(name)).to(self.device)
+
+    def uniform(self, name: str, shape: Sequence[int]) -> Tensor:
+        """Uniform in [0, 1)."""
+        return torch.rand(*shape, generator=self._generator(name)).to(self.device)
+
+    def integers(self, name: str, below: int, shape: Sequence[int]) -> Tensor:
+        """Integers in 0 .. below - 1, as int64."""
+        return torch.randint(below, tuple(shape), generator=self._generator(name)).to(self.device)
+
+    def _generator(self, name: str) -> torch.Generator:
+        # Drawn on the CPU whatever the device: a GPU's generator has another stream.
+        digest = hashlib.sha256(f"{self.seed}:{self.step}:{name}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

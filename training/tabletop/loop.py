@@ -1,0 +1,147 @@
+"""One part trained, resumable at any moment: a resumed training ends with the weights of an uninterrupted one."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from sluice.training.tabletop.draws import Draws
+from sluice.training.tabletop.interrupts import held_interrupts
+from sluice.training.tabletop.recipe import Batch, Part, Recipe
+
+CHECKPOINT_SECONDS = 60.0
+LOG_STEPS = 50
+FINAL_RATE = 0.05
+AHEAD = 8
+
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+class Training:
+    """The state of a part's training: network, average, optimizer, step; kept in `folder`."""
+
+    def __init__(self, part: Part, models: Path, folder: Path, seed: int, device: torch.device) -> None:
+        self.part, self.folder, self.seed, self.device = part, folder, seed, device
+        torch.manual_seed(seed)
+        self.network = part.network(models).to(device)
+        self.average = deepcopy(self.network).requires_grad_(False)
+        self.trained = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, weight_decay=part.recipe.weight_decay)
+        self.step = 0
+        self.sums: dict[str, float] = {}
+        self._resume()
+
+    def run(self, report: Report) -> nn.Module:
+        """Train to the recipe's end and return the average. A Ctrl-C ends it after the step, with everything kept."""
+        kept = time.monotonic()
+        with held_interrupts() as interrupted:
+            for batch in self._batches():
+                self._train(batch)
+                if self.step % LOG_STEPS == 0:
+                    self._log(report)
+                if interrupted() or time.monotonic() - kept > CHECKPOINT_SECONDS:
+                    self.keep()
+                    kept = time.monotonic()
+                if interrupted():
+                    raise KeyboardInterrupt
+        self.keep()
+        return self.average
+
+    def keep(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._checkpoint.with_suffix(".writing")
+        state = {
+            "step": self.step,
+            "sums": self.sums,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        torch.save(state, temporary)
+        os.replace(temporary, self._checkpoint)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def _resume(self) -> None:
+        if not self._checkpoint.exists():
+            return
+        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        self.step, self.sums = state["step"], state["sums"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._forget_later_lines()
+
+    def _batches(self) -> Iterator[Batch]:
+        steps = _Steps(self.part)
+        left = range(self.step, self.part.recipe.steps)
+        loader = DataLoader(steps, batch_size=None, sampler=left, num_workers=1, prefetch_factor=AHEAD)
+        for batch in loader:
+            yield {k: v.to(self.device) if isinstance(v, Tensor) else v for k, v in batch.items()}
+
+    def _train(self, batch: Batch) -> None:
+        recipe = self.part.recipe
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * rate(self.step, recipe)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            losses = self.part.losses(self.network, batch, Draws(self.seed, self.step, self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(losses["loss"])
+        nn.utils.clip_grad_norm_(self.trained, recipe.clip)
+        self.optimizer.step()
+        self._average(min(recipe.ema, (1 + self.step) / (10 + self.step)))
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.item() / LOG_STEPS
+        self.step += 1
+
+    @torch.no_grad()
+    def _average(self, decay: float) -> None:
+        pairs = list(zip(self.average.parameters(), self.network.parameters(), strict=True))
+        torch._foreach_lerp_([a for a, _ in pairs], [p.detach() for _, p in pairs], 1 - decay)
+
+    @property
+    def _losses(self) -> Path:
+        return self.folder / "losses.jsonl"
+
+    def _log(self, report: Report) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._losses.open("a") as log:
+            log.write(json.dumps({"step": self.step, **self.sums}) + "\n")
+        report(self.step, self.sums)
+        self.sums = {}
+
+    def _forget_later_lines(self) -> None:
+        """A run that was killed had logged steps after its last checkpoint, which are now trained again."""
+        if self._losses.exists():
+            lines = self._losses.read_text().splitlines(keepends=True)
+            self._losses.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+
+
+class _Steps(Dataset[Batch]):
+    """A part's batches by step, for a loader's process to make ahead."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+
+    def __getitem__(self, step: int) -> Any:
+        return self.part.batch(step)
+
+
+def rate(step: int, recipe: Recipe) -> float:
+    """The learning rate's share at a step: a linear rise, then half a cosine to a twentieth."""
+    rise = min(1.0, (step + 1) / recipe.warm_up)
+    done = step / recipe.steps
+    return rise * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * done)))
