@@ -122,6 +122,29 @@ def apply_to_labels(labels: Array, geometry: Geometry) -> Array:
     return np.ascontiguousarray(upright[rows][:, columns])
 
 
+def apply_to_points(points: Array, geometry: Geometry) -> Array:
+    """Points `(n, 2)`, x and y in pixels of the stored image (the first pixel's centre is 0), in the record's pixels.
+
+    They may come to lie outside of it.
+    """
+    width, height = geometry.original
+    x, y = points[:, 0], points[:, 1]
+    back_x, back_y = width - 1 - x, height - 1 - y
+    upright = {
+        1: (x, y),
+        2: (back_x, y),
+        3: (back_x, back_y),
+        4: (x, back_y),
+        5: (y, x),
+        6: (back_y, x),
+        7: (back_y, back_x),
+        8: (y, back_x),
+    }[geometry.orientation]
+    scale = np.array(geometry.resized) / geometry.upright
+    moved: Array = (np.stack(upright, axis=1) + 0.5) * scale - 0.5 - geometry.crop[:2]
+    return moved
+
+
 def _nearest(start: int, length: int, resized: int, available: int) -> Array:
     """For each pixel of a crop of the resized side, the index of the pixel under its centre."""
     centres = (np.arange(start, start + length) + 0.5) * available / resized

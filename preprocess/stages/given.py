@@ -10,7 +10,12 @@ from pydantic import Field
 from sluice.preprocess.graph import Parameters, Stage
 from sluice.preprocess.record import Record
 
-Condition = Literal["segments", "canny", "hed", "depth", "pose", "mask"]
+Condition = Literal[
+    "segments", "canny", "hed", "depth", "pose", "pose.json", "mask", "background", "fg_depth", "bg_depth"
+]
+
+FIELD = {"background": "bg.jpg", "pose.json": "pose.json"}
+"""The field of a condition, where it is not the condition's name with `.png`."""
 
 
 class GivenParameters(Parameters):
@@ -20,18 +25,20 @@ class GivenParameters(Parameters):
 
 
 class Given(Stage[GivenParameters]):
-    """Ready conditions in the record's geometry: MultiGen-20M's controls and segmentations, COCO-Stuff's masks.
+    """Ready conditions in the record's geometry: MultiGen-20M's controls and segmentations, COCO-Stuff's masks, the
+    tabletop's truths.
 
     A record whose source lacks one of them is quarantined: every record of a data set has the same fields.
     """
 
     name = "given"
+    version = 2
     parameters_type = GivenParameters
 
     def __init__(self, parameters: GivenParameters) -> None:
         super().__init__(parameters)
         self.reads = ("json", *(f"raw.{name}" for name in parameters.conditions))
-        self.writes = tuple(f"{name}.png" for name in parameters.conditions)
+        self.writes = tuple(_field(name) for name in parameters.conditions)
 
     def __call__(self, records: Sequence[Record]) -> None:
         from sluice.preprocess.perception.geometry import Geometry
@@ -43,4 +50,8 @@ class Given(Stage[GivenParameters]):
                 if f"raw.{name}" not in record:
                     record.reject(f"the source has no ready '{name}' for this image")
                     break
-                record[f"{name}.png"] = given(f"{name}.png", record[f"raw.{name}"], geometry)
+                record[_field(name)] = given(name, record[f"raw.{name}"], geometry)
+
+
+def _field(condition: str) -> str:
+    return FIELD.get(condition, f"{condition}.png")

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from sluice.preprocess.perception.geometry import Geometry, apply_to_image, apply_to_labels, plan_geometry
+from sluice.preprocess.perception.geometry import (
+    Geometry,
+    apply_to_image,
+    apply_to_labels,
+    apply_to_points,
+    plan_geometry,
+)
 
 
 def test_center_crops_a_square_of_the_shorter_side() -> None:
@@ -99,3 +105,13 @@ def test_labels_that_are_upright_already_are_not_turned() -> None:
 def test_labels_of_another_image_are_refused() -> None:
     with pytest.raises(ValueError, match="100 x 100 does not belong to an image of 160 x 120"):
         apply_to_labels(np.zeros((100, 100), np.uint16), plan_geometry((160, 120), 96))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_points_lie_where_their_pixels_do(orientation: int) -> None:
+    stored = np.zeros((60, 90), np.uint8)
+    stored[20:24, 50:54] = 255
+    geometry = plan_geometry((90, 60), 120, "none", orientation)
+    rows, columns = np.nonzero(apply_to_image(stored, geometry) > 127)
+    (point,) = apply_to_points(np.array([[51.5, 21.5]]), geometry)
+    assert point == pytest.approx((columns.mean(), rows.mean()), abs=0.1)

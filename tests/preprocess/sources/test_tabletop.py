@@ -124,11 +124,11 @@ def test_a_figures_pose_is_told_and_drawn() -> None:
     assert not decode_png(nobody.fields["raw.pose"]).any()
 
 
-@pytest.mark.parametrize("field", ["depth", "mask", "segments", "pose"])
+@pytest.mark.parametrize("field", ["depth", "mask", "segments", "pose", "background", "fg_depth", "bg_depth"])
 def test_ready_conditions_come_as_the_given_stage_takes_them(field: str) -> None:
     (raw,) = scan(source(1, law="figures"))
     geometry = plan_geometry((128, 128), 64)
-    taken: Array = given(f"{field}.png", raw.fields[f"raw.{field}"], geometry)
+    taken: Array = given(field, raw.fields[f"raw.{field}"], geometry)
     assert taken.shape[:2] == (64, 64)
     assert taken.any()
 

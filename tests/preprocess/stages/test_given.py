@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sluice.preprocess.perception.geometry import apply_to_image, plan_geometry
-from sluice.preprocess.record import Array, Record, encode_png
+from sluice.preprocess.record import Array, Record, encode_json, encode_png
 from sluice.preprocess.stages.given import Condition, Given, GivenParameters
 
 GEOMETRY = plan_geometry((120, 90), 64, "center")
@@ -45,6 +45,30 @@ def test_every_condition_lies_where_the_image_does(size: tuple[int, int]) -> Non
     assert made["depth.png"].dtype == np.uint16
     assert made["depth.png"].max() == 65535
     assert set(np.unique(made["canny.png"])) == {0, 255}
+
+
+def test_sixteen_bits_of_depth_stay() -> None:
+    ramp = np.linspace(0, 65535, 90 * 120).reshape(90, 120).astype(np.uint16)
+    made = run(record(depth=encode_png(ramp), fg_depth=encode_png(ramp)), "depth", "fg_depth")
+    assert len(np.unique(made["depth.png"])) > 2000
+    assert np.array_equal(made["depth.png"], made["fg_depth.png"])
+
+
+def test_a_background_and_points_come_along() -> None:
+    wide = np.zeros((90, 120, 3), np.uint8)
+    wide[40:50, 60:70] = (255, 0, 0)
+    points = [[0.0, 0.0, 0.0]] * 18
+    points[0], points[1] = [64.5, 44.5, 1.0], [2.0, 44.5, 1.0]
+    people = encode_json({"people": [{"points": points, "score": 1.0}]})
+    made = run(record(**{"background": encode_png(wide), "pose.json": people}), "background", "pose.json")
+    assert made["bg.jpg"].shape == (64, 64, 3)
+    (person,) = made["pose.json"]["people"]
+    x, y, seen = person["points"][0]
+    assert seen == 1
+    red = made["bg.jpg"][..., 0] > 128
+    rows, columns = np.nonzero(red)
+    assert (x, y) == pytest.approx((columns.mean(), rows.mean()), abs=0.5)
+    assert person["points"][1] == [0, 0, 0], "the crop has left it out"
 
 
 def test_labels_are_never_averaged() -> None:
