@@ -10,6 +10,7 @@ import numpy as np
 from sluice.preprocess.perception.letterbox import letterbox
 from sluice.preprocess.perception.onnx import OnnxNetwork
 from sluice.preprocess.perception.skeleton import COCO_POINTS, FEWEST_POINTS, Person, openpose_order, settle
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 from sluice.preprocess.record import Array
 
 DETECTOR_FILE, POSE_FILE = "yolox_l.onnx", "dw-ll_ucoco_384.onnx"
@@ -27,13 +28,13 @@ class DwPose:
     """A folder with `yolox_l.onnx` and `dw-ll_ucoco_384.onnx`; called on an RGB uint8 image: everybody in it.
 
     Of its 133 points of the whole body the first 17, COCO's, are used. Points are in the image's pixels, the best seen
-    person first; points below `threshold` count as unseen. Raises ValueError where a file is missing.
+    person first; points below `threshold` count as unseen. Raises UnusableWeights where a file is missing.
     """
 
     def __init__(self, folder: Path, threshold: float = POINT_THRESHOLD, threads: int = 1, gpus: float = 0) -> None:
         for name in (DETECTOR_FILE, POSE_FILE):
             if not (folder / name).is_file():
-                raise ValueError(
+                raise UnusableWeights(
                     f"'{folder}' lacks '{name}'; DWPose needs {DETECTOR_FILE} and {POSE_FILE} in one folder"
                 )
         self.detector = OnnxNetwork(folder / DETECTOR_FILE, threads, gpus)

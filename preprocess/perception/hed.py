@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 from sluice.preprocess.record import Array
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)
@@ -71,7 +72,7 @@ def _layers() -> dict[str, str]:
 def load_hed(path: Path, device: torch.device, dtype: torch.dtype) -> Hed:
     """HED with the weights of a Keras HDF5 file (`block1/layers/conv2d/vars/0`, ..., `dsn1`, ..., `fuse`).
 
-    The blocks' widths are those of the file. Raises ValueError where it is not such a file.
+    The blocks' widths are those of the file. Raises UnusableWeights where it is not such a file.
     """
     state = {}
     try:
@@ -79,7 +80,7 @@ def load_hed(path: Path, device: torch.device, dtype: torch.dtype) -> Hed:
             for ours, theirs in _layers().items():
                 state[f"{ours}.weight"], state[f"{ours}.bias"] = _convolution(file, theirs)
     except (OSError, KeyError) as error:
-        raise ValueError(
+        raise UnusableWeights(
             f"'{path}' does not hold HED weights: expected a Keras HDF5 file with the groups block1 to block5, dsn1 to "
             f"dsn5 and fuse ({error}); pull the model 'hed', or name another file in `stages.hed.model`"
         ) from error

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from sluice.preprocess.perception.device import DeviceError
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 from sluice.preprocess.record import Array
 
 
 class OnnxNetwork:
     """An ONNX file with one input; called on a float32 batch it returns all its outputs.
 
-    Raises ValueError where the file is not an ONNX network, DeviceError where a GPU is asked for and cannot be used.
+    Raises UnusableWeights where the file is not an ONNX network, DeviceError where a GPU is asked for and cannot be
+    used.
     """
 
     def __init__(self, path: Path, threads: int = 1, gpus: float = 0) -> None:
@@ -35,7 +37,11 @@ class OnnxNetwork:
         try:
             self.session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime's own exceptions share no base class
-            raise ValueError(f"'{path}' is not an ONNX network that onnxruntime can run: {error}") from error
+            reason = " ".join(str(error).split())
+            raise UnusableWeights(
+                f"'{path}' is not an ONNX network that onnxruntime can run ({reason}); where it is the cache's, delete "
+                "it and pull the model again, else name another file in the stage's `model`"
+            ) from error
         self.input = self.session.get_inputs()[0].name
 
     def __call__(self, batch: Array) -> list[Array]:

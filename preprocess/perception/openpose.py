@@ -10,6 +10,7 @@ import cv2
 from sluice.preprocess.perception.grouping import FIELD_LIMBS, group, peaks
 from sluice.preprocess.perception.letterbox import letterbox
 from sluice.preprocess.perception.skeleton import POINTS, Person, settle
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 from sluice.preprocess.record import Array
 
 INPUT = 432
@@ -24,8 +25,8 @@ class OpenPose:
     """The frozen TensorFlow graph `graph_opt.pb`; called on an RGB uint8 image it returns everybody in it.
 
     Points are in the image's pixels, the best seen person first. Points below `threshold` count as unseen; groups of a
-    mean confidence below 0.25 are what it sees in roofs and trees, and are dropped. Raises ValueError where OpenCV
-    cannot read the file, or the network is not one of 18 points.
+    mean confidence below 0.25 are what it sees in roofs and trees, and are dropped. Raises UnusableWeights where
+    OpenCV cannot read the file, ValueError on use where the network is not one of 18 points.
     """
 
     def __init__(self, path: Path, threshold: float = POINT_THRESHOLD) -> None:
@@ -33,7 +34,7 @@ class OpenPose:
         try:
             self.network: Any = cv2.dnn.readNetFromTensorflow(str(path))
         except cv2.error as error:
-            raise ValueError(
+            raise UnusableWeights(
                 f"'{path}' is not a TensorFlow graph that OpenCV reads ({error.err}); pull the model 'openpose-thin', "
                 "or name another frozen graph in `stages.pose.model`"
             ) from error

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sluice.preprocess.perception import tiny_vit
 from sluice.preprocess.perception.torchvision_shim import standing_in
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 
 with standing_in():
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
@@ -27,7 +28,7 @@ PATCH = 16  # pixels of the input image per token of the embedding, in every SAM
 HEADS = 8  # of the mask decoder; no tensor's shape shows it, and every SAM has eight
 
 
-class SamError(ValueError):
+class SamError(UnusableWeights):
     """A file is no SAM in segment-anything's or MobileSAM's naming."""
 
 
@@ -50,13 +51,16 @@ def _only_file(folder: Path) -> Path:
 
 
 def _read(path: Path) -> State:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
-        return load_file(path)
     try:
-        state: State = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, EOFError, RuntimeError) as error:
+        state: State
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
         raise SamError(f"{path} cannot be read as a state dict of tensors alone: {error}") from error
     return state
 

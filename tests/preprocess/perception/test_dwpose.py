@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sluice.preprocess.perception.dwpose import DwPose
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 
 # The 640 x 640 detector sees a 320 x 240 image doubled; centre (200, 320), size (96, 256) is this box there.
 BOX = np.array([76.0, 96, 48, 128])
@@ -26,5 +27,5 @@ def test_points_come_back_from_the_crop_to_the_image(fixed_dwpose: Path) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"lacks 'yolox_l\.onnx'"):
+    with pytest.raises(UnusableWeights, match=r"lacks 'yolox_l\.onnx'"):
         DwPose(tmp_path)

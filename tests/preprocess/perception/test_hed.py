@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sluice.preprocess.perception.hed import Hed, load_hed, soft_edges
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 from sluice.preprocess.record import Array
 
 CPU = torch.device("cpu")
@@ -69,10 +70,10 @@ def test_another_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     with h5py.File(path, "w") as file:
         file["block1/something"] = 1
-    with pytest.raises(ValueError, match=r"other\.h5' does not hold HED weights"):
+    with pytest.raises(UnusableWeights, match=r"other\.h5' does not hold HED weights"):
         load_hed(path, CPU, torch.float32)
     path.write_bytes(b"not hdf5")
-    with pytest.raises(ValueError, match="does not hold HED weights"):
+    with pytest.raises(UnusableWeights, match="does not hold HED weights"):
         load_hed(path, CPU, torch.float32)
 
 

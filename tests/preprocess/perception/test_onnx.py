@@ -4,8 +4,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from sluice.infra.errors import SluiceError
 from sluice.preprocess.perception.device import DeviceError
 from sluice.preprocess.perception.onnx import OnnxNetwork
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 
 
 def test_a_network_runs_with_the_threads_it_was_given(tiny_nsfw: Path) -> None:
@@ -16,9 +18,10 @@ def test_a_network_runs_with_the_threads_it_was_given(tiny_nsfw: Path) -> None:
     np.testing.assert_allclose(output, [[0.5, 0.5]])
 
 
-def test_another_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_another_file_is_an_error_that_names_it_and_is_not_tried_again(tmp_path: Path) -> None:
+    assert issubclass(UnusableWeights, SluiceError), "only these end a run at the first attempt"
     (tmp_path / "broken.onnx").write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"broken\.onnx' is not an ONNX network"):
+    with pytest.raises(UnusableWeights, match=r"broken\.onnx' is not an ONNX network"):
         OnnxNetwork(tmp_path / "broken.onnx")
 
 

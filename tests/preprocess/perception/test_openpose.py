@@ -7,12 +7,13 @@ import pytest
 
 from sluice.preprocess.perception.openpose import OpenPose
 from sluice.preprocess.perception.skeleton import POINTS, describe
+from sluice.preprocess.perception.unusable_weights import UnusableWeights
 
 
 def test_another_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "graph.pb"
     path.write_bytes(b"no graph at all")
-    with pytest.raises(ValueError, match=r"graph\.pb' is not a TensorFlow graph"):
+    with pytest.raises(UnusableWeights, match=r"graph\.pb' is not a TensorFlow graph"):
         OpenPose(path)
 
 

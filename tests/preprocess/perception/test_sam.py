@@ -50,6 +50,9 @@ def test_what_is_no_sam_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("no pickle")
     with pytest.raises(sam.SamError, match=r"text\.pt cannot be read"):
         sam.load(tmp_path / "text.pt")
+    (tmp_path / "text.safetensors").write_text("no tensors")
+    with pytest.raises(sam.SamError, match=r"text\.safetensors cannot be read"):
+        sam.load(tmp_path / "text.safetensors")
     state = random_sam().state_dict()
     del state["mask_decoder.iou_token.weight"]
     with pytest.raises(sam.SamError, match="iou_token"):
