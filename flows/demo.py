@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from rich.console import Console
 from sluice.flows.configs import find_config
 from sluice.flows.run_build import run_build
 from sluice.flows.show import show_dataset
-from sluice.preprocess.planning.config import load_config
+from sluice.preprocess.planning.config import load_config, make_stages
+from sluice.preprocess.planning.resolve import cannot_run
 
 WEIGHTS = ("mobile-sam", "hed", "openpose-thin", "u2net-small", "open-nsfw")
 
@@ -51,20 +53,40 @@ def lay_out_photographs(folder: Path) -> None:
 
 
 def pull_weights() -> None:
-    """Fetch the perception weights that the demo uses (some 150 MB, once)."""
-    from sluice.flows.models import pull_with_progress
+    """Fetch the perception weights that the demo uses (some 150 MB, once). Raises NotPulled for what cannot be had."""
+    from sluice.flows.models import pull_all
 
-    for name in WEIGHTS:
-        pull_with_progress(name, None)
+    for _ in pull_all(WEIGHTS):
+        pass
 
 
-def write_config(folder: Path) -> Path:
-    """The ready configuration `photos`, with the demo's folders, as a file to play with."""
+def pull_what_there_is(console: Console) -> None:
+    """The same, but go on without what cannot be had, and say so."""
+    from sluice.flows.models import NotPulled
+
+    try:
+        pull_weights()
+    except NotPulled as error:
+        console.print(f"{error}\n{WITHOUT_WEIGHTS}\n", style="bold yellow", markup=False, highlight=False)
+
+
+def stages_to_leave_out() -> list[str]:
+    """The stages of `photos` that have neither weights here nor anything to run in their place."""
+    return [stage.name for stage in make_stages(load_config(find_config(Path("photos")))) if cannot_run(stage)]
+
+
+def write_config(folder: Path, without: Sequence[str] = ()) -> Path:
+    """The ready configuration `photos`, with the demo's folders, as a file to play with.
+
+    One `without` some of the stages has a name of its own, so that the whole one comes back with the weights.
+    """
     values = yaml.safe_load(find_config(Path("photos")).read_text())
     values["source"] = {"kind": "folder", "uri": str(folder / "photos")}
     values["out"] = str(folder / "data")
     values["shard_size"] = 8  # two shards of sixteen pictures, so that both of a laptop's workers have one
-    path = folder / "photos.yaml"
+    for stage in without:
+        del values["stages"][stage]
+    path = folder / f"{'-without-'.join(['photos', *without])}.yaml"
     if not path.exists():
         path.write_text(yaml.safe_dump(values, sort_keys=False))
     return path
@@ -73,8 +95,12 @@ def write_config(folder: Path) -> Path:
 def run_demo(folder: Path, console: Console) -> None:
     """Photographs to shards and a page, and what to try next."""
     lay_out_photographs(folder / "photos")
-    pull_weights()
-    path = write_config(folder)
+    pull_what_there_is(console)
+    without = stages_to_leave_out()
+    if without:
+        left_out = f"Left out, for want of weights and of anything to run in their place: {', '.join(without)}."
+        console.print(left_out, style="bold yellow", markup=False, highlight=False)
+    path = write_config(folder, without)
     config = load_config(path)
     run_build(config, console)
     page = show_dataset(config, "latest", None, None)
@@ -86,6 +112,10 @@ def run_demo(folder: Path, console: Console) -> None:
     )
 
 
+WITHOUT_WEIGHTS = (
+    "The demo goes on without them: where there is a classical fall-back it runs, and is announced. To have them, "
+    "bring their files here, run `sluice models pull NAME --from FOLDER`, and the demo again."
+)
 NEXT = """
 The page of it all: {page}
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluice.infra.errors import SluiceError
+
 if TYPE_CHECKING:
     from sluice.infra.models import Entry, Found
+
+
+class NotPulled(SluiceError):
+    """Some of several weights could not be had; the others are in the cache."""
+
 
 app = typer.Typer(no_args_is_help=True, help="Weights by name: list them, show one, pull them into the cache.")
 
@@ -53,12 +61,29 @@ def pull_models(
     ] = None,
 ) -> None:
     """Bring weights into the cache, verified; what is there already stays."""
+    for found in pull_all(names, origin):
+        typer.echo(f"{found.name}: {found.path}")
+
+
+def pull_all(names: Sequence[str], origin: str | None = None) -> Iterator[Found]:
+    """Pull one after the other; one that cannot be had does not keep the others back.
+
+    Raises NotPulled at the end, with every reason, or the error itself where one name was asked for.
+    """
+    failed: dict[str, SluiceError] = {}
     for name in names:
-        found = pull_with_progress(name, origin)
-        typer.echo(f"{name}: {found.path}")
+        try:
+            yield _pull_with_progress(name, origin)
+        except SluiceError as error:
+            failed[name] = error
+    if failed and len(names) == 1:
+        raise failed[names[0]]
+    if failed:
+        reasons = "\n".join(f"  {name}: {error}" for name, error in failed.items())
+        raise NotPulled(f"{len(failed)} of {len(names)} weights could not be had:\n{reasons}")
 
 
-def pull_with_progress(name: str, origin: str | None) -> Found:
+def _pull_with_progress(name: str, origin: str | None) -> Found:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

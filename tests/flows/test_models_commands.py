@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sluice.flows.models import app
+from sluice.flows.models import NotPulled, app
 from sluice.infra.catalogue import UnknownModel
 from tests.shelf import PACKAGE, Shelf, wheel
 
@@ -59,3 +59,11 @@ def test_an_unknown_name_reaches_the_command_line_as_one_paragraph() -> None:
         result = CliRunner().invoke(app, [command, "tyo"])
         assert isinstance(result.exception, UnknownModel)
         assert "Did you mean 'toy'" in str(result.exception)
+
+
+@pytest.mark.usefixtures("shelf")
+def test_one_that_cannot_be_had_does_not_keep_the_others_back() -> None:
+    result = CliRunner().invoke(app, ["pull", "tyo", "toy", "yto"])
+    assert isinstance(result.exception, NotPulled)
+    assert str(result.exception).startswith("2 of 3 weights could not be had:\n  tyo: ")
+    assert result.stdout.startswith("toy: ")
