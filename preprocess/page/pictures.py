@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -104,10 +105,14 @@ def _webp(image: Array) -> bytes:
 
 
 def in_words(field: str, value: Any) -> str:
-    """What a field that is no picture comes to, in a few words."""
+    """What a field that is no picture comes to, in a few words: a number, a truth or nothing as JSON writes it."""
     if isinstance(value, np.ndarray):
         return f"{' × '.join(str(n) for n in value.shape)} {value.dtype}"
     if field == "pose.json":
         people = len(value["people"])
         return "nobody" if people == 0 else "1 person" if people == 1 else f"{people} people"
-    return f"{len(value)} characters" if isinstance(value, str) else f"{len(value)} entries"
+    if field == "safety.json":
+        return f"unsafe: {value['unsafe']:.2f} of 1, says {value['model']}"
+    if isinstance(value, str):
+        return f"{len(value)} characters"
+    return f"{len(value)} entries" if isinstance(value, list | dict) else json.dumps(value)

@@ -170,10 +170,9 @@ def _texts(record: Record) -> list[Block]:
     blocks: list[Block] = []
     if "txt" in record:
         blocks.append(Code(record["txt"]) if record["txt"] else Text("`txt` is empty: the image has no caption."))
-    for name in ("json", "pose.json"):
-        if name in record:
-            pretty = json.dumps(record[name], indent=2, ensure_ascii=False, sort_keys=True)
-            blocks.append(Fold("", name, [Code(pretty)], open=name == "json"))
+    for name in sorted(name for name in record.encoded if name.endswith("json")):
+        pretty = json.dumps(record[name], indent=2, ensure_ascii=False, sort_keys=True)
+        blocks.append(Fold("", name, [Code(pretty)], open=name == "json"))
     return blocks
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,18 @@ import pytest
 import webdataset
 import yaml
 
+from sluice.infra.page import render
+from sluice.infra.storage import Storage
+from sluice.preprocess.page.dataset import dataset_page, of_version
+from sluice.preprocess.page.record import record_page
 from sluice.preprocess.planning.build import Build
 from sluice.preprocess.record import field_named
+from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.manifest import Version
 from tests.flows.conftest import THIN, config_for, write_pictures
 from tests.flows.records import Records, read_records
 
+WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 Building = Callable[..., tuple[Build, Version, str]]
 
 
@@ -32,9 +39,17 @@ Building = Callable[..., tuple[Build, Version, str]]
 class Made:
     """A built version: its folder, its records by URI, and what its manifest says."""
 
-    folder: Path
+    storage: Storage
+    version: Version
     records: Records
-    manifest: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.storage.uri) / self.version.prefix
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return self.version.manifest
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +64,8 @@ def made(build: Building, tmp_path_factory: pytest.TempPathFactory) -> Made:
     (folder / "in" / "00011.json").write_text(json.dumps({"caption": "a caption", "license": "CC0", "score": 0.5}))
     (folder / "in" / "twin.jpg").write_bytes((folder / "in" / "00009.jpg").read_bytes())
     config = config_for(folder / "in", folder / "out", stages={**THIN, "brightness": {}}, shard_size=4, workers=2)
-    _, version, _ = build(config)
-    return Made(folder / "out" / version.prefix, read_records(folder / "out", version), version.manifest)
+    built, version, _ = build(config)
+    return Made(built.storage, version, read_records(folder / "out", version))
 
 
 def by_key(records: Records) -> dict[str, dict[str, bytes]]:
@@ -63,6 +78,15 @@ def test_a_stage_of_ones_own_is_in_the_shards(made: Made) -> None:
         assert fields.keys() == {"jpg", "txt", "json", "canny.png", "depth.png", "brightness.json"}
         image = field_named("jpg").decode(fields["jpg"])
         assert abs(json.loads(fields["brightness.json"]) - image.mean()) < 3  # as JPEG leaves it
+
+
+def test_a_stage_of_ones_own_is_verified_and_shown(made: Made) -> None:
+    assert verify(made.storage, made.version) == []
+    key = next(iter(by_key(made.records)))
+    whole = dataset_page(of_version(made.storage, made.version), WHEN)
+    one = record_page(made.storage, made.version, key, WHEN)
+    assert b"brightness.json" in render(whole)
+    assert b"brightness.json" in render(one)
 
 
 def test_plain_webdataset_reads_them_as_the_card_says(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

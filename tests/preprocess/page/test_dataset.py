@@ -14,7 +14,7 @@ from sluice.infra.local import LocalStorage
 from sluice.infra.page import Cards, Fold, Histograms, Page, Sum, Table, Text, render
 from sluice.preprocess.page.dataset import dataset_page, of_run, of_version
 from sluice.preprocess.page.distributions import distributions, histogram
-from sluice.preprocess.page.pictures import HATCH, OUTLINE, picture, silenced
+from sluice.preprocess.page.pictures import HATCH, OUTLINE, in_words, picture, silenced
 from sluice.preprocess.page.quarantine import quarantine_blocks
 from sluice.preprocess.page.record import UnknownRecord, find_record, record_page
 from sluice.preprocess.page.records import cards, sample, silenced_strip
@@ -176,6 +176,24 @@ def test_the_silenced_strip_shows_the_draw_that_training_makes() -> None:
     notes = [figure.note for figure in silenced_strip(record, "hed.png", 40).figures]
     drawn = [len(kept_segments(labels, 0, epoch, record.key)) for epoch in (0, 1, 2)]
     assert notes == [f"keeps {kept} of {len(labels)} segments" for kept in drawn]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("brightness.json", 127.25, "127.25"),
+        ("is_night.json", False, "false"),
+        ("taken.json", None, "null"),
+        ("exif.json", {"iso": 100, "lens": "50 mm"}, "2 entries"),
+        ("places.json", ["Zürich"], "1 entries"),
+        ("licence.txt", "CC0", "3 characters"),
+        ("clip.npy", np.zeros((2, 3), np.float16), "2 × 3 float16"),
+        ("pose.json", {"people": []}, "nobody"),
+        ("safety.json", {"model": "open-nsfw", "unsafe": 0.0312}, "unsafe: 0.03 of 1, says open-nsfw"),
+    ],
+)
+def test_what_is_no_picture_is_said_in_words(field: str, value: Any, words: str) -> None:
+    assert in_words(field, value) == words
 
 
 def test_depth_is_brighter_where_it_is_nearer() -> None:

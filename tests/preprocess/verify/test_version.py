@@ -279,7 +279,11 @@ def _renamed(records: Records) -> None:
         ("image", lambda r: r[min(r)].update(json=b"[]"), "json: expected an object, found list"),
         ("image", lambda r: r[min(r)].update(json=r[max(r)]["json"]), "json: expected the record's key"),
         ("image", lambda r: r[min(r)].pop("txt"), "has jpg, json, where stage 'image' writes jpg, json, txt"),
-        ("depth", lambda r: r[min(r)].update(extra=b""), "extra: no field of this name is known here"),
+        (
+            "depth",
+            lambda r: r[min(r)].update(extra=b""),
+            "extra: does not decode (the field 'extra' has no known suffix",
+        ),
         ("depth", _renamed, "record 0123456789abcdef is one too many"),
         ("depth", lambda r: r.pop(min(r)), "is missing"),
     ],
