@@ -10,6 +10,21 @@ from sluice.preprocess.record import field_named
 from sluice.preprocess.version.manifest import Version
 
 COLUMNS = {"jpg": "image", "png": "image", "txt": "string", "json": "json"}
+LOADING = """\
+import io
+import pathlib
+
+import numpy
+import PIL.Image
+import webdataset
+
+
+def as_stored(name, data):  # "rgb8" alone would cut the 16 bits of depth and segments to 8
+    return numpy.asarray(PIL.Image.open(io.BytesIO(data))) if name.endswith("png") else None
+
+
+shards = sorted(map(str, pathlib.Path(".").glob("{dataset}-*.tar")))
+records = webdataset.WebDataset(shards, shardshuffle=False).decode(as_stored, "rgb8")"""
 
 
 def dataset_card(version: Version) -> str:
@@ -56,11 +71,7 @@ def dataset_card(version: Version) -> str:
         "## Loading",
         "",
         "```python",
-        "import pathlib",
-        "import webdataset",
-        "",
-        f'shards = sorted(map(str, pathlib.Path(".").glob("{version.dataset}-*.tar")))',
-        'records = webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8")',
+        LOADING.format(dataset=version.dataset),
         "```",
         "",
         "or, from the same folder, with this card's list of columns:",

@@ -89,21 +89,32 @@ def test_a_stage_of_ones_own_is_verified_and_shown(made: Made) -> None:
     assert b"brightness.json" in render(one)
 
 
-def test_plain_webdataset_reads_them_as_the_card_says(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The snippet of the card itself is what runs."""
-    code = re.search(r"```python\n(.*?)```", (made.folder / "README.md").read_text(), re.DOTALL)
+def snippet(text: str) -> str:
+    """The first Python in a Markdown text."""
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert code is not None
+    return code[1]
+
+
+def test_plain_webdataset_reads_them_as_the_card_says(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The snippet of the card itself is what runs, and every field comes out of it as a stage would read it."""
     monkeypatch.chdir(made.folder)
     names: dict[str, Any] = {}
-    exec(code[1], names)
+    exec(snippet((made.folder / "README.md").read_text()), names)
     loaded = {sample["__key__"]: sample for sample in names["records"]}
     raw = by_key(made.records)
     assert loaded.keys() == raw.keys()
     for key, sample in loaded.items():
         assert {name for name in sample if not name.startswith("__")} == raw[key].keys()
-        assert np.array_equal(sample["jpg"], field_named("jpg").decode(raw[key]["jpg"]))
-        assert sample["txt"] == raw[key]["txt"].decode()
-        assert sample["json"] == json.loads(raw[key]["json"])
+        for name, data in raw[key].items():
+            expected = field_named(name).decode(data)
+            assert np.array_equal(sample[name], expected), name
+            assert getattr(sample[name], "dtype", None) == getattr(expected, "dtype", None), name
+
+
+def test_the_documentation_reads_them_as_the_card_does(made: Made) -> None:
+    documented = snippet((Path(__file__).parents[2] / "docs" / "records.md").read_text())
+    assert documented.replace("photos", "made") == snippet((made.folder / "README.md").read_text())
 
 
 def test_webdataset_without_decoding_gives_our_bytes(made: Made) -> None:
