@@ -70,9 +70,10 @@ C = TypeVar("C", bound=SourceConfig)
 class Source(ABC, Generic[C]):
     """Lists items, scans them once for the index, reads single images again for the stages.
 
-    `scan` and `read` never raise for one bad image: it comes back as a Raw with an `error`. They raise SourceError
-    when the place itself is wrong. `raw.json` is `{"captions": [str, ...], "origin": {...}}`, encoded with sorted keys;
-    captions that are not UTF-8 are decoded with replacement characters and say so in origin["warnings"].
+    `scan` and `read` never raise for one bad image: it comes back as a Raw with an `error`. An item of which `scan`
+    hands over nothing is passed over without a word. They raise SourceError when the place itself is wrong. `raw.json`
+    is `{"captions": [str, ...], "origin": {...}}`, encoded with sorted keys; captions that are not UTF-8 are decoded
+    with replacement characters and say so in origin["warnings"].
     """
 
     kind: ClassVar[str]

@@ -42,7 +42,9 @@ class WebDataset(StoredSource[SourceConfig]):
                     yield self._error(item.uri, item.uri, item.error)
                 else:
                     with self.storage.open(item.uri) as stream:
-                        yield from self._scan_tar(item.uri, stream)
+                        found = self._scan_tar(item.uri, stream)
+                        yield next(found, self._error(item.uri, item.uri, "it holds no image"))
+                        yield from found
             except UNREADABLE as error:
                 yield self._error(item.uri, item.uri, str(error))
 

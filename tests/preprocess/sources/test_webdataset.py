@@ -212,3 +212,11 @@ def test_links_devices_and_unsafe_names_are_refused(tmp_path: Path, picture: Pic
 def test_a_place_without_tars_says_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no \.tar in it"):
         list(source(tmp_path).items())
+
+
+def test_a_tar_without_an_image_is_a_failure(tmp_path: Path, picture: Picture) -> None:
+    img2dataset(tmp_path / "00000.tar", [])
+    with tarfile.open(tmp_path / "00001.tar", "w") as tar:
+        add(tar, "a.txt", b"a caption of nothing")
+    img2dataset(tmp_path / "00002.tar", [picture(0)])
+    assert [raw.error for raw in scan(tmp_path)] == ["it holds no image", "it holds no image", None]
