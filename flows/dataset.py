@@ -17,22 +17,23 @@ from sluice.flows.tally import Tally, tally_before
 from sluice.infra.execute import Dispatcher, Unit
 from sluice.preprocess.graph import Resources
 from sluice.preprocess.planning.build import Build, pending, read_commits
-from sluice.preprocess.planning.plan import Shard
+from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.units.work import StageWork
 from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.export import Exported, is_whole, list_exported
-from sluice.preprocess.version.manifest import Version, make_manifest, set_alias, store_version
+from sluice.preprocess.version.manifest import Version, make_manifest, set_latest, store_version
 
 
 def build_dataset(build: Build, console: Console, retry: bool = False, limit: int | None = None) -> Version:
     """Run what is left of a build and write its version. With nothing left, neither Ray nor Prefect starts."""
+    store_plan(build.storage, build.plan_prefix, build.layout)
     shards = build.plan.shards[:limit]
     commits = read_commits(build)
     left = list(pending(build, commits, shards, retry))
     if not left:
         version, _ = make_manifest(build, commits, shards)
         if is_whole(build.storage, version):
-            set_alias(build.storage, version, "latest")
+            set_latest(build.storage, version)
             return version
     tally = tally_before(build, commits, shards, {(node.name, shard.id) for node, shard in left})
     return _run(build, shards, stage_units(left, commits, retry), tally, console)

@@ -20,7 +20,7 @@ from sluice.preprocess.perception.skeleton import Person, describe, draw
 from sluice.preprocess.planning.build import Build
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.planning.index import Change
-from sluice.preprocess.planning.plan import Plan, Row, Shard
+from sluice.preprocess.planning.plan import Layout, Plan, Row, Shard
 from sluice.preprocess.record import Record
 from sluice.preprocess.sources import SourceConfig
 from sluice.preprocess.sources.folder import Folder
@@ -193,7 +193,13 @@ def make_build(
     plan = Plan(tuple(shards), sum(s.records for s in shards) + 3, 2, unreadable)
     line = "latent is left out: the weights 'sd15' are not in the cache"
     source = Folder(SourceConfig(uri="photos"))
-    return Build(config, storage, source, nodes(), [line], plan, Change((), frozenset())), commits
+    return Build(config, storage, source, nodes(), [line], Layout(plan, {}, {}), Change((), frozenset())), commits
+
+
+def _up_to(node: Node) -> set[str]:
+    """A stage and all that it hangs on."""
+    parents = [_up_to(other) for other in nodes() if other.name in node.parents]
+    return {node.name}.union(*parents)
 
 
 def _commit(
@@ -204,6 +210,9 @@ def _commit(
     made: Sequence[Mapping[str, tuple[dict[str, bytes], dict[str, Scalar]]]],
     refused: Sequence[tuple[Row, str, str, str]],
 ) -> Commit:
+    refusing = _up_to(node)
+    later = [row for row, stage, *_ in refused if stage not in refusing]
+    rows, made = sorted([*rows, *later], key=lambda row: row.key), [*made, *(made[0] for _ in later)]
     fields = {row.key: done[node.name][0] for row, done in zip(rows, made, strict=True)}
     scalars = {row.key: done[node.name][1] for row, done in zip(rows, made, strict=True)}
     entries = [quarantine(row, stage, reason, kind) for row, stage, kind, reason in refused if stage == node.name]

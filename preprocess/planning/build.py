@@ -14,7 +14,17 @@ from sluice.preprocess.graph import Node, Stage, Weights, build_graph
 from sluice.preprocess.planning.config import DatasetConfig, make_source, make_stages
 from sluice.preprocess.planning.index import Change, Image, index_prefix, update
 from sluice.preprocess.planning.near_duplicates import near_duplicates
-from sluice.preprocess.planning.plan import Draft, Plan, Shard, grow, read_drafts, read_plan, write_plan
+from sluice.preprocess.planning.plan import (
+    Draft,
+    Layout,
+    Plan,
+    Shard,
+    grow,
+    lay_out,
+    plan_file,
+    read_drafts,
+    read_plans,
+)
 from sluice.preprocess.sources import Item, Source
 from sluice.preprocess.units.work import failures, stage_log
 
@@ -31,8 +41,12 @@ class Build:
     source: Source[Any]
     nodes: Sequence[Node]
     left_out: Sequence[str]
-    plan: Plan
+    layout: Layout
     change: Change
+
+    @property
+    def plan(self) -> Plan:
+        return self.layout.plan
 
     @property
     def prefix(self) -> str:
@@ -78,25 +92,25 @@ def _weights(stage: Stage[Any]) -> Weights:
 
 
 def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False, retry: bool = False) -> Build:
-    """Resolve a configuration: weights, index (`retry`: what it could not read too), plan. No stage runs."""
+    """Resolve a configuration: weights, index, plan (which is not stored: `plan` is to change nothing).
+
+    `retry` reads again what the index could not read, and nothing that is new. No stage runs.
+    """
     source = make_source(config)
     nodes, left_out = resolve(make_stages(config))
     place = storage(config.out)
     looks = config.near_duplicates is not None
     images, change = update(source, place, looks, run_scan, prune, retry)
     facts = {"index": index_prefix(source, looks), "shard_size": config.shard_size}
-    plan = _plan(place, f"datasets/{config.name}/plan", images, config, facts)
-    return Build(config, place, source, nodes, left_out, plan, change)
+    layout = _plan(place, f"datasets/{config.name}/plan", images, config, facts)
+    return Build(config, place, source, nodes, left_out, layout, change)
 
 
 def _plan(
     place: Storage, prefix: str, images: Sequence[Image], config: DatasetConfig, identity: Mapping[str, Any]
-) -> Plan:
-    read = read_plan(place, prefix)
+) -> Layout:
     readable = [image for image in images if image.key]
-    drafts = []
-    if read is not None and all(read[1].get(name) == value for name, value in identity.items()):
-        drafts = read_drafts(place, prefix, read[0], read[1]["places"])
+    drafts = _drafts_before(place, prefix, readable, identity)
     near = _near(readable, drafts, config.near_duplicates) if config.near_duplicates else {}
     drafts = grow(drafts, readable, config.shard_size, near)
     unreadable = [{"uri": i.uri, "reason": i.error or "it holds no image"} for i in images if not i.key]
@@ -107,7 +121,29 @@ def _plan(
         "duplicates": len(readable) - records,
         "unreadable": unreadable,
     }
-    return write_plan(place, prefix, drafts, facts)
+    return lay_out(drafts, facts)
+
+
+def _drafts_before(
+    place: Storage, prefix: str, images: Sequence[Image], identity: Mapping[str, Any]
+) -> Sequence[Draft | None]:
+    """The shards to start from: those of this identity's plan, else of another whose images are mostly the same.
+
+    So a source that moved, or is written in another way, or whose duplicates are now told by their looks, keeps its
+    shards.
+    """
+    plans = read_plans(place, prefix)
+    own = plans.pop(plan_file(identity), None)
+    if own is not None:
+        return read_drafts(place, prefix, *own)
+    there = {(image.uri, image.key) for image in images}
+    for plan, stored in plans.values():
+        if stored["shard_size"] == identity["shard_size"]:
+            drafts = read_drafts(place, prefix, plan, stored)
+            rows = [(row.uri, row.key) for draft in drafts if draft for row in draft.rows]
+            if 2 * len(there.intersection(rows)) > len(rows):
+                return drafts
+    return []
 
 
 def _near(images: Sequence[Image], drafts: Sequence[Draft | None], bits: int) -> dict[str, str]:

@@ -153,15 +153,15 @@ def read_index(storage: Storage, prefix: str) -> list[Image]:
 def changes(source: Source[Any], known: Sequence[Image], retry: bool = False) -> Change:
     """List the source and say which items the index has not read (or not as they are now), and which are gone.
 
-    `retry` counts what could not be read among the unread.
+    With `retry` only what could not be read counts as unread, unless nothing was ever read.
     """
     stamps = {image.item: image.stamp for image in known}
-    failed = {image.item for image in known if retry and image.error}
+    failed = {image.item for image in known if image.error}
     listed = set()
     unread = []
     for item in source.items():
         listed.add(item.uri)
-        if stamps.get(item.uri) != item.stamp or item.uri in failed:
+        if item.uri in failed if retry and known else stamps.get(item.uri) != item.stamp:
             unread.append(item)
     return Change(tuple(unread), frozenset(stamps.keys() - listed))
 
@@ -176,7 +176,8 @@ def update(
 ) -> tuple[list[Image], Change]:
     """Bring the index up to date; `run(function, bundles)` does the reading, each bundle a stored part of its own.
 
-    Items that are gone stay in the index unless `prune` is asked for; `retry` reads again what could not be read.
+    Items that are gone stay in the index unless `prune` is asked for; `retry` reads again what could not be read,
+    and nothing new.
     """
     prefix = index_prefix(source, looks)
     known = read_index(storage, prefix)

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.index import Image
 
@@ -29,6 +30,10 @@ ROW = pa.schema(
         ("duplicates", pa.list_(pa.string())),
     ]
 )
+
+
+class DamagedPlan(SluiceError):
+    """A plan cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -143,29 +148,48 @@ def grow(
     return kept + new
 
 
-def write_plan(storage: Storage, prefix: str, drafts: Sequence[Draft | None], facts: Mapping[str, Any]) -> Plan:
-    """Write the shards' rows in parts of 1,000 shards, then `plan.json`, which points to them."""
+@dataclass(frozen=True)
+class Layout:
+    """A plan before it is stored: what its file says, and the shards' rows by the file that lists them."""
+
+    plan: Plan
+    stored: Mapping[str, Any]
+    rows: Mapping[str, Sequence[Draft | None]]
+
+
+def lay_out(drafts: Sequence[Draft | None], facts: Mapping[str, Any]) -> Layout:
+    """Number the shards and share their rows out to files, 1,000 shards each; nothing is written."""
     shards: list[Shard] = []
+    files: dict[str, Sequence[Draft | None]] = {}
     for start in range(0, len(drafts), SHARDS_A_PART):
         part = drafts[start : start + SHARDS_A_PART]
         ids = [shard_id(draft.rows) if draft else "" for draft in part]
         file = f"rows-{hashlib.sha256(''.join(ids).encode()).hexdigest()[:16]}.parquet"
-        if storage.head(f"{prefix}/{file}") is None:
-            storage.write(f"{prefix}/{file}", _encode(part))
+        files[file] = part
         live = ((start + i, draft) for i, draft in enumerate(part) if draft)
         shards += [
             Shard(ordinal, ids[ordinal - start], draft.container, len(draft.rows), file, group)
             for group, (ordinal, draft) in enumerate(live)
         ]
-    plan = {
-        **facts,
-        "places": len(drafts),
-        "shards": [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in shards],
-    }
-    stored = read_plan(storage, prefix)
-    if stored is None or stored[1] != plan:
-        storage.write(f"{prefix}/plan.json", json.dumps(plan).encode())
-    return _plan(plan)
+    listed = [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in shards]
+    stored = {**facts, "places": len(drafts), "shards": listed}
+    return Layout(_plan(stored), stored, files)
+
+
+def store_plan(storage: Storage, prefix: str, layout: Layout) -> None:
+    """Write the rows that are not there yet, then the plan, which points to them."""
+    for file, part in layout.rows.items():
+        if storage.head(f"{prefix}/{file}") is None:
+            storage.write(f"{prefix}/{file}", _encode(part))
+    path = f"{prefix}/{plan_file(layout.stored)}"
+    if _read(storage, path) != layout.stored:
+        storage.write(path, json.dumps(layout.stored).encode())
+
+
+def plan_file(facts: Mapping[str, Any]) -> str:
+    """The plan's name: another source, shard size or way to tell duplicates has a plan, and a history, of its own."""
+    identity = json.dumps([facts["index"], facts["shard_size"]])
+    return f"plan-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.json"
 
 
 def _encode(drafts: Sequence[Draft | None]) -> bytes:
@@ -183,13 +207,22 @@ def _plan(stored: Mapping[str, Any]) -> Plan:
     return Plan(shards, stored["images"], stored["duplicates"], tuple(stored["unreadable"]))
 
 
-def read_plan(storage: Storage, prefix: str) -> tuple[Plan, dict[str, Any]] | None:
-    """The plan and all that `plan.json` says, or None where there is none yet."""
+def read_plans(storage: Storage, prefix: str) -> dict[str, tuple[Plan, dict[str, Any]]]:
+    """Every plan of a data set and all that its file says, by the file's name."""
+    read = {entry.path.rpartition("/")[2]: _read(storage, entry.path) for entry in storage.list(f"{prefix}/plan-")}
+    return {name: (_plan(stored), stored) for name, stored in read.items() if stored is not None}
+
+
+def _read(storage: Storage, path: str) -> dict[str, Any] | None:
     try:
-        stored = json.loads(storage.read(f"{prefix}/plan.json"))
+        stored: dict[str, Any] = json.loads(storage.read(path))
     except MissingFile:
         return None
-    return _plan(stored), stored
+    except ValueError as error:
+        raise DamagedPlan(
+            f"{storage.uri}/{path} is damaged ({error}); delete it and build again, which plans anew from the index"
+        ) from error
+    return stored
 
 
 def read_rows(storage: Storage, prefix: str, shard: Shard) -> list[Row]:
@@ -199,9 +232,9 @@ def read_rows(storage: Storage, prefix: str, shard: Shard) -> list[Row]:
     return [Row(**{**row, "duplicates": tuple(row["duplicates"])}) for row in table.to_pylist()]
 
 
-def read_drafts(storage: Storage, prefix: str, plan: Plan, places: int) -> list[Draft | None]:
-    """The shards with their rows, each in its place."""
-    drafts: list[Draft | None] = [None] * places
+def read_drafts(storage: Storage, prefix: str, plan: Plan, stored: Mapping[str, Any]) -> list[Draft | None]:
+    """The shards of a plan with their rows, each in its place."""
+    drafts: list[Draft | None] = [None] * stored["places"]
     for shard in plan.shards:
         drafts[shard.ordinal] = Draft(shard.container, tuple(read_rows(storage, prefix, shard)))
     return drafts

@@ -131,9 +131,9 @@ class VersionCheck:
 
     def _planned(self, shard: str) -> tuple[frozenset[str] | None, list[Problem]]:
         path = plan_prefix(self.version)
-        remedy = f"delete {path}/plan.json and run the same build again, which plans anew from the index"
+        remedy = f"delete the plan-*.json in {path} and run the same build again, which plans anew from the index"
         if shard not in self.rows:
-            return None, [Problem(f"{path}/plan.json", f"knows no rows of shard {shard}", remedy)]
+            return None, [Problem(f"{path}/plan-*.json", f"know no rows of shard {shard}", remedy)]
         try:
             rows = planned_rows(self.storage, self.version, self.rows[shard])
         except (ShardError, ArrowException, OSError, TypeError) as error:

@@ -27,6 +27,12 @@ class UnknownVersion(SluiceError):
     """The data set has no such version or alias."""
 
 
+class LostRecords(SluiceError):
+    """A stage neither kept nor left out every record that it was given."""
+
+    exit_code = 1
+
+
 @dataclass(frozen=True)
 class Counts:
     """`images` = `records` + `duplicates` + `quarantined` + `filtered`, always. Quarantined includes the unreadable."""
@@ -55,6 +61,11 @@ class Version:
     def prefix(self) -> str:
         return f"datasets/{self.dataset}/{self.id}"
 
+    @property
+    def limited(self) -> bool:
+        """Whether it has only the first shards of its plan (`build --limit`)."""
+        return len(self.manifest["shards"]) < int(self.manifest["planned_shards"])
+
 
 def settle(build: Build, commits: Commits, shards: Sequence[Shard]) -> tuple[Counts, list[dict[str, str]]]:
     """How many images went where, and the quarantine: one entry for each image left out, by the first stage."""
@@ -76,7 +87,25 @@ def settle(build: Build, commits: Commits, shards: Sequence[Shard]) -> tuple[Cou
         filtered=filtered,
     )
     counts.check()
+    for shard in shards:
+        _check_records(build.nodes, commits, shard)
     return counts, entries + ([] if limited else unread)
+
+
+def _check_records(nodes: Sequence[Node], commits: Commits, shard: Shard) -> None:
+    """Raises LostRecords where a stage's output is not the records that it was given, less those that it left out."""
+    left_out: dict[str, set[str]] = {}
+    for node in nodes:
+        commit = commits[node.name][shard.id]
+        own = {entry["key"] for entry in commit.quarantined}
+        left_out[node.name] = own.union(*(left_out[parent] for parent in node.parents))
+        expected = shard.records - len(left_out[node.name])
+        if commit.records != expected:
+            raise LostRecords(
+                f"stage '{node.name}' should have {expected} records of shard {shard.id}, and its commit "
+                f"stages/{node.name}/{node.fingerprint}/{shard.id}.json counts {commit.records}. Delete that file and "
+                "build again; if it stays so, the stage loses records without rejecting them."
+            )
 
 
 def describe_node(node: Node) -> dict[str, Any]:
@@ -142,17 +171,21 @@ def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema | None = None)
     return stream.getvalue()
 
 
-def store_version(storage: Storage, version: Version, files: Mapping[str, bytes], alias: str = "latest") -> None:
-    """Write a version's files, its manifest last, and let the alias point to it."""
+def store_version(storage: Storage, version: Version, files: Mapping[str, bytes]) -> None:
+    """Write a version's files, its manifest last, and let `latest` point to it where it may."""
     for name, data in files.items():
         storage.write(f"{version.prefix}/{name}", data)
     storage.write(f"{version.prefix}/manifest.json", json.dumps(version.manifest, indent=1, sort_keys=True).encode())
-    set_alias(storage, version, alias)
+    set_latest(storage, version)
 
 
-def set_alias(storage: Storage, version: Version, alias: str) -> None:
-    """Let an alias point to a version."""
-    path, data = f"datasets/{version.dataset}/aliases/{alias}.json", json.dumps({"version": version.id}).encode()
+def set_latest(storage: Storage, version: Version) -> None:
+    """Let `latest` point to a version, unless that has only the first shards and the latest one has all."""
+    if version.limited:
+        with suppress(UnknownVersion):
+            if not read_version(storage, version.dataset).limited:
+                return
+    path, data = f"datasets/{version.dataset}/aliases/latest.json", json.dumps({"version": version.id}).encode()
     if storage.head(path) is None or storage.read(path) != data:
         storage.write(path, data)
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import MissingFile, Storage
-from sluice.preprocess.planning.plan import Row, Shard, read_plan, read_rows, shard_id
+from sluice.preprocess.planning.plan import Row, Shard, read_plans, read_rows, shard_id
 from sluice.preprocess.shards import ShardError, read_shard
 from sluice.preprocess.version.manifest import Version
 
@@ -95,10 +95,10 @@ def plan_prefix(version: Version) -> str:
 
 
 def find_rows(storage: Storage, version: Version, ids: Collection[str]) -> dict[str, Shard]:
-    """Where the rows of these shards lie: in the plan of today, else in a file of rows that an earlier plan had."""
+    """Where the rows of these shards lie: in a plan of today, else in a file of rows that an earlier plan had."""
     prefix = plan_prefix(version)
-    read = read_plan(storage, prefix)
-    found = {shard.id: shard for shard in (read[0].shards if read else ()) if shard.id in ids}
+    plans = read_plans(storage, prefix).values()
+    found = {shard.id: shard for plan, _ in plans for shard in plan.shards if shard.id in ids}
     left = set(ids) - found.keys()
     if left:
         for shard in _every_shard(storage, prefix):

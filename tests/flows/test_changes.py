@@ -9,9 +9,11 @@ from typing import Any
 import cv2
 import pytest
 
-from sluice.preprocess.planning.build import Build
+from sluice.flows.indexing import scan_runner
+from sluice.infra.storage import storage
+from sluice.preprocess.planning.build import Build, prepare
 from sluice.preprocess.planning.config import DatasetConfig
-from sluice.preprocess.version.manifest import Version
+from sluice.preprocess.version.manifest import Version, read_version
 from tests.flows.conftest import THIN, config_for, picture, write_pictures
 from tests.flows.records import read_records
 
@@ -127,3 +129,65 @@ def test_a_source_of_ones_own(build: Building, tmp_path: Path) -> None:
         f"colour-{number}": f"colour {number}" for number in range(3)
     }
     assert version.manifest["source"] == {"kind": "colours", "uri": "none", "images": 3, "locked": ""}
+
+
+def test_a_plan_that_is_only_looked_at_changes_no_history(
+    build: Building, config: DatasetConfig, tmp_path: Path
+) -> None:
+    build(config)
+    write_pictures(tmp_path / "in", [20])
+    _, grown, _ = build(config)
+    assert [shard[2] for shard in grown.manifest["shards"]] == [4, 4, 4, 1]
+    for other in (settings(tmp_path, near_duplicates=4), settings(tmp_path).model_copy(update={"shard_size": 7})):
+        prepare(other, scan_runner(None, None))
+    write_pictures(tmp_path / "in", [21])
+    prepare(config, scan_runner(None, None))
+    write_pictures(tmp_path / "in", [22])
+    _, later, said = build(config)
+    assert [shard[2] for shard in later.manifest["shards"]] == [4, 4, 4, 1, 2]
+    assert "image: 2 of 2 records" in said
+
+
+def test_another_shard_size_and_back_runs_nothing_again(build: Building, config: DatasetConfig, tmp_path: Path) -> None:
+    build(config)
+    write_pictures(tmp_path / "in", [20])
+    _, grown, _ = build(config)
+    other = settings(tmp_path).model_copy(update={"shard_size": 13})
+    assert len(build(other)[1].manifest["shards"]) == 1
+    _, back, said = build(config)
+    assert (back.id, said) == (grown.id, "")
+
+
+def test_a_source_in_another_spelling_keeps_its_shards(build: Building, config: DatasetConfig, tmp_path: Path) -> None:
+    build(config)
+    write_pictures(tmp_path / "in", [20])
+    _, grown, _ = build(config)
+    source = {"kind": "folder", "uri": str(tmp_path / "out" / ".." / "in")}
+    _, respelled, said = build(config.model_copy(update={"source": source}))
+    assert ids(respelled) == ids(grown)
+    assert "image" not in said
+
+
+def test_a_limited_version_does_not_take_the_place_of_a_whole_one(
+    build: Building, config: DatasetConfig, tmp_path: Path
+) -> None:
+    place = storage(tmp_path / "out")
+    _, first, _ = build(config, limit=1)
+    assert read_version(place, first.dataset).id == first.id, "the only one there is"
+    _, more, _ = build(config, limit=2)
+    assert read_version(place, first.dataset).id == more.id
+    _, whole, _ = build(config)
+    _, again, _ = build(config, limit=1)
+    assert again.id == first.id
+    assert read_version(place, first.dataset).id == whole.id
+
+
+def test_retry_takes_no_new_picture(build: Building, config: DatasetConfig, tmp_path: Path) -> None:
+    (tmp_path / "in" / "00003.jpg").write_bytes(b"no picture")
+    generous = config.model_copy(update={"max_failures": 0.5})
+    build(generous)
+    write_pictures(tmp_path / "in", [20, 21])
+    _, version, said = build(generous, retry=True)
+    assert "image: 4 of 4 records, 1/1 shards" in said
+    assert uris(tmp_path, version) == names(0, 1, 2, *range(4, 12))
+    assert uris(tmp_path, build(generous)[1]) == names(0, 1, 2, *range(4, 12), 20, 21)

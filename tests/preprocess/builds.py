@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.build import Build, pending, prepare, read_commits
 from sluice.preprocess.planning.config import DatasetConfig
-from sluice.preprocess.planning.plan import Shard
+from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.sources import Item
 from sluice.preprocess.units.work import Outcome, StageUnit, StageWork
 from sluice.preprocess.version.export import ExportUnit, export_shard, list_exported
@@ -70,7 +70,8 @@ def build_here(
     config: DatasetConfig, retry: bool = False, prune: bool = False, limit: int | None = None
 ) -> BuiltVersion:
     """What `sluice dataset build` does, one unit after the other: stages, export, version, `latest`."""
-    build = prepare(config, _run_scan, prune)
+    build = prepare(config, _run_scan, prune, retry)
+    store_plan(build.storage, build.plan_prefix, build.layout)
     shards = build.plan.shards[:limit]
     run_units(build, pending(build, read_commits(build), shards, retry), retry)
     version, files = make_manifest(build, read_commits(build), shards)

@@ -2,9 +2,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sluice.infra.storage import storage
 from sluice.preprocess.planning.index import Image
-from sluice.preprocess.planning.plan import Draft, Row, grow, read_drafts, read_plan, read_rows, shard_id, write_plan
+from sluice.preprocess.planning.plan import (
+    DamagedPlan,
+    Draft,
+    Row,
+    grow,
+    lay_out,
+    plan_file,
+    read_drafts,
+    read_plans,
+    read_rows,
+    shard_id,
+    store_plan,
+)
 
 
 def image(uri: str, key: str = "", container: str = "", side: str = "s") -> Image:
@@ -87,10 +101,24 @@ def test_a_stored_plan_reads_back(tmp_path: Path) -> None:
     place = storage(tmp_path)
     drafts: list[Draft | None] = grow([], [image(f"{i:02}") for i in range(9)], 2, {})
     drafts[1] = None
-    facts = {"images": 9, "duplicates": 0, "unreadable": [{"uri": "x", "reason": "gone"}]}
-    plan = write_plan(place, "plan", drafts, facts)
-    stored = read_plan(place, "plan")
-    assert stored is not None
-    assert stored[0] == plan
-    assert read_drafts(place, "plan", plan, len(drafts)) == drafts
+    facts = {
+        "index": "a",
+        "shard_size": 2,
+        "images": 9,
+        "duplicates": 0,
+        "unreadable": [{"uri": "x", "reason": "gone"}],
+    }
+    layout = lay_out(drafts, facts)
+    assert list(place.list()) == [], "laying out writes nothing"
+    store_plan(place, "plan", layout)
+    plan, stored = read_plans(place, "plan")[plan_file(facts)]
+    assert plan == layout.plan
+    assert read_drafts(place, "plan", plan, stored) == drafts
     assert [row.key for row in read_rows(place, "plan", plan.shards[1])] == ["k03", "k04"]
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    place = storage(tmp_path)
+    place.write("plan/plan-1.json", b"{")
+    with pytest.raises(DamagedPlan, match=r"plan/plan-1\.json is damaged .* delete it and build again"):
+        read_plans(place, "plan")

@@ -1,0 +1,24 @@
+"""That a version counts what its commits hold, and says so where they lost something."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sluice.preprocess.planning.build import read_commits
+from sluice.preprocess.version.manifest import LostRecords, make_manifest
+from tests.preprocess.builds import build_here, config_here, write_photos
+
+
+def test_a_commit_that_counts_too_few_records_makes_no_version(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos")
+    build, version = build_here(config_here(tmp_path))
+    assert version.manifest["counts"]["records"] == 9
+    node, shard = build.nodes[-1], build.plan.shards[0]
+    path = tmp_path / "out" / "stages" / node.name / node.fingerprint / f"{shard.id}.json"
+    commit = json.loads(path.read_text())
+    path.write_text(json.dumps({**commit, "records": commit["records"] - 1}))
+    with pytest.raises(LostRecords, match=rf"'{node.name}' should have {shard.records} records of shard {shard.id}"):
+        make_manifest(build, read_commits(build), build.plan.shards)
