@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +12,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from sluice.infra import interrupts
+from sluice.infra.errors import SluiceError
+
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 GROUPS = {
-    "dataset": ("sluice.flows.dataset_commands", "Images to verified webdataset shards."),
-    "train": ("sluice.flows.train_commands", "The tabletop family, trained from nothing."),
-    "models": ("sluice.flows.models", "Weights by name: list, show, pull."),
+    "dataset": "sluice.flows.dataset_commands",
+    "train": "sluice.flows.train_commands",
+    "models": "sluice.flows.models",
 }
 
 
@@ -28,18 +31,29 @@ class LazyGroups(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in GROUPS:
-            return typer.main.get_command(importlib.import_module(GROUPS[cmd_name][0]).app)
+            group = typer.main.get_group(importlib.import_module(GROUPS[cmd_name]).app)
+            group.name = cmd_name
+            return group
         return super().get_command(ctx, cmd_name)
 
 
 app = typer.Typer(cls=LazyGroups, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sluice {importlib.metadata.version('sluice-diffusion')}")
+        raise typer.Exit
+
+
 @app.callback()
-def sluice(debug: bool = typer.Option(False, "--debug", help="Show tracebacks.")) -> None:
+def sluice(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; anywhere in the command.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which Sluice this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
     """Multi-condition diffusion, from raw images to composed pictures."""
-    if debug:
-        os.environ["SLUICE_DEBUG"] = "1"
 
 
 @app.command()
@@ -51,16 +65,17 @@ def demo(
 
     from sluice.flows.demo import run_demo
 
-    run_demo(folder, Console(soft_wrap=True))
+    run_demo(folder, Console(soft_wrap=True, markup=False))
 
 
 def main() -> None:
     """Run a command. Exit 2 for the user's mistakes, 1 for failed runs, 130 when interrupted."""
-    from sluice.infra.errors import SluiceError
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends a job of a cluster is a Ctrl-C to us
+    interrupts.listen()
+    words = [word for word in sys.argv[1:] if word != "--debug"]  # Typer would take it before the command's name only
+    if words != sys.argv[1:]:
+        os.environ["SLUICE_DEBUG"] = "1"
     try:
-        code = app(standalone_mode=False)  # Typer turns a Ctrl-C into its exit code, and does not exit
+        code = app(words, standalone_mode=False)  # Typer turns a Ctrl-C into its exit code, and does not exit
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         sys.exit(code)
@@ -69,12 +84,18 @@ def main() -> None:
     except (SluiceError, OSError) as error:
         if os.environ.get("SLUICE_DEBUG"):
             raise
-        _end(f"Error: {error}", getattr(error, "exit_code", USER_ERROR))
+        _end(f"Error: {_in_words(error)}", getattr(error, "exit_code", USER_ERROR))
     except typer.TyperException as error:
         if hasattr(error, "show"):  # a usage error: it prints the command's usage too
             error.show()
             sys.exit(USER_ERROR)
         _end(f"Error: {error}", USER_ERROR)
+
+
+def _in_words(error: SluiceError | OSError) -> str:
+    if isinstance(error, SluiceError) or not error.filename or not error.strerror:
+        return str(error)
+    return f"{error.filename} could not be read or written: {error.strerror}"
 
 
 def _end(message: str, code: int) -> None:
