@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sluice.infra import interrupts
 from sluice.infra.actors import Actor, Crew, Demand, ExecutionError, Work
 from sluice.infra.errors import SluiceError
 
@@ -126,6 +127,8 @@ class Dispatcher:
     def _loop(self) -> None:
         try:
             while True:
+                if interrupts.pressed():
+                    raise KeyboardInterrupt
                 with self.changed:
                     if self.closing or self.error is not None:
                         break

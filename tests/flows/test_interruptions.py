@@ -6,6 +6,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.units.work import CHUNK
@@ -119,6 +122,32 @@ def test_ctrl_c_and_sigterm_end_a_run_at_once_in_words_and_it_goes_on_from_there
     build(patient_config(folder, SECONDS))
     assert journal.redone <= 2 * WORKERS * CHUNK
     assert tree(folder / "out") == undisturbed
+
+
+DEAF = """
+import gc, os, signal, sys, threading
+from sluice.flows.cli import main
+
+def deaf(phase, info):  # what the collector calls goes no further with its exceptions
+    ray = sys.modules.get("ray")
+    if threading.current_thread() is threading.main_thread() and getattr(ray, "is_initialized", bool)():
+        gc.callbacks.remove(deaf)
+        os.kill(os.getpid(), signal.SIGINT)
+
+gc.callbacks.append(deaf)
+main()
+"""
+
+
+def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "patient.yaml"
+    file.write_text(yaml.safe_dump(patient_config(tmp_path, 0.3).model_dump(mode="json")))
+    command = [sys.executable, "-c", DEAF, "dataset", "build", "--config", str(file)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == INTERRUPTED, ran.stderr
+    assert "Exception ignored" in ran.stderr
+    assert ran.stderr.rstrip().endswith("the same command goes on from there.")
+    assert list((tmp_path / "out").rglob("manifest.json")) == []
 
 
 def test_ctrl_c_does_not_wait_for_what_runs(build: Callable[..., Any], tmp_path: Path) -> None:
