@@ -5,16 +5,29 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sluice.infra.errors import SluiceError
+
 RAY_DEFAULTS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+REACH_SECONDS = 10.0
+
+
+class NoCluster(SluiceError):
+    """Nobody answers at the address of a Ray cluster."""
+
+    exit_code = 1
 
 
 @contextmanager
 def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
-    """The cluster at `address`, or a local Ray of this machine's cores; one that runs already is used and left."""
+    """The cluster at `address`, or a local Ray of this machine's cores; one that runs already is used and left.
+
+    Raises NoCluster.
+    """
     for name, value in RAY_DEFAULTS.items():
         os.environ.setdefault(name, value)
     import ray
@@ -22,6 +35,8 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if named := address or os.environ.get("RAY_ADDRESS"):
+        refuse_where_nobody_answers(named)
     logging.getLogger("ray").setLevel(logging.ERROR)
     cores = max(os.cpu_count() or 1, workers or 1)
     local = address is None and "RAY_ADDRESS" not in os.environ
@@ -41,3 +56,18 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def refuse_where_nobody_answers(address: str) -> None:
+    """Raises NoCluster within seconds; Ray itself goes on trying for a quarter of an hour."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NoCluster(
+            f"no Ray cluster answers at ray_address = {address} ({reason}). It takes the HOST:PORT that `ray start "
+            "--head` says on the cluster's first machine; without it, this machine does the work by itself."
+        ) from error
