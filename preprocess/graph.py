@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Record
@@ -35,9 +35,9 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     execution: ClassVar[frozenset[str]] = frozenset({"cpus", "gpus", "gpu_memory_gb", "accelerator"})
-    cpus: int = 1
-    gpus: float = 0.0
-    gpu_memory_gb: float = 0.0
+    cpus: int = Field(1, ge=1)
+    gpus: float = Field(0.0, ge=0)
+    gpu_memory_gb: float = Field(0.0, ge=0)
     accelerator: str | None = None
 
     def knobs(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class LearnedParameters(Parameters):
     """
 
     model: str
-    batch_size: int = 1
+    batch_size: int = Field(1, ge=1)
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
 
 
@@ -98,6 +98,11 @@ class Stage(ABC, Generic[P]):
     def further_weights(self) -> tuple[str, ...]:
         """Other weights that it finds by name when it opens, such as the detector before a pose network."""
         return ()
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether its model sees several images at once; `batch_size` is nothing to one that takes them singly."""
+        return True
 
     @property
     def batch_size(self) -> int:

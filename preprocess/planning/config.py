@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -41,7 +42,7 @@ class DatasetConfig(BaseModel):
 def load_config(
     path: Path, settings: Sequence[str] = (), source: str | None = None, out: str | None = None
 ) -> DatasetConfig:
-    """Read a YAML file, apply `--source`, `--out` and then each `a.b.c=value`; raises ConfigError."""
+    """Read a YAML file, apply `--source`, `--out` and then each `a.b.c=value`; raises ConfigError, UnknownName."""
     try:
         values = yaml.safe_load(path.read_text())
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -64,6 +65,8 @@ def _source(text: str, configured: Mapping[str, Any]) -> dict[str, Any]:
     kind, _, uri = text.partition(":")
     if kind in source_kinds() and uri:
         return {"kind": kind, "uri": uri}
+    if uri and not uri.startswith("//") and get_close_matches(kind, source_kinds()) and not Path(text).exists():
+        source_class(kind)  # raises UnknownName: a mistyped kind, and no folder with a colon in its name
     return {**configured, "kind": configured.get("kind", "folder"), "uri": text}
 
 

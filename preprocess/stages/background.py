@@ -54,6 +54,10 @@ class Background(Stage[BackgroundParameters]):
         model = self.parameters.model
         return model not in self.classical and model != "mi-gan" and not model.endswith(".onnx")
 
+    @property
+    def takes_batches(self) -> bool:
+        return self.generative
+
     def marks(self) -> tuple[str, ...]:
         return () if self.generative else ("unfit for training",)
 

@@ -31,17 +31,25 @@ class ImageParameters(Parameters):
     size: int = Field(default=512, ge=8)
     crop: Literal["center", "none"] = "center"
     multiple_of: int = Field(default=8, ge=1)
-    max_pixels: int = MAX_PIXELS
-    min_side: int = 256
-    max_aspect: float = 4.0
-    min_caption: int = 0
-    max_caption: int = 2000
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+    min_side: int = Field(default=256, ge=0)
+    max_aspect: float = Field(default=4.0, ge=1)
+    min_caption: int = Field(default=0, ge=0)
+    max_caption: int = Field(default=2000, ge=1)
     validation: float = Field(default=0.02, ge=0, le=1)
 
     @model_validator(mode="after")
     def _size_is_a_multiple(self) -> ImageParameters:
         if self.crop == "none" and self.size % self.multiple_of:
             raise ValueError(f"size {self.size} is not a multiple of multiple_of = {self.multiple_of}")
+        return self
+
+    @model_validator(mode="after")
+    def _captions_have_room(self) -> ImageParameters:
+        if self.min_caption > self.max_caption:
+            raise ValueError(
+                f"no caption has between min_caption = {self.min_caption} and {self.max_caption} characters"
+            )
         return self
 
 

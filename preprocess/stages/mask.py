@@ -36,6 +36,10 @@ class Mask(Stage[MaskParameters]):
         super().__init__(parameters)
         self.reads = ("json", "raw.mask") if parameters.model == "source" else ("jpg",)
 
+    @property
+    def takes_batches(self) -> bool:
+        return False
+
     def open(self, weights: Path | None) -> None:
         if self.parameters.model == "grabcut":
             from sluice.preprocess.perception.grabcut import grabcut_mask

@@ -43,6 +43,10 @@ class Pose(Stage[PoseParameters]):
         return (self.parameters.detector,) if self._has_boxes_from_elsewhere else ()
 
     @property
+    def takes_batches(self) -> bool:
+        return self._has_boxes_from_elsewhere
+
+    @property
     def _has_boxes_from_elsewhere(self) -> bool:
         folder = Path(self.parameters.model)
         return self.parameters.model.startswith("vitpose") or (folder.is_dir() and not any(folder.glob("*.onnx")))

@@ -32,6 +32,10 @@ class Safety(Stage[SafetyParameters]):
     writes = ("safety.json",)
     score: Callable[[Array], float]
 
+    @property
+    def takes_batches(self) -> bool:
+        return False
+
     def open(self, weights: Path | None) -> None:
         p = self.parameters
         if weights is None:

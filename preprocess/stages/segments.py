@@ -25,12 +25,12 @@ class SegmentsParameters(LearnedParameters):
     model: str = "mobile-sam"
     points_per_side: int = Field(12, ge=1)
     points_per_batch: int | None = Field(None, ge=1)
-    pred_iou_thresh: float = 0.85
-    stability_score_thresh: float = 0.9
-    stability_score_offset: float = 1.0
-    box_nms_thresh: float = 0.7
+    pred_iou_thresh: float = Field(0.85, ge=0, le=1)
+    stability_score_thresh: float = Field(0.9, ge=0, le=1)
+    stability_score_offset: float = Field(1.0, ge=0)
+    box_nms_thresh: float = Field(0.7, ge=0, le=1)
     crop_n_layers: int = Field(0, ge=0)
-    crop_nms_thresh: float = 0.7
+    crop_nms_thresh: float = Field(0.7, ge=0, le=1)
     crop_overlap_ratio: float = Field(512 / 1500, ge=0, lt=1)
     crop_n_points_downscale_factor: int = Field(1, ge=1)
     min_mask_region_area: int = Field(100, ge=0)

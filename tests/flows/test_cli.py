@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def sluice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     monkeypatch.setenv("COLUMNS", "200")
     # Prefect's log handler keeps the stderr of the test in which it was made.
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    on_terminate = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*words: str | Path) -> Said:
         monkeypatch.setattr(sys, "argv", ["sluice", *map(str, words)])
@@ -53,7 +54,8 @@ def sluice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return Said(int(ended.value.code or 0), said.out, said.err)
 
     yield run
-    signal.signal(signal.SIGTERM, on_terminate)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -117,6 +119,12 @@ MISTAKES = {
     "a file as source": (["--source", "file"], "is a file where a folder is expected"),
     "a place nobody knows": (["--source", "gs://bucket/in"], "not a place Sluice can read"),
     "an out below a file": (["--out", "file/out"], r"file/out.* could not be written: Not a directory"),
+    "a typo in a source's kind": (["--source", "webdatset:in"], "no source .*'webdatset'; did you mean 'webdataset'"),
+    "no CPUs": (["--set", "stages.image.cpus=0"], "stages.image: cpus: input should be greater than or equal to 1"),
+    "less than no GPU": (["--set", "stages.image.gpus=-1"], "gpus: input should be greater than or equal to 0"),
+    "an empty batch": (["--set", "stages={hed: {batch_size: 0}}"], "batch_size: .* or equal to 1"),
+    "a side below nothing": (["--set", "stages.image.min_side=-3"], "min_side: .* or equal to 0"),
+    "no pixels": (["--set", "stages.image.max_pixels=0"], "max_pixels: input should be greater than or equal to 1"),
     "an out nobody may write": (["--out", "/proc/sluice"], r"/proc/sluice.* could not be written"),
     "a field without a stage": (["--set", "stages={canny: {}}"], "jpg"),
 }  # fmt: skip
@@ -180,6 +188,23 @@ def test_too_many_failures_are_a_failed_run(sluice: Sluice, ray4: None, config: 
     assert (said.code, "5 records from 8 images (0 duplicates, 3 quarantined" in said.out) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("127.0.0.1:9", "Connection refused"), ("head", "invalid literal"), ("no.such.host.invalid:1", "")],
+)
+def test_a_cluster_that_does_not_answer_is_said_at_once(
+    sluice: Sluice, config: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    began = time.monotonic()
+    for words in (["--set", f"ray_address={address}"], []):
+        said = sluice("dataset", "build", "--config", config, *words)
+        assert_paragraph(
+            said, 1, rf"no Ray cluster answers at ray_address = {address} \(.*{reason}.*`ray start --head`"
+        )
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    assert time.monotonic() - began < 30
+
+
 def test_a_full_disk_is_a_failed_run(sluice: Sluice, ray4: None, config: Path) -> None:  # noqa: ARG001
     """In a worker as in the driver; a limit on the size of files stands for a disk that is full."""
     said = sluice("dataset", "build", "--config", config, "--set", "stages.cramped.kilobytes=4")
@@ -193,9 +218,11 @@ def test_a_full_disk_is_a_failed_run(sluice: Sluice, ray4: None, config: Path) -
     assert not [file for _, _, files in os.walk(config.parent / "elsewhere") for file in files]
 
 
-def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     monkeypatch.setenv("SLUICE_DEBUG", "")
-    monkeypatch.setattr(sys, "argv", ["sluice", "--debug", "dataset", "plan", "--config", "none.yaml"])
+    words = ["dataset", "plan", "--config", "none.yaml"]
+    monkeypatch.setattr(sys, "argv", ["sluice", *words[:place], "--debug", *words[place:]])
     with pytest.raises(SluiceError, match="there is no configuration file"):
         main()
 
@@ -214,3 +241,19 @@ finally:
         ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
         assert (ran.returncode, ran.stderr.strip()) == (0, "[]")
         assert "Usage:" in ran.stdout
+        assert "completion" not in ran.stdout
+
+
+def test_help_names_every_command(sluice: Sluice) -> None:
+    for words, names in (
+        (["--help"], ["dataset", "demo", "models", "train"]),
+        (["dataset", "--help"], ["plan", "build", "export", "verify", "diff", "show"]),
+        (["models", "--help"], ["list", "show", "pull"]),
+        (["train", "--help"], ["tabletop"]),
+    ):
+        said = sluice(*words).out
+        assert all(re.search(rf"^\W*{name} +\w", said, re.MULTILINE) for name in names), said
+
+
+def test_version(sluice: Sluice) -> None:
+    assert re.fullmatch(r"sluice \d+\.\d+\.\d+\n", sluice("--version").out)
