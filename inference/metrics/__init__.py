@@ -1,0 +1,1 @@
+"""Metrics, one a file: pictures, predictions or embeddings to a number."""
