@@ -29,6 +29,7 @@ from sluice.preprocess.page.quarantine import quarantine_blocks
 from sluice.preprocess.page.records import Sample, by_shard, cards, sample, spread
 from sluice.preprocess.page.stages import field_table, notices, stage_table, work_of
 from sluice.preprocess.planning.build import Build, Commits
+from sluice.preprocess.record import field_named
 from sluice.preprocess.version.export import scalars
 from sluice.preprocess.version.manifest import Counts, Version, describe_node, read_table
 
@@ -151,7 +152,7 @@ def _progress(shown: Shown) -> list[Notice]:
     units = sum(len(commits) for commits in shown.commits.values())
     total = shown.shards * len(shown.stages)
     text = (
-        f"{count_text(units)} of {count_text(total)} units of work are done; `sluice dataset build` goes on from there."
+        f"{count_text(units)} of {count_text(total)} units of work are done; the same build, run again, goes on there."
     )
     return [Notice("unfinished", text)]
 
@@ -180,7 +181,7 @@ def _stages(shown: Shown) -> Section:
 
 
 def _quarantine(shown: Shown) -> Section:
-    lead = "Left out, by reason. `sluice dataset build --retry` tries those that failed once more."
+    lead = "Left out, by reason. The same build with `--retry` tries those that failed once more."
     return Section("quarantine", "Left out", quarantine_blocks(shown.quarantine), lead)
 
 
@@ -197,5 +198,10 @@ def _distributions(shown: Shown) -> Section:
 def _records(shown: Shown, picked: Sample) -> Section:
     made = cards(picked.records)
     of = f" of {count_text(shown.counts.records)}" if shown.counts else ""
-    lead = f"{len(made)}{of}, spread over the shards. `sluice dataset show --key KEY` shows one in full size."
+    lead = (
+        f"{len(made)}{of}, spread over the shards. The command that made this page shows one in full size with `--key`."
+    )
+    deep = [f"`{name}`" for stage in shown.stages for name in stage["writes"] if field_named(name).dtype == "uint16"]
+    if deep:
+        lead += f" Drawn in colours here (depth: near is bright), 16 bits in the files: {', '.join(deep)}."
     return Section("records", "Records", [Cards(made)] if made else [], lead)

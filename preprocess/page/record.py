@@ -160,7 +160,7 @@ def _figure(record: Record, name: str) -> Figure:
         return Figure(name, text=in_words(name, record[name]))
     value, about = record[name], field_named(name).describes
     if value.dtype == np.uint16:
-        return figure(name, picture(name, value), LARGEST, about)
+        return figure(name, picture(name, value), LARGEST, f"{about}; drawn in colours here, 16 bits in the file")
     kind = "png" if name.endswith("png") else "jpeg"
     source = f"data:image/{kind};base64,{base64.b64encode(record.encode(name)).decode()}"
     return Figure(name, source, value.shape[1], value.shape[0], note=about)

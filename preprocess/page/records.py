@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
+import numpy as np
+
 from sluice.infra.errors import SluiceError
 from sluice.infra.page import Card, Figure, Strip
 from sluice.infra.storage import Storage
 from sluice.preprocess.page.pictures import figure, in_words, is_picture, picture, silenced
 from sluice.preprocess.record import FIELDS, Record
 from sluice.preprocess.shards import join, read_shard
-from sluice.preprocess.silence import kept_segments, labels_present
+from sluice.preprocess.silence import kept_segments, labels_present, silence
 
 SAMPLE = 24
 SIDE = 192
@@ -22,6 +24,7 @@ PICTURE_BYTES = 3_600_000
 CONTROLS = ("canny.png", "hed.png", "depth.png", "pose.png")
 SEED = 0
 EPOCHS = (0, 1, 2)
+LEGIBLE = 0.01
 CAPTION_CHARACTERS = 600
 
 Outputs = Sequence[Mapping[str, Any]]
@@ -96,9 +99,9 @@ def cards(records: Iterable[Record], budget: int = PICTURE_BYTES) -> list[Card]:
 def card(record: Record, place: int) -> Card:
     """A record with its fields side by side; `place` chooses which of its controls is shown silenced, in turn."""
     strips = [Strip([_figure(record, name) for name in shown_fields(record)])]
-    controls = controls_of(record)
-    if controls:
-        strips.append(silenced_strip(record, controls[place % len(controls)], SIDE))
+    control = control_to_silence(record, place)
+    if control:
+        strips.append(silenced_strip(record, control, SIDE))
     caption = str(record["txt"]) if "txt" in record else ""
     short = caption if len(caption) <= CAPTION_CHARACTERS else caption[: CAPTION_CHARACTERS - 1] + "…"
     return Card(record.key, facts_of(record), short, strips)
@@ -114,6 +117,22 @@ def shown_fields(record: Record) -> list[str]:
 def controls_of(record: Record) -> list[str]:
     """The controls that the record's segments can silence."""
     return [name for name in CONTROLS if name in record] if "segments.png" in record else []
+
+
+def control_to_silence(record: Record, place: int) -> str | None:
+    """The control to show silenced: in turn among those that leave something to see, else the one that leaves most."""
+    left = {name: share_left(record, name) for name in controls_of(record)}
+    seen = [name for name, share in left.items() if share >= LEGIBLE]
+    return seen[place % len(seen)] if seen else max(left, key=lambda name: left[name], default=None)
+
+
+def share_left(record: Record, control: str) -> float:
+    """The share of a control's values that are not 0 once it is silenced, over the epochs shown."""
+    segments, value = record["segments.png"], record[control]
+    labels = labels_present(segments)
+    kept = (kept_segments(labels, SEED, epoch, record.key) for epoch in EPOCHS)
+    left = sum(int(np.count_nonzero(silence(value, segments, k))) for k in kept)
+    return left / float(len(EPOCHS) * value.size)
 
 
 def facts_of(record: Record) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,14 +41,20 @@ def work_of(commits: Iterable[Commit]) -> Work:
 
 
 def notices(stages: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[Notice]:
-    """Marks, fall-backs and stages left out, the gravest first."""
-    unfit = [
-        Notice(UNFIT, f"{' and '.join(f'`{field}`' for field in stage['writes'])}, made by {stage['model']}", "bad")
-        for stage in stages
-        if UNFIT in stage["notes"]
+    """Marks, fall-backs and stages left out, the gravest first; what several stages say is said once."""
+    unfit: dict[str, list[str]] = defaultdict(list)
+    others: dict[str, list[str]] = defaultdict(list)
+    for stage in stages:
+        for note in stage["notes"]:
+            if note == UNFIT:
+                unfit[stage["model"]] += [f"`{field}`" for field in stage["writes"]]
+            else:
+                others[note].append(stage["name"])
+    return [
+        *(Notice(UNFIT, f"{', '.join(fields)}, made by {model}", "bad") for model, fields in unfit.items()),
+        *(Notice(", ".join(names), note) for note, names in others.items()),
+        *(Notice("left out", line, "muted") for line in left_out),
     ]
-    others = [Notice(stage["name"], note) for stage in stages for note in stage["notes"] if note != UNFIT]
-    return unfit + others + [Notice("left out", line, "muted") for line in left_out]
 
 
 def stage_table(stages: Sequence[Mapping[str, Any]], work: Mapping[str, Work], shards: int) -> Table:
@@ -63,7 +69,7 @@ def stage_table(stages: Sequence[Mapping[str, Any]], work: Mapping[str, Work], s
         progress = [Cell(f"{count_text(w.shards)} of {count_text(shards)}", bar=w.shards / max(shards, 1))]
         rows.append(
             [
-                Cell(stage["name"], notes=[_short_note(note) for note in stage["notes"]]),
+                Cell(stage["name"], notes=_short_notes(stage["notes"])),
                 *(progress if unfinished else []),
                 Cell(stage["model"] or "–"),
                 Cell(str(stage["version"])),
@@ -78,8 +84,9 @@ def stage_table(stages: Sequence[Mapping[str, Any]], work: Mapping[str, Work], s
     return Table(columns, rows, frozenset(numbers))
 
 
-def _short_note(note: str) -> str:
-    return note if note == UNFIT else "fall-back" if note.endswith(" instead") else note
+def _short_notes(notes: Sequence[str]) -> list[str]:
+    """The marks that fit below a stage's name; what they mean, and all others, stand in the notices."""
+    return [UNFIT if note == UNFIT else "fall-back" for note in notes if note == UNFIT or note.endswith(" instead")]
 
 
 def _rate(work: Work) -> str:

@@ -9,6 +9,11 @@ from typing import Literal, TypeVar
 from sluice.preprocess.graph import LearnedParameters, Stage
 from sluice.preprocess.record import Array, Record
 
+CUE_LIMITS = (
+    "`cue` guesses what is near from height in the picture, contrast, focus and colour, not from geometry; it is wrong "
+    "on views from below or from straight above, close-ups and drawings, and invents depth on flat things"
+)
+
 
 class DepthParameters(LearnedParameters):
     """`model`: a DPT/MiDaS or Depth-Anything in the catalogue, a folder of one, or `cue`, which needs no weights."""
@@ -34,6 +39,10 @@ class _DepthStage(Stage[P]):
     classical = frozenset({"cue"})
     fallback = "cue"
     estimate: Callable[[Sequence[Array]], list[Array]]
+
+    def marks(self) -> tuple[str, ...]:
+        """The cue's limits: a control learnt from it would learn where things lie in pictures, and not their depth."""
+        return ("unfit for training", CUE_LIMITS) if self.model in self.classical else ()
 
     def open(self, weights: Path | None) -> None:
         if weights is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import yaml
@@ -40,7 +41,11 @@ def dataset_card(version: Version) -> str:
     features = [_feature(field) for field in fields]
     if all(features):  # else `datasets` guesses from the first records, and trips over JSON that varies
         head["dataset_info"] = {"features": [*(_column(name, "string") for name in ("__key__", "__url__")), *features]}
-    notes = [f"- **{stage['name']}**: {note}" for stage in manifest["stages"] for note in stage["notes"]]
+    noted: dict[str, list[str]] = defaultdict(list)
+    for stage in manifest["stages"]:
+        for note in stage["notes"]:
+            noted[note].append(stage["name"])
+    notes = [f"- **{', '.join(names)}**: {note}" for note, names in noted.items()]
     lines = [
         "---",
         yaml.safe_dump(head, sort_keys=False).strip(),

@@ -108,3 +108,14 @@ def test_a_link_leads_to_its_record(tab: Browser, pages: dict[str, Path]) -> Non
     tab.value("document.querySelectorAll('.card h3 a')[20].click()")
     top = tab.value("document.querySelector('.card:target').getBoundingClientRect().top")
     assert 0 <= top < SIZES["desktop"][1]
+
+
+def test_a_tile_is_as_tall_as_the_pictures_beside_it(tab: Browser, pages: dict[str, Path]) -> None:
+    tab.open(pages["version"], *SIZES["desktop"])
+    edges = tab.value(
+        "[...document.querySelector('.card .strip').querySelectorAll('img, .tile')]"
+        ".map(e => e.getBoundingClientRect()).map(box => [Math.round(box.top), Math.round(box.bottom)])"
+    )
+    rows = {top: [bottom for t, bottom in edges if t == top] for top, _ in edges}
+    assert any(len(row) > 1 for row in rows.values())
+    assert all(max(row) - min(row) <= 1 for row in rows.values()), rows

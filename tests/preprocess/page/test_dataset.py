@@ -17,7 +17,8 @@ from sluice.preprocess.page.distributions import distributions, histogram
 from sluice.preprocess.page.pictures import HATCH, OUTLINE, in_words, picture, silenced
 from sluice.preprocess.page.quarantine import quarantine_blocks
 from sluice.preprocess.page.record import UnknownRecord, find_record, record_page
-from sluice.preprocess.page.records import cards, sample, silenced_strip
+from sluice.preprocess.page.records import cards, control_to_silence, sample, silenced_strip
+from sluice.preprocess.page.stages import notices, stage_table, work_of
 from sluice.preprocess.record import Record
 from sluice.preprocess.silence import kept_segments, labels_present
 from sluice.preprocess.version.manifest import Version, read_table
@@ -84,14 +85,47 @@ def test_images_are_the_sum_of_where_they_went(small: tuple[LocalStorage, Versio
 
 
 def test_marks_fall_backs_and_what_is_left_out_come_first(small: tuple[LocalStorage, Version]) -> None:
-    notices = dataset_page(of_version(*small), WHEN).notices
-    assert [(n.mark, n.tone) for n in notices] == [
+    first = dataset_page(of_version(*small), WHEN).notices
+    assert [(n.mark, n.tone) for n in first] == [
         ("unfit for training", "bad"),
         ("depth", "warn"),
         ("left out", "muted"),
     ]
-    assert "`bg.jpg`" in notices[0].text
-    assert "cue instead" in notices[1].text
+    assert "`bg.jpg`" in first[0].text
+    assert "cue instead" in first[1].text
+
+
+def test_what_several_stages_say_is_said_once() -> None:
+    absent, limits = "'dpt-large' is not here: cue instead", "`cue` guesses, at some length"
+    stages = [
+        {"name": name, "model": "cue", "writes": [f"{name}.png"], "notes": [absent, "unfit for training", limits]}
+        for name in ("depth", "fg_depth")
+    ]
+    assert [(n.mark, n.text) for n in notices(stages, [])] == [
+        ("unfit for training", "`depth.png`, `fg_depth.png`, made by cue"),
+        ("depth, fg_depth", absent),
+        ("depth, fg_depth", limits),
+    ]
+    shown = [{**stage, "version": 1, "fingerprint": "0123456789abcdef"} for stage in stages]
+    table = stage_table(shown, {stage["name"]: work_of([]) for stage in shown}, 1)
+    assert table.rows[0][0].notes == ["fall-back", "unfit for training"]
+
+
+def test_16_bits_drawn_in_colours_are_called_so(small: tuple[LocalStorage, Version]) -> None:
+    page = dataset_page(of_version(*small), WHEN)
+    (lead,) = (s.lead for s in page.sections if s.id == "records")
+    drawn = lead.partition("16 bits in the files: ")[2]
+    assert set(re.findall("`(.*?)`", drawn)) == {"segments.png", "depth.png", "fg_depth.png", "bg_depth.png"}
+    storage, version = small
+    key = sample(storage, read_table(storage, version, "shards.parquet"), 1).records[0].key
+    notes = {f.label: f.note for f in section(record_page(storage, version, key, WHEN), "fields")[0].figures}
+    assert notes["depth.png"].endswith("drawn in colours here, 16 bits in the file")
+    assert "colours" not in notes["canny.png"]
+
+
+def test_no_command_is_shown_that_fails_as_typed(small: tuple[LocalStorage, Version]) -> None:
+    page = dataset_page(of_version(*small), WHEN)
+    assert not any("`sluice" in section.lead for section in page.sections)
 
 
 def test_the_quarantine_is_grouped_by_reason_whatever_the_numbers_in_it() -> None:
@@ -194,6 +228,20 @@ def test_the_silenced_strip_shows_the_draw_that_training_makes() -> None:
 )
 def test_what_is_no_picture_is_said_in_words(field: str, value: Any, words: str) -> None:
     assert in_words(field, value) == words
+
+
+def test_a_control_of_which_nothing_would_be_seen_is_not_the_one_shown_silenced() -> None:
+    record = scene("00000000000000ab", 48, "")
+    shown = [control_to_silence(record, place) for place in range(4)]
+    record["pose.png"] = np.zeros_like(record["pose.png"])
+    without = [control_to_silence(record, place) for place in range(4)]
+    assert "pose.png" in shown
+    assert "pose.png" not in without
+    assert len(set(without)) > 1, "the others still take turns"
+    for name in ("canny.png", "hed.png", "depth.png"):
+        record[name] = np.zeros_like(record[name])
+    assert control_to_silence(record, 0) is not None, "all are black: any will do"
+    assert control_to_silence(Record("00", {}, {"canny.png": np.ones((4, 4), np.uint8)}), 0) is None
 
 
 def test_depth_is_brighter_where_it_is_nearer() -> None:

@@ -140,3 +140,14 @@ def test_the_cue_needs_no_weights_and_leaves_the_foregrounds_surrounding_far(sce
     outside = record["mask.png"] == 0
     assert not record["fg_depth.png"][outside].any()
     assert record["fg_depth.png"][~outside].max() > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [(Depth, DepthParameters), (ForegroundDepth, ForegroundDepthParameters), (BackgroundDepth, DepthParameters)],
+)
+def test_the_cue_is_marked_unfit_with_its_limits(kind: type[Any], parameters: type[DepthParameters]) -> None:
+    unfit, limits = kind(parameters(model="cue")).marks()
+    assert unfit == "unfit for training"
+    assert "not from geometry" in limits
+    assert kind(parameters(model="dpt-large")).marks() == ()
