@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sluice.preprocess.planning.config import DatasetConfig
 
 app = typer.Typer(no_args_is_help=True, help="Images to verified webdataset shards.")
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, markup=False)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML file, or a ready one by name: photos.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a value: stages.canny.low=80.")]

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from sluice.flows.dataset import build_dataset
 from sluice.flows.indexing import prepare_build
+from sluice.flows.show_plan import warnings
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import Version, read_table
@@ -20,8 +21,7 @@ def run_build(
 ) -> None:
     """Bring a data set up to date, and print its version, what was left out, and where it lies."""
     build = prepare_build(config, prune, retry)
-    notes = (f"{node.name}: {note}" for node in build.nodes for note in node.notes)
-    for line in (*notes, *build.left_out):
+    for line in warnings(build):
         console.print(line, style="yellow")
     version = build_dataset(build, console, retry, limit)
     counts = version.manifest["counts"]

@@ -50,14 +50,18 @@ def largest_batch(one_gb: float, further_gb: float, at_hand_gb: float) -> int:
     return int(min(max(1 + room // further_gb, 1), LARGEST))
 
 
-def propose(node: Node, side: int, workers: int) -> Proposal | None:
-    """Measure a stage in processes of its own on made images of `side` pixels; None for one without batches.
+def has_batches(node: Node) -> bool:
+    """Whether a stage runs a network that takes several images at once."""
+    stage = node.stage
+    return isinstance(stage.parameters, LearnedParameters) and stage.weights is not None and stage.takes_batches
+
+
+def propose(node: Node, side: int, workers: int) -> Proposal:
+    """Measure a stage that has batches in processes of its own, on made images of `side` pixels.
 
     Raises CannotMeasure.
     """
     parameters = node.stage.parameters
-    if not isinstance(parameters, LearnedParameters) or node.stage.weights is None:
-        return None
     one, several = (_peak_gb(node, side, count) for count in (1, SEVERAL))
     further = max(several - one, 0) / (SEVERAL - 1)
     at_hand = _gpu_gb() * min(parameters.gpus, 1) if parameters.gpus else _free_gb() / workers

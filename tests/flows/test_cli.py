@@ -100,7 +100,33 @@ def test_plan_and_build_say_what_comes_and_what_came(sluice: Sluice, ray4: None,
 
     (tmp_path / "in" / "00000.jpg").unlink()
     kept = sluice("dataset", "plan", "--config", config, "--limit", "1").out
-    assert "1 gone from the source (kept until --prune); the first 1 shards only" in kept
+    assert "1 gone from the source (kept until --prune); the first shard only" in kept
+
+
+def test_a_plan_fits_a_narrow_terminal_and_counts_one_as_one(config: Path) -> None:
+    stages = "{image: {}, mask: {model: grabcut}, background: {model: navier-stokes}}"
+    words = ["dataset", "plan", "--config", str(config), "--set", "shard_size=8", "--set", f"stages={stages}"]
+    command = [sys.executable, "-c", "from sluice.flows.cli import main; main()", *words]
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "80"}, check=True)
+    table = re.findall(r"^(?:stage|mask|background) .*", ran.stdout, re.MULTILINE)
+    assert len(table) == 3
+    assert max(map(len, table)) <= 80
+    assert "navier-stokes" in table[2]
+    assert "…" not in ran.stdout
+    assert "8 records in 1 shard, 0 duplicates" in ran.stdout
+    assert "1 shards" not in ran.stdout
+    assert "(rough)" in ran.stdout
+    assert "Rough times are those of a laptop's core" in ran.stdout
+
+
+def test_brackets_in_a_path_are_no_markup(sluice: Sluice, config: Path, tmp_path: Path) -> None:
+    said = sluice("dataset", "show", "--config", config, "--out", tmp_path / "[red]o", "--version", "run")
+    assert Path(said.out.strip()).is_file()
+
+
+def test_a_page_that_cannot_be_written_is_said_in_words(sluice: Sluice, config: Path) -> None:
+    said = sluice("dataset", "show", "--config", config, "--version", "run", "--page", "/proc/x/p.html")
+    assert_paragraph(said, 2, "/proc/x could not be .*: No such file or directory")
 
 
 MISTAKES = {

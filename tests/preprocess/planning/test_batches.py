@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sluice.preprocess.graph import Node
-from sluice.preprocess.planning.batches import largest_batch, propose
+from sluice.preprocess.planning.batches import has_batches, largest_batch, propose
 from sluice.preprocess.planning.build import resolve
 from sluice.preprocess.planning.config import DatasetConfig, make_stages
 
@@ -26,12 +26,13 @@ def test_what_fits_into_four_fifths_of_the_memory(one: float, further: float, at
 
 def test_a_stage_is_measured_in_a_process_of_its_own(tiny_hed: Path) -> None:
     proposal = propose(node("hed", str(tiny_hed)), side=256, workers=2)
-    assert proposal is not None
     assert 0.05 < proposal.one_gb < 4
     assert 0 <= proposal.further_gb < proposal.one_gb
     assert 1 <= proposal.batch_size <= 128
     assert str(proposal).startswith(f"hed: batch_size {proposal.batch_size} (now 1)")
 
 
-def test_a_classical_stage_has_no_batch_to_propose() -> None:
-    assert propose(node("hed", "gradient"), side=64, workers=1) is None
+def test_only_networks_that_take_several_images_have_batches(tiny_hed: Path) -> None:
+    assert has_batches(node("hed", str(tiny_hed)))
+    assert not has_batches(node("hed", "gradient"))
+    assert not has_batches(node("mask", str(tiny_hed)))  # whatever its weights, it takes images singly
