@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Record
@@ -39,6 +39,13 @@ class Parameters(BaseModel):
     gpus: float = Field(0.0, ge=0)
     gpu_memory_gb: float = Field(0.0, ge=0)
     accelerator: str | None = None
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_above_one(cls, gpus: float) -> float:
+        if gpus > 1 and gpus % 1:
+            raise ValueError("a part of one GPU, or several whole ones")
+        return gpus
 
     def knobs(self) -> dict[str, Any]:
         """The non-default parameters that change what is computed."""

@@ -148,6 +148,7 @@ MISTAKES = {
     "a typo in a source's kind": (["--source", "webdatset:in"], "no source .*'webdatset'; did you mean 'webdataset'"),
     "no CPUs": (["--set", "stages.image.cpus=0"], "stages.image: cpus: input should be greater than or equal to 1"),
     "less than no GPU": (["--set", "stages.image.gpus=-1"], "gpus: input should be greater than or equal to 0"),
+    "one and a half GPUs": (["--set", "stages.image.gpus=1.5"], "gpus: .*a part of one GPU, or several whole ones"),
     "an empty batch": (["--set", "stages={hed: {batch_size: 0}}"], "batch_size: .* or equal to 1"),
     "a side below nothing": (["--set", "stages.image.min_side=-3"], "min_side: .* or equal to 0"),
     "no pixels": (["--set", "stages.image.max_pixels=0"], "max_pixels: input should be greater than or equal to 1"),
