@@ -20,7 +20,7 @@ from sluice.preprocess.planning.build import Build, pending, read_commits
 from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.units.work import StageWork
 from sluice.preprocess.version.card import dataset_card
-from sluice.preprocess.version.export import Exported, is_whole, list_exported
+from sluice.preprocess.version.export import Exported, is_whole, list_exported, merged_already
 from sluice.preprocess.version.manifest import Version, make_manifest, set_latest, store_version
 
 
@@ -31,8 +31,8 @@ def build_dataset(build: Build, console: Console, retry: bool = False, limit: in
     commits = read_commits(build)
     left = list(pending(build, commits, shards, retry))
     if not left:
-        version, _ = make_manifest(build, commits, shards)
-        if is_whole(build.storage, version):
+        version, files = make_manifest(build, commits, shards)
+        if is_whole(build.storage, version, [unit.payload for unit in merge_units(build, version, files)]):
             set_latest(build.storage, version)
             return version
     tally = tally_before(build, commits, shards, {(node.name, shard.id) for node, shard in left})
@@ -52,13 +52,17 @@ class _Arrivals:
     def __call__(self, unit: Unit, done: Done) -> None:
         self.repeated[unit.kind] += done.retries
         if isinstance(done.result, Exported):
-            self.exported.append(done.result)
-            self.progress.advance(EXPORT, done.result.records, 1)
+            self.add(done.result)
         elif unit.name in self.rows:  # not the half of a unit that killed its worker
             whole = unit.payload.span is None
             self.progress.advance(unit.kind, self.rows[unit.name], int(whole))
             if whole:
                 self.tally.add(done.result.quarantined)
+
+    def add(self, exported: Exported) -> None:
+        """A merged shard, made now or before."""
+        self.exported.append(exported)
+        self.progress.advance(EXPORT, exported.records, 1)
 
 
 def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Tally, console: Console) -> Version:
@@ -77,7 +81,7 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
             dispatcher.submit(units)
             try:
                 return run_stage_flow(
-                    config.name, dispatcher, units, lambda: _finish(build, shards, dispatcher, arrivals.exported)
+                    config.name, dispatcher, units, lambda: _finish(build, shards, dispatcher, arrivals)
                 )
             finally:
                 arrivals.repeated["driver"] = work.retries
@@ -95,14 +99,18 @@ def _totals(units: Sequence[Unit], rows: Mapping[str, int], shards: Sequence[Sha
     return {kind: (records[kind], whole[kind]) for kind in records} | {EXPORT: merged}
 
 
-def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, exported: Sequence[Exported]) -> Version:
-    """The version of what is committed now: its merged shards, then its manifest, last."""
+def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, arrivals: _Arrivals) -> Version:
+    """The version of what is committed now: the merged shards that it has not yet, then its manifest, last."""
     version, files = make_manifest(build, read_commits(build), shards)
     merges = merge_units(build, version, files)
-    dispatcher.submit(merges)
-    dispatcher.wait([unit.name for unit in merges])
+    there = merged_already(build.storage, version, [unit.payload for unit in merges])
+    for exported in there:
+        arrivals.add(exported)
+    left = [unit for unit in merges if unit.payload.target not in {exported.target for exported in there}]
+    dispatcher.submit(left)
+    dispatcher.wait([unit.name for unit in left])
     files["README.md"] = dataset_card(version).encode()
-    files["export.json"] = list_exported(exported)
+    files["export.json"] = list_exported(arrivals.exported)
     store_version(build.storage, version, files)
     return version
 

@@ -13,7 +13,7 @@ from pyarrow import ArrowException
 
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.shards import ShardError, read_shard
-from sluice.preprocess.verify.problems import Problem, first, problems
+from sluice.preprocess.verify.problems import ANEW, REBUILD, Problem, first, problems
 from sluice.preprocess.verify.shard import Contents
 from sluice.preprocess.version.export import Exported, read_export, scalars
 from sluice.preprocess.version.manifest import Version
@@ -31,11 +31,11 @@ def load_export(storage: Storage, version: Version) -> tuple[dict[str, Exported]
     """The merged shards that `export.json` lists, None where it cannot be had, and what is wrong with it."""
     path = f"{version.prefix}/export.json"
     if storage.head(path) is None:
-        return None, [Problem(path, "is missing; it lists the merged shards and their digests", rewrite(version))]
+        return None, [Problem(path, "is missing; it lists the merged shards and their digests", REBUILD)]
     try:
         return read_export(storage, version.prefix), []
     except (ValueError, TypeError, KeyError) as error:
-        return None, [Problem(path, f"does not read as a list of merged shards ({error})", rewrite(version))]
+        return None, [Problem(path, f"does not read as a list of merged shards ({error})", REBUILD)]
 
 
 @dataclass(frozen=True)
@@ -64,31 +64,31 @@ class ExportCheck:
         path = f"{entry.target}.tar"
         head = self.storage.head(path)
         if head is None:
-            return [Problem(path, f"is missing; it had {entry.size:,} bytes", rewrite(self.version))]
+            return [Problem(path, f"is missing; it had {entry.size:,} bytes", REBUILD)]
         if head.size != entry.size:
             what = f"has {head.size:,} bytes, where {entry.size:,} were written"
-            return [Problem(path, what, rewrite(self.version))]
+            return [Problem(path, what, REBUILD)]
         with self.storage.open(path) as raw:
             stream = Digested(raw)
             wrong = list(_differences(stream, fields))
             digest = stream.finish()
         if digest != entry.digest:
             what = "; ".join([f"its SHA-256 is {digest}, where {entry.digest} was written", *first(wrong)])
-            return [Problem(path, what, rewrite(self.version))]
-        return problems(path, wrong, rewrite(self.version))
+            return [Problem(path, what, ANEW)]
+        return problems(path, wrong, ANEW)
 
     def _check_parquet(self, path: str, outputs: Sequence[StageOutput]) -> list[Problem]:
         try:
             found = pq.read_table(io.BytesIO(self.storage.read(path))).to_pylist()
         except MissingFile:
-            return [Problem(path, "is missing; it holds the scalars of the records", rewrite(self.version))]
+            return [Problem(path, "is missing; it holds the scalars of the records", REBUILD)]
         except (ArrowException, OSError) as error:
-            return [Problem(path, f"does not read as parquet ({error})", rewrite(self.version))]
+            return [Problem(path, f"does not read as parquet ({error})", ANEW)]
         try:
             expected = scalars(self.storage, [asdict(output) for output in outputs])
         except (ArrowException, OSError, KeyError):
             return []  # a sidecar is missing or damaged, which is a problem of its own
-        return problems(path, _unlike(found, expected), rewrite(self.version))
+        return problems(path, _unlike(found, expected), ANEW)
 
 
 def _merged(contents: Contents) -> Fields:

@@ -16,7 +16,7 @@ from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.verify.export import ExportCheck, load_export, rewrite
-from sluice.preprocess.verify.problems import Problem
+from sluice.preprocess.verify.problems import ANEW, REBUILD, Problem
 from sluice.preprocess.verify.shard import ShardCheck, StageFacts
 from sluice.preprocess.version.export import Exported
 from sluice.preprocess.version.manifest import Counts, Version
@@ -45,7 +45,7 @@ def verify(
     if any(not problem.path.endswith("manifest.json") for problem in found):
         return found
     exported, export_problems = load_export(storage, version)
-    found += export_problems
+    found += [*export_problems, *_check_card(storage, version)]
     try:
         check = _open(storage, version, exported)
     except (KeyError, TypeError, ValueError) as error:
@@ -75,13 +75,19 @@ def _check_tables(storage: Storage, version: Version) -> Iterator[Problem]:
         try:
             digest = _digest(table_rows(storage, version, name))
         except MissingFile:
-            yield Problem(path, "is missing", rewrite(version))
+            yield Problem(path, "is missing", REBUILD)
         except (ArrowException, OSError) as error:
-            yield Problem(path, f"does not read as parquet ({error})", rewrite(version))
+            yield Problem(path, f"does not read as parquet ({error})", ANEW)
         else:
             if digest != version.manifest.get(said):
                 what = f"its rows have SHA-256 {digest}, where the manifest says {version.manifest.get(said)}"
-                yield Problem(path, what, rewrite(version))
+                yield Problem(path, what, ANEW)
+
+
+def _check_card(storage: Storage, version: Version) -> list[Problem]:
+    """A card must be there. What it says is not compared: another Sluice words it otherwise, and people add to it."""
+    path = f"{version.prefix}/README.md"
+    return [] if storage.head(path) else [Problem(path, "is missing; it is the data set's card", REBUILD)]
 
 
 def _digest(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.commits import Commit, CommitLog
+from sluice.infra.errors import SluiceError
 from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.shards import join, read_shard, write_shard
@@ -21,6 +22,11 @@ from sluice.preprocess.units.output import fetch
 from sluice.preprocess.version.manifest import Version, read_table
 
 EXPORTERS = 4
+OWN_FILES = ("manifest.json", "shards.parquet", "quarantine.parquet", "README.md", "export.json")
+
+
+class OccupiedFolder(SluiceError):
+    """The folder to export to holds something else."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,12 @@ def export_units(version: Version, rows: Sequence[dict[str, Any]], prefix: str, 
 def export_version(
     storage: Storage, version: Version, destination: Storage, done: Callable[[Exported], None]
 ) -> list[Exported]:
-    """Merge a whole version into plain tars at the top of another storage, with its card; `done` hears of each one."""
+    """Merge a whole version into plain tars at the top of another storage, with its card; `done` hears of each one.
+
+    Raises OccupiedFolder, before anything is written, where that holds more than an earlier export of the same shards.
+    """
     units = export_units(version, read_table(storage, version, "shards.parquet"), "", tars=True)
+    _check_free(destination, units)
 
     def run(unit: ExportUnit) -> Exported:
         exported = export_shard(storage, destination, unit)
@@ -99,9 +109,22 @@ def export_version(
 
     with ThreadPoolExecutor(EXPORTERS) as exporters:
         exported = list(exporters.map(run, units))
-    destination.write("README.md", storage.read(f"{version.prefix}/README.md"))
     destination.write("export.json", list_exported(exported))
+    destination.write("README.md", storage.read(f"{version.prefix}/README.md"))
     return exported
+
+
+def _check_free(destination: Storage, units: Sequence[ExportUnit]) -> None:
+    """A README.md is an export's own where an `export.json` is beside it, and else somebody's."""
+    own = {f"{unit.target}{suffix}" for unit in units for suffix in (".tar", ".parquet")} | {"export.json"}
+    if destination.head("export.json") is not None:
+        own.add("README.md")
+    stranger = next((entry.path for entry in destination.list() if entry.path not in own), None)
+    if stranger is not None:
+        raise OccupiedFolder(
+            f"{destination.uri} holds {stranger}, which is no part of this export; readers of a data set take in every "
+            "tar of its folder, and its README.md would be replaced. Give --to an empty folder, or a new one."
+        )
 
 
 def list_exported(exported: Sequence[Exported]) -> bytes:
@@ -110,14 +133,28 @@ def list_exported(exported: Sequence[Exported]) -> bytes:
     return json.dumps(listed, indent=1).encode()
 
 
-def is_whole(storage: Storage, version: Version) -> bool:
-    """Whether a version is there with everything that was written before its manifest, its merged shards included."""
+def merged_already(storage: Storage, version: Version, units: Sequence[ExportUnit]) -> list[Exported]:
+    """The merged shards of these units that `export.json` vouches for and that are there, at the size it says."""
+    try:
+        listed = read_export(storage, version.prefix)
+    except (ValueError, TypeError, KeyError):  # a damaged list vouches for nothing
+        return []
     sizes = {entry.path: entry.size for entry in storage.list(f"{version.prefix}/")}
-    if f"{version.prefix}/manifest.json" not in sizes or f"{version.prefix}/export.json" not in sizes:
-        return False
-    merged = read_export(storage, version.prefix).values()
-    tars = all(sizes.get(f"{shard.target}.tar") == shard.size for shard in merged if shard.digest)
-    return tars and all(f"{shard.target}.parquet" in sizes for shard in merged)
+    return [
+        made
+        for unit in units
+        if (made := listed.get(unit.target)) is not None
+        and f"{unit.target}.parquet" in sizes
+        and (sizes.get(f"{unit.target}.tar") == made.size if made.digest else not (unit.tar and made.records))
+    ]
+
+
+def is_whole(storage: Storage, version: Version, units: Sequence[ExportUnit]) -> bool:
+    """Whether a version is there with every file of its own, its merged shards included."""
+    there = {entry.path for entry in storage.list(f"{version.prefix}/")}
+    return all(f"{version.prefix}/{name}" in there for name in OWN_FILES) and (
+        len(merged_already(storage, version, units)) == len(units)
+    )
 
 
 def read_export(storage: Storage, prefix: str) -> dict[str, Exported]:

@@ -215,6 +215,13 @@ def version_ids(storage: Storage, dataset: str) -> list[str]:
 
 
 def read_table(storage: Storage, version: Version, name: str) -> list[dict[str, Any]]:
-    """The rows of one of a version's parquet files (`shards.parquet`, `quarantine.parquet`)."""
-    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(storage.read(f"{version.prefix}/{name}"))).to_pylist()
+    """The rows of one of a version's parquet files (`shards.parquet`, `quarantine.parquet`). Raises MissingFile."""
+    path = f"{version.prefix}/{name}"
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(storage.read(path))).to_pylist()
+    except MissingFile as error:
+        raise MissingFile(
+            f"{storage.uri}/{path} is missing, and only it says what version {version.id} is made of. Run the build "
+            "that made it again, which writes it anew, or name another version."
+        ) from error
     return rows

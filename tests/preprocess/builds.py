@@ -19,6 +19,7 @@ from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.sources import Item
 from sluice.preprocess.units.work import Outcome, StageUnit, StageWork
+from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.export import ExportUnit, export_shard, list_exported
 from sluice.preprocess.version.manifest import Version, make_manifest, store_version
 
@@ -75,6 +76,7 @@ def build_here(
     shards = build.plan.shards[:limit]
     run_units(build, pending(build, read_commits(build), shards, retry), retry)
     version, files = make_manifest(build, read_commits(build), shards)
+    files["README.md"] = dataset_card(version).encode()
     files["export.json"] = export_here(build, version, files["shards.parquet"])
     store_version(build.storage, version, files)
     return build, version

@@ -205,6 +205,18 @@ def test_a_versions_own_tables(whole: BuiltVersion, name: str) -> None:
     assert (problem.path, problem.what) == (f"{version.prefix}/{name}", "is missing")
 
 
+def test_a_missing_card(whole: BuiltVersion) -> None:
+    build, version = whole
+    card = on_disk(build, f"{version.prefix}/README.md")
+    card.write_text(card.read_text() + "Licence: CC0\n")
+    assert check(build, version) == [], "people add to a card"
+    card.unlink()
+    assert [str(problem) for problem in check(build, version)] == [
+        f"{version.prefix}/README.md: is missing; it is the data set's card; "
+        "run the same build again, which makes it anew"
+    ]
+
+
 def test_a_missing_or_damaged_export(whole: BuiltVersion) -> None:
     build, version = whole
     names = [f"{version.prefix}/{version.dataset}-0000{i}" for i in range(3)]
