@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sluice.infra.local import LocalStorage
 from sluice.infra.page import Page, render
-from sluice.infra.storage import Storage, storage
+from sluice.infra.storage import Storage, StorageError, storage
 from sluice.preprocess.page.dataset import dataset_page, of_run, of_version
 from sluice.preprocess.page.record import record_page
 from sluice.preprocess.planning.config import DatasetConfig
@@ -49,6 +49,12 @@ def _write(page: Page, place: Storage, path: str, page_path: Path | None) -> Pat
     if page_path is None and isinstance(place, LocalStorage):
         return place.root / path
     local = page_path or Path(path.replace("/", "-").removeprefix("datasets-"))
-    local.parent.mkdir(parents=True, exist_ok=True)
-    local.write_bytes(data)
+    try:
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_bytes(data)
+    except OSError as error:
+        raise StorageError(
+            f"{local} could not be written: {error.strerror}. The page lies at {place.uri}/{path}; give --page a path "
+            "that may be written to."
+        ) from error
     return local

@@ -6,7 +6,7 @@ import pytest
 
 from sluice.flows.show import show_dataset
 from sluice.infra.local import LocalStorage
-from sluice.infra.storage import storage
+from sluice.infra.storage import StorageError, storage
 from sluice.preprocess.page.record import UnknownRecord
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import UnknownVersion
@@ -54,6 +54,21 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         show_dataset(config_at(str(tmp_path)), "nope", None, None)
     with pytest.raises(UnknownRecord):
         show_dataset(config_at(str(tmp_path)), "latest", "nope", None)
+
+
+def test_a_version_without_its_tables_says_how_they_come_back(tmp_path: Path) -> None:
+    version = make_version(LocalStorage(tmp_path), 5, large=32)
+    (tmp_path / version.prefix / "shards.parquet").unlink()
+    for key in (None, key_of(3)):
+        with pytest.raises(StorageError, match=r"shards.parquet is missing.*Run the build that made it again"):
+            show_dataset(config_at(str(tmp_path)), "latest", key, None)
+
+
+def test_a_page_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    make_version(LocalStorage(tmp_path), 5, large=32)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"file/page.html could not be written.*--page"):
+        show_dataset(config_at(str(tmp_path)), "latest", None, tmp_path / "file" / "page.html")
 
 
 def test_a_run_without_a_version_is_shown_as_far_as_it_came(tmp_path: Path) -> None:
