@@ -52,17 +52,13 @@ class _Arrivals:
     def __call__(self, unit: Unit, done: Done) -> None:
         self.repeated[unit.kind] += done.retries
         if isinstance(done.result, Exported):
-            self.add(done.result)
+            self.exported.append(done.result)
+            self.progress.advance(EXPORT, done.result.records, 1)
         elif unit.name in self.rows:  # not the half of a unit that killed its worker
             whole = unit.payload.span is None
             self.progress.advance(unit.kind, self.rows[unit.name], int(whole))
             if whole:
                 self.tally.add(done.result.quarantined)
-
-    def add(self, exported: Exported) -> None:
-        """A merged shard, made now or before."""
-        self.exported.append(exported)
-        self.progress.advance(EXPORT, exported.records, 1)
 
 
 def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Tally, console: Console) -> Version:
@@ -104,8 +100,9 @@ def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, arriv
     version, files = make_manifest(build, read_commits(build), shards)
     merges = merge_units(build, version, files)
     there = merged_already(build.storage, version, [unit.payload for unit in merges])
-    for exported in there:
-        arrivals.add(exported)
+    if there:
+        arrivals.exported += there
+        arrivals.progress.advance(EXPORT, sum(exported.records for exported in there), len(there))
     left = [unit for unit in merges if unit.payload.target not in {exported.target for exported in there}]
     dispatcher.submit(left)
     dispatcher.wait([unit.name for unit in left])
