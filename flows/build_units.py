@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sluice.preprocess.version.manifest import Version
 
 EXPORT = "export"
 EXPORT_LIMIT_BYTES = 50e9
-STRETCH = 4 * CHUNK
+STEPS, STRETCH = 8, 4 * CHUNK
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class BuildWork:
 def stage_units(left: Sequence[tuple[Node, Shard]], commits: Commits, retry: bool) -> list[Unit]:
     """The units of what is left to run, each waiting for the stages it reads from.
 
-    A slow stage runs a fresh shard in stretches of 128 rows and then puts them together, so that several workers share
-    a shard and its progress shows.
+    A slow stage runs a fresh shard in stretches, an eighth of it or 128 rows where that is less, and then puts them
+    together, so that several workers share a shard, be it the only one, and its progress shows.
     """
     run = uuid.uuid4().hex if retry else ""
     names = {f"{node.name}/{shard.id}" for node, shard in left}
@@ -77,17 +78,20 @@ def stage_units(left: Sequence[tuple[Node, Shard]], commits: Commits, retry: boo
     for node, shard in left:
         whole = Unit(f"{node.name}/{shard.id}", node.name, StageUnit(node.name, shard, retry=run))
         whole.needs = {f"{parent}/{shard.id}" for parent in node.parents} & names
-        if node.stage.slow and shard.id not in commits[node.name] and shard.records > STRETCH:
-            stretches = _stretches(whole, shard)
-            whole.needs = {unit.name for unit in stretches}
+        if node.stage.slow and shard.id not in commits[node.name]:
+            stretches = _stretches(whole, shard, node.stage.batch_size)
+            whole.needs = {unit.name for unit in stretches} or whole.needs
             units += stretches
         units.append(whole)
     return units
 
 
-def _stretches(whole: Unit, shard: Shard) -> list[Unit]:
-    starts = range(0, shard.records, STRETCH)
-    spans = [(start, min(start + STRETCH, shard.records)) for start in starts]
+def _stretches(whole: Unit, shard: Shard, batch_size: int) -> list[Unit]:
+    """None where one would be the whole shard."""
+    length = max(min(math.ceil(shard.records / STEPS), STRETCH), batch_size)
+    if length >= shard.records:
+        return []
+    spans = [(start, min(start + length, shard.records)) for start in range(0, shard.records, length)]
     return [
         Unit(f"{whole.name}/{start}", whole.kind, StageUnit(whole.kind, shard, (start, stop)), set(whole.needs))
         for start, stop in spans

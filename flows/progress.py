@@ -7,35 +7,49 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 LINE_SECONDS = 10.0
+SPEED_SECONDS = 1000.0  # what the time left goes by: seconds an image are no news
 
 
 class BuildProgress:
-    """Records and shards done by stage, records/s and time left; `with` it, then `advance`.
+    """Records done by stage, records/s and time left, and in lines shards too; `with` it, then `advance`.
 
-    `totals` are records and shards by stage.
+    `totals` are records and shards by stage. A stage's rate counts from its first result: before it, others ran.
     """
 
     def __init__(self, console: Console, totals: Mapping[str, tuple[int, int]]) -> None:
         self.console = console
         self.totals = dict(totals)
         self.done = dict.fromkeys(totals, (0, 0))
+        self.first: dict[str, tuple[float, int]] = {}
         self.began = time.monotonic()
         self.said = self.began
         self.bars = Progress(
-            TextColumn("{task.description:>12}"),
-            BarColumn(),
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[about]}"),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             disable=not console.is_terminal,
+            speed_estimate_period=SPEED_SECONDS,
         )
         self.tasks: dict[str, TaskID] = {
-            stage: self.bars.add_task(stage, total=records, about=f"records, 0/{shards} shards")
-            for stage, (records, shards) in totals.items()
+            stage: self.bars.add_task(stage, total=records, about="") for stage, (records, _) in totals.items()
         }
 
     def __enter__(self) -> BuildProgress:
@@ -50,17 +64,30 @@ class BuildProgress:
     def advance(self, stage: str, records: int, shards: int) -> None:
         """So many more records and whole shards of a stage are done."""
         before = self.done[stage]
-        self.done[stage] = done = (before[0] + records, before[1] + shards)
-        rate = done[0] / max(time.monotonic() - self.began, 1e-9)
-        about = f"records, {done[1]}/{self.totals[stage][1]} shards, {rate:.1f} records/s"
-        self.bars.update(self.tasks[stage], advance=records, about=about)
+        self.done[stage] = (before[0] + records, before[1] + shards)
+        self.first.setdefault(stage, (time.monotonic(), self.done[stage][0]))
+        rate = self._rate(stage)
+        self.bars.update(self.tasks[stage], advance=records, about=rate)
         if not self.console.is_terminal:
-            self._line(stage, about)
+            self._line(stage, rate)
 
-    def _line(self, stage: str, about: str) -> None:
+    def _rate(self, stage: str) -> str:
+        """Nothing before a second result."""
+        began, not_timed = self.first[stage]
+        timed, seconds = self.done[stage][0] - not_timed, time.monotonic() - began
+        if not timed or not seconds:
+            return ""
+        rate = timed / seconds
+        return f"{rate:.0f} records/s" if rate >= 10 else f"{rate:.2g} records/s"
+
+    def _line(self, stage: str, rate: str) -> None:
         now = time.monotonic()
         if self.done[stage] != self.totals[stage] and now - self.said < LINE_SECONDS:
             return
         self.said = now
-        seconds = now - self.began
-        self.console.print(f"[{seconds:7.1f} s] {stage}: {self.done[stage][0]} of {self.totals[stage][0]} {about}")
+        records, shards = self.done[stage]
+        all_records, all_shards = self.totals[stage]
+        self.console.print(
+            f"[{now - self.began:7.1f} s] {stage}: {records} of {all_records} records, {shards}/{all_shards} shards"
+            + (f", {rate}" if rate else "")
+        )
