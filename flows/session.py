@@ -41,17 +41,20 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
     cores = max(os.cpu_count() or 1, workers or 1)
     local = address is None and "RAY_ADDRESS" not in os.environ
     ending = signal.getsignal(signal.SIGTERM)
-    ray.init(
-        # Without an address Ray would join a cluster that someone else started on this machine.
-        address="local" if local else address,
-        num_cpus=cores if local else None,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=False,
-    )
+    try:
+        ray.init(
+            # Without an address Ray would join a cluster that someone else started on this machine.
+            address="local" if local else address,
+            num_cpus=cores if local else None,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+        )
+    except SystemExit as ended:
+        raise KeyboardInterrupt from ended  # Ray's own handler of SIGTERM exits without a word
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, ending)  # Ray's own handler exits at once, without a word
+        signal.signal(signal.SIGTERM, ending)
     try:
         yield
     finally:

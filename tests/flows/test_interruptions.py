@@ -172,13 +172,14 @@ def test_ctrl_c_does_not_wait_for_what_runs(build: Callable[..., Any], tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [1.0, 2.0, 3.0, 4.0, 6.0])
-def test_ctrl_c_is_heard_from_the_first_moments_on(
-    seconds: float, start: Start, undisturbed: dict[str, str], folder: Path
+@pytest.mark.parametrize("end", [Driver.press_ctrl_c, Driver.terminate])
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 3.0, 4.0, 6.0, 8.0])
+def test_ctrl_c_and_sigterm_are_heard_from_the_first_moments_on(
+    seconds: float, end: Callable[[Driver], None], start: Start, undisturbed: dict[str, str], folder: Path
 ) -> None:
     driver = start()
     time.sleep(seconds)
-    driver.press_ctrl_c()
+    end(driver)
     code, said = driver.end(60)
     assert code == INTERRUPTED, said
     assert "Traceback" not in said
