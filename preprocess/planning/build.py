@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sluice.infra.commits import Commit
-from sluice.infra.models import MissingWeights, find
 from sluice.infra.storage import Storage, storage
-from sluice.preprocess.graph import Node, Stage, Weights, build_graph
+from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.config import DatasetConfig, make_source, make_stages
 from sluice.preprocess.planning.index import Change, Image, index_prefix, update
 from sluice.preprocess.planning.near_duplicates import near_duplicates
@@ -25,6 +23,7 @@ from sluice.preprocess.planning.plan import (
     read_drafts,
     read_plans,
 )
+from sluice.preprocess.planning.resolve import resolve
 from sluice.preprocess.sources import Item, Source
 from sluice.preprocess.units.work import failures, stage_log
 
@@ -57,40 +56,6 @@ class Build:
         return f"{self.prefix}/plan"
 
 
-def resolve(stages: Sequence[Stage[Any]]) -> tuple[list[Node], list[str]]:
-    """Stages with their weights; where these are absent, the fall-back, announced, or for an optional stage nothing.
-
-    Returns the nodes and a line for each stage left out; raises MissingWeights where there is neither.
-    """
-    kept: list[Stage[Any]] = []
-    left_out: list[str] = []
-    weights: dict[str, Weights] = {}
-    for stage in stages:
-        try:
-            weights[stage.name] = _weights(stage)
-            kept.append(stage)
-        except MissingWeights as missing:
-            absent = f"'{stage.model}' is not here (`sluice models pull {stage.model}`)"
-            if stage.fallback is not None:
-                instead = type(stage)(stage.parameters.model_copy(update={"model": stage.fallback}))
-                weights[stage.name] = Weights(notes=(f"{absent}: {stage.fallback} instead", *instead.marks()))
-                kept.append(instead)
-            elif stage.optional:
-                left_out.append(f"{stage.name} is left out: {absent}")
-            else:
-                raise MissingWeights(f"stages.{stage.name}: {missing}") from missing
-    return build_graph(kept, weights), left_out
-
-
-def _weights(stage: Stage[Any]) -> Weights:
-    if stage.weights is None:
-        return Weights(notes=stage.marks())
-    found = find(stage.weights)
-    digests = [found.digest, *(find(name).digest for name in stage.further_weights)]
-    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    return Weights(digest, found.path, stage.marks())
-
-
 def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False, retry: bool = False) -> Build:
     """Resolve a configuration: weights, index, plan (which is not stored: `plan` is to change nothing).
 
@@ -113,11 +78,11 @@ def _plan(
     drafts = _drafts_before(place, prefix, readable, identity)
     near = _near(readable, drafts, config.near_duplicates) if config.near_duplicates else {}
     drafts = grow(drafts, readable, config.shard_size, near)
-    unreadable = [{"uri": i.uri, "reason": i.error or "it holds no image"} for i in images if not i.key]
+    unreadable = [{"uri": i.uri, "reason": i.error} for i in images if i.error]
     records = sum(len(draft.rows) for draft in drafts if draft)
     facts = {
         **identity,
-        "images": len(images),
+        "images": len(readable) + len(unreadable),
         "duplicates": len(readable) - records,
         "unreadable": unreadable,
     }

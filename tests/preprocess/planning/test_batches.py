@@ -6,8 +6,8 @@ import pytest
 
 from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.batches import has_batches, largest_batch, propose
-from sluice.preprocess.planning.build import resolve
 from sluice.preprocess.planning.config import DatasetConfig, make_stages
+from sluice.preprocess.planning.resolve import resolve
 
 
 def node(name: str, model: str) -> Node:

@@ -6,8 +6,8 @@ import pytest
 
 from sluice.flows.configs import find_config
 from sluice.infra.errors import SluiceError
-from sluice.preprocess.planning.build import resolve
 from sluice.preprocess.planning.config import ConfigError, DatasetConfig, load_config, make_source, make_stages
+from sluice.preprocess.planning.resolve import resolve
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sluice.preprocess.planning.build import prepare
+from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.record import decode_png
 from sluice.preprocess.sources import Raw, SourceConfig, SourceError
 from sluice.preprocess.sources.multigen import MultiGen
@@ -143,3 +145,12 @@ def test_a_changed_table_changes_every_stamp(tmp_path: Path, picture: Picture) -
     table(tmp_path, "seg", [{"source": "aesthetics_6_plus_0/c.jpg", "prompt": "c"}])
     assert not before & {item.stamp for item in source(tmp_path).items()}
     assert "images/aesthetics_6_plus_0/c.jpg" in scan(tmp_path)
+
+
+def test_an_image_that_no_table_names_is_neither_a_record_nor_a_failure(tmp_path: Path, picture: Picture) -> None:
+    release(tmp_path / "in", picture)
+    config = DatasetConfig(
+        source={"kind": "multigen", "uri": str(tmp_path / "in")}, out=str(tmp_path / "out"), stages={"image": {}}
+    )
+    plan = prepare(config, lambda function, bundles: [function(bundle) for bundle in bundles]).plan
+    assert (plan.images, plan.records, list(plan.unreadable)) == (2, 2, [])
