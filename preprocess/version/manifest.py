@@ -113,7 +113,7 @@ def describe_node(node: Node) -> dict[str, Any]:
     return {
         "name": node.name,
         "version": node.stage.version,
-        "parameters": node.stage.parameters.model_dump(mode="json"),
+        "parameters": node.stage.parameters.model_dump(mode="json", exclude=set(node.stage.parameters.execution)),
         "model": node.stage.model,
         "weights": node.weights_digest,
         "reads": list(node.stage.reads),

@@ -9,7 +9,7 @@ import pytest
 
 from sluice.preprocess.planning.build import read_commits
 from sluice.preprocess.version.manifest import LostRecords, make_manifest
-from tests.preprocess.builds import build_here, config_here, write_photos
+from tests.preprocess.builds import CHEAP_STAGES, build_here, config_here, write_photos
 
 
 def test_a_commit_that_counts_too_few_records_makes_no_version(tmp_path: Path) -> None:
@@ -22,3 +22,11 @@ def test_a_commit_that_counts_too_few_records_makes_no_version(tmp_path: Path) -
     path.write_text(json.dumps({**commit, "records": commit["records"] - 1}))
     with pytest.raises(LostRecords, match=rf"'{node.name}' should have {shard.records} records of shard {shard.id}"):
         make_manifest(build, read_commits(build), build.plan.shards)
+
+
+def test_how_a_stage_was_run_makes_no_other_version(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos")
+    _, version = build_here(config_here(tmp_path))
+    stages = {name: {**values, "cpus": 2} for name, values in CHEAP_STAGES.items()}
+    _, again = build_here(config_here(tmp_path, stages=stages))
+    assert again.id == version.id
