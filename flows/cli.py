@@ -16,6 +16,7 @@ from sluice.infra import interrupts
 from sluice.infra.errors import SluiceError
 
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
+SAID_INTERRUPTED = "\nInterrupted. What is done is kept: the same command goes on from there."
 GROUPS = {
     "dataset": "sluice.flows.dataset_commands",
     "train": "sluice.flows.train_commands",
@@ -80,16 +81,23 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code)
     except (KeyboardInterrupt, typer.Abort):
-        _end("\nInterrupted. What is done is kept: the same command goes on from there.", INTERRUPTED)
-    except (SluiceError, OSError) as error:
-        if os.environ.get("SLUICE_DEBUG"):
-            raise
-        _end(f"Error: {_in_words(error)}", getattr(error, "exit_code", USER_ERROR))
-    except typer.TyperException as error:
+        _end(SAID_INTERRUPTED, INTERRUPTED)
+    except Exception as error:
+        if interrupts.pressed():  # of a Ctrl-C in their own code, libraries make errors of their own
+            _end(SAID_INTERRUPTED, INTERRUPTED)
+        _explain(error)
+        raise
+
+
+def _explain(error: Exception) -> None:
+    """End with a readable paragraph; returns for an error that is ours to mend, and for any where tracebacks show."""
+    if isinstance(error, typer.TyperException):
         if hasattr(error, "show"):  # a usage error: it prints the command's usage too
             error.show()
             sys.exit(USER_ERROR)
         _end(f"Error: {error}", USER_ERROR)
+    if isinstance(error, SluiceError | OSError) and not os.environ.get("SLUICE_DEBUG"):
+        _end(f"Error: {_in_words(error)}", getattr(error, "exit_code", USER_ERROR))
 
 
 def _in_words(error: SluiceError | OSError) -> str:

@@ -51,14 +51,13 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
             logging_level=logging.ERROR,
             configure_logging=False,
         )
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ending)
+        yield
     except SystemExit as ended:
         raise KeyboardInterrupt from ended  # Ray's own handler of SIGTERM exits without a word
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, ending)
-    try:
-        yield
     finally:
-        ray.shutdown()
+        ray.shutdown()  # of a start that was interrupted too, which would crash at the end of the process
 
 
 def refuse_where_nobody_answers(address: str) -> None:

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +123,9 @@ def test_brackets_in_a_path_are_no_markup(sluice: Sluice, config: Path, tmp_path
     assert Path(said.out.strip()).is_file()
 
 
-def test_a_page_that_cannot_be_written_is_said_in_words(sluice: Sluice, config: Path) -> None:
-    said = sluice("dataset", "show", "--config", config, "--version", "run", "--page", "/proc/x/p.html")
-    assert_paragraph(said, 2, "/proc/x could not be .*: No such file or directory")
+def test_a_file_that_cannot_be_read_is_said_in_words(sluice: Sluice) -> None:
+    said = sluice("dataset", "plan", "--config", f"{'x' * 300}.yaml")
+    assert_paragraph(said, 2, "x.yaml could not be read or written: File name too long")
 
 
 MISTAKES = {
@@ -219,17 +218,13 @@ def test_too_many_failures_are_a_failed_run(sluice: Sluice, ray4: None, config: 
     ("address", "reason"),
     [("127.0.0.1:9", "Connection refused"), ("head", "invalid literal"), ("no.such.host.invalid:1", "")],
 )
-def test_a_cluster_that_does_not_answer_is_said_at_once(
-    sluice: Sluice, config: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
-) -> None:
-    began = time.monotonic()
-    for words in (["--set", f"ray_address={address}"], []):
-        said = sluice("dataset", "build", "--config", config, *words)
-        assert_paragraph(
-            said, 1, rf"no Ray cluster answers at ray_address = {address} \(.*{reason}.*`ray start --head`"
-        )
-        monkeypatch.setenv("RAY_ADDRESS", address)
-    assert time.monotonic() - began < 30
+def test_a_cluster_that_does_not_answer_is_said_at_once(config: Path, address: str, reason: str) -> None:
+    """In a process of its own: this one's Ray would be taken."""
+    command = [sys.executable, "-c", "from sluice.flows.cli import main; main()", "dataset", "build"]
+    words = ["--config", str(config), "--set", f"ray_address={address}"]
+    ran = subprocess.run([*command, *words], capture_output=True, text=True, timeout=60)
+    said = Said(ran.returncode, ran.stdout, ran.stderr)
+    assert_paragraph(said, 1, rf"no Ray cluster answers at ray_address = {address} \(.*{reason}.*`ray start --head`")
 
 
 def test_a_full_disk_is_a_failed_run(sluice: Sluice, ray4: None, config: Path) -> None:  # noqa: ARG001
