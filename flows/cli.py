@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import importlib.metadata
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -108,4 +109,14 @@ def _in_words(error: SluiceError | OSError) -> str:
 
 def _end(message: str, code: int) -> None:
     print(message, file=sys.stderr)
+    if code == INTERRUPTED:
+        _leave()
     sys.exit(code)
+
+
+def _leave() -> NoReturn:
+    """End after the exit functions, without tearing down: Ray's threads crash where its start was cut short."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
