@@ -51,7 +51,7 @@ def forecast(build: Build, commits: Commits, shards: Sequence[Shard], retry: boo
     for node in build.nodes:
         seconds, size, measured = _rates(build, node, commits[node.name], before)
         run = left[node.name]
-        records = sum(shard.records for shard in run)
+        records = sum(_to_run(build, commits, node, shard, retry) for shard in run)
         plans.append(
             StagePlan(
                 name=node.name,
@@ -67,6 +67,14 @@ def forecast(build: Build, commits: Commits, shards: Sequence[Shard], retry: boo
             )
         )
     return plans
+
+
+def _to_run(build: Build, commits: Commits, node: Node, shard: Shard, retry: bool) -> int:
+    """How many records of a shard run: all, or where a retry finds its output, those that failed at any stage."""
+    if not retry or shard.id not in commits[node.name]:
+        return shard.records
+    made = (commits[other.name].get(shard.id) for other in build.nodes)
+    return len({entry["key"] for commit in made if commit for entry in failures(commit)})
 
 
 def _manifest_before(build: Build) -> dict[str, Any]:
