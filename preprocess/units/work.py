@@ -112,12 +112,17 @@ def run_unit(work: StageWork, node: Node, unit: StageUnit) -> Outcome:
     chunks = CommitLog(work.storage, f"{log.prefix}/chunks/{unit.shard.id}")
     with scratch_folder() as scratch:
         output = reusable(log, chunks, old, unit.retry, scratch)
+        before = _spent(chunks) if node.stage.slow and unit.span is None else (0, 0.0)
         reading = Inputs(work.source, parents, frozenset(node.stage.reads), scratch)
         computed = _compute(node.stage, unit, rows, reading, output, partial(_keep, chunks, scratch, unit.retry))
         if unit.span is not None:
             return Outcome(len(output.fields), [], computed, time.monotonic() - began, 0)
-        seconds = round(time.monotonic() - began, 3)
-        facts = {"computed": computed, "seconds": seconds, "versions": library_versions()}
+        seconds = time.monotonic() - began
+        facts = {
+            "computed": before[0] + computed,
+            "seconds": round(before[1] + seconds, 3),
+            "versions": library_versions(),
+        }
         commit = store(log, unit.shard.id, rows, output, scratch, inputs, facts)
     chunks.clear()
     return Outcome(commit.records, commit.quarantined, computed, seconds, commit.size)
@@ -151,6 +156,14 @@ def reusable(log: CommitLog, chunks: CommitLog, old: Commit | None, retry: str, 
     return output
 
 
+def _spent(chunks: CommitLog) -> tuple[int, float]:
+    """What the chunks of a unit came to, by whichever workers: records computed, and seconds."""
+    with suppress(MissingFile):
+        made = [commit.facts for commit in chunks.all().values()]
+        return sum(f.get("computed", 0) for f in made), sum(f.get("seconds", 0.0) for f in made)
+    return 0, 0.0
+
+
 def _tried(output: Output, commit: Commit, retry: str) -> Output:
     if retry and commit.facts.get("retry") != retry:
         output.quarantined = [entry for entry in output.quarantined if entry["kind"] != "failed"]
@@ -163,7 +176,7 @@ def _compute(
     rows: Sequence[Row],
     reading: Inputs,
     output: Output,
-    keep: Callable[[Sequence[Row], Output], None],
+    keep: Callable[[Sequence[Row], Output, float], None],
 ) -> int:
     """Run the stage on the rows that have no output yet; returns how many. Slow stages commit every 32 rows."""
     start, stop = unit.span or (0, len(rows))
@@ -172,27 +185,28 @@ def _compute(
     if unit.killer:
         entries = [quarantine(row, unit.stage, "the image killed its worker each time it was tried") for row in todo]
         killed = Output(quarantined=entries)
-        keep(todo, killed)
+        keep(todo, killed, 0.0)
         output.add(killed)
         return 0
     in_chunks = stage.slow or unit.span is not None
     groups = list(_batched(todo, CHUNK if in_chunks else max(len(todo), 1)))
     computed = 0
     for group, records in zip(groups, reading.records(groups), strict=True):
-        done = Output()
+        began, done = time.monotonic(), Output()
         by_key = {row.key: row for row in group}
         for batch in _batched(records, stage.batch_size):
             computed += len(batch)
             run_batch(stage, batch, by_key, done)
         if in_chunks:
-            keep(group, done)
+            keep(group, done, time.monotonic() - began)
         output.add(done)
     return computed
 
 
-def _keep(chunks: CommitLog, scratch: Path, retry: str, rows: Sequence[Row], done: Output) -> None:
+def _keep(chunks: CommitLog, scratch: Path, retry: str, rows: Sequence[Row], done: Output, seconds: float) -> None:
     if rows:
-        store(chunks, f"{rows[0].key}-{rows[-1].key}", rows, done, scratch, {}, {"retry": retry})
+        facts = {"retry": retry, "computed": len(rows), "seconds": seconds}
+        store(chunks, f"{rows[0].key}-{rows[-1].key}", rows, done, scratch, {}, facts)
 
 
 def run_batch(stage: Stage[Any], records: Sequence[Record], rows: Mapping[str, Row], output: Output) -> None:

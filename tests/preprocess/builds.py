@@ -71,7 +71,7 @@ def build_here(
     config: DatasetConfig, retry: bool = False, prune: bool = False, limit: int | None = None
 ) -> BuiltVersion:
     """What `sluice dataset build` does, one unit after the other: stages, export, version, `latest`."""
-    build = prepare(config, _run_scan, prune, retry)
+    build = prepare(config, run_scan, prune, retry)
     store_plan(build.storage, build.plan_prefix, build.layout)
     shards = build.plan.shards[:limit]
     run_units(build, pending(build, read_commits(build), shards, retry), retry)
@@ -82,7 +82,8 @@ def build_here(
     return build, version
 
 
-def _run_scan(function: Callable[[list[Item]], Any], bundles: list[list[Item]]) -> None:
+def run_scan(function: Callable[[list[Item]], Any], bundles: list[list[Item]]) -> None:
+    """Read an index here and now."""
     for bundle in bundles:
         function(bundle)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from sluice.infra.commits import CommitLog
 from sluice.infra.local import LocalStorage
 from sluice.infra.storage import Entry
-from sluice.preprocess.planning.plan import Row
+from sluice.preprocess.planning.build import prepare
+from sluice.preprocess.planning.plan import Row, store_plan
 from sluice.preprocess.units.output import Output, quarantine, store
-from sluice.preprocess.units.work import reusable
+from sluice.preprocess.units.work import StageUnit, StageWork, reusable, stage_log
+from tests.preprocess.builds import config_here, run_scan, write_photos
 
 ROWS = [Row(key, f"{key}.jpg", f"{key}.jpg", "", "") for key in ("a1", "b2", "c3", "d4")]
 
@@ -65,3 +67,22 @@ def test_what_a_chunk_mended_is_no_longer_quarantined(tmp_path: Path) -> None:
     output = reusable(log, chunks, log.get("shard"), "", tmp_path)
     assert output.fields.keys() == {"a1"}
     assert [entry["key"] for entry in output.quarantined] == ["b2"]
+
+
+def test_a_shard_put_together_tells_what_its_stretches_took(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", 4)
+    stages = {"image": {"size": 64, "min_side": 8}, "segments": {"model": "superpixels"}}
+    build = prepare(config_here(tmp_path, stages=stages), run_scan)
+    store_plan(build.storage, build.plan_prefix, build.layout)
+    (shard,) = build.plan.shards
+    nodes = {node.name: node for node in build.nodes}
+    work = StageWork(build.storage, build.plan_prefix, build.source, nodes)
+    work.open("image")(StageUnit("image", shard))
+    segment = work.open("segments")
+    stretches = [segment(StageUnit("segments", shard, span)) for span in ((0, 3), (3, 4))]
+    whole = segment(StageUnit("segments", shard))
+    commit = stage_log(build.storage, nodes["segments"]).get(shard.id)
+    assert commit is not None
+    assert (commit.facts["computed"], whole.computed) == (4, 0)
+    assert commit.facts["seconds"] > whole.seconds
+    assert commit.facts["seconds"] <= sum(stretch.seconds for stretch in stretches) + whole.seconds + 0.01
