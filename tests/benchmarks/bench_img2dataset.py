@@ -29,7 +29,7 @@ SETTINGS = {
 }
 
 
-def run(few: int = 500, many: int = 2000, rounds: int = 3) -> list[Result]:
+def run(few: int = 1500, many: int = 6000, rounds: int = 3) -> list[Result]:
     """Local files, center crops of 512, JPEG quality 95, two processes."""
     program = install(Path.home() / ".cache" / "sluice" / "benchmarks")
     contenders: dict[str, Contender] = {
