@@ -87,8 +87,8 @@ def stage_units(left: Sequence[tuple[Node, Shard]], commits: Commits, retry: boo
 
 
 def _stretches(whole: Unit, shard: Shard, batch_size: int) -> list[Unit]:
-    """None where one would be the whole shard."""
-    length = max(min(math.ceil(shard.records / STEPS), STRETCH), batch_size)
+    """Of whole batches; none where one would be the whole shard."""
+    length = math.ceil(min(shard.records / STEPS, STRETCH) / batch_size) * batch_size
     if length >= shard.records:
         return []
     spans = [(start, min(start + length, shard.records)) for start in range(0, shard.records, length)]

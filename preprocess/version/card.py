@@ -82,9 +82,11 @@ def dataset_card(version: Version) -> str:
         "or, from the same folder, with this card's list of columns:",
         "",
         "```python",
+        "import os",
+        "",
         "import datasets",
         "",
-        'rows = datasets.load_dataset(".", split="train")',
+        'rows = datasets.load_dataset(os.path.abspath("."), split="train")',
         "```",
     ]
     return "\n".join(lines) + "\n"

@@ -27,6 +27,12 @@ class UnknownVersion(SluiceError):
     """The data set has no such version or alias."""
 
 
+class DamagedVersion(UnknownVersion):
+    """A file of a version, or an alias, cannot be read."""
+
+    exit_code = 1
+
+
 class LostRecords(SluiceError):
     """A stage neither kept nor left out every record that it was given."""
 
@@ -191,9 +197,17 @@ def set_latest(storage: Storage, version: Version) -> None:
 
 
 def read_version(storage: Storage, dataset: str, name: str = "latest") -> Version:
-    """A version by id (or its beginning) or alias. Raises UnknownVersion."""
-    with suppress(MissingFile):
-        name = json.loads(storage.read(f"datasets/{dataset}/aliases/{name}.json"))["version"]
+    """A version by id (or its beginning) or alias. Raises UnknownVersion, DamagedVersion."""
+    alias = f"datasets/{dataset}/aliases/{name}.json"
+    try:
+        name = json.loads(storage.read(alias))["version"]
+    except MissingFile:
+        pass
+    except ValueError as error:
+        raise DamagedVersion(
+            f"{storage.uri}/{alias} is damaged ({error}); delete it, and name a version by its id until the next build "
+            "writes it anew"
+        ) from error
     ids = version_ids(storage, dataset)
     found = [version for version in ids if version.startswith(name)]
     if len(found) != 1:
@@ -215,7 +229,7 @@ def version_ids(storage: Storage, dataset: str) -> list[str]:
 
 
 def read_table(storage: Storage, version: Version, name: str) -> list[dict[str, Any]]:
-    """The rows of one of a version's parquet files (`shards.parquet`, `quarantine.parquet`). Raises MissingFile."""
+    """The rows of `shards.parquet` or `quarantine.parquet` of a version. Raises MissingFile, DamagedVersion."""
     path = f"{version.prefix}/{name}"
     try:
         rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(storage.read(path))).to_pylist()
@@ -223,5 +237,10 @@ def read_table(storage: Storage, version: Version, name: str) -> list[dict[str, 
         raise MissingFile(
             f"{storage.uri}/{path} is missing, and only it says what version {version.id} is made of. Run the build "
             "that made it again, which writes it anew, or name another version."
+        ) from error
+    except pa.ArrowException as error:
+        raise DamagedVersion(
+            f"{storage.uri}/{path} is damaged ({error}); delete it and run the build that made it again, which writes "
+            "it anew"
         ) from error
     return rows
