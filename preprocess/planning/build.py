@@ -65,9 +65,13 @@ def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False, retry
     nodes, left_out = resolve(make_stages(config))
     place = storage(config.out)
     looks = config.near_duplicates is not None
+    images: Sequence[Image]
     images, change = update(source, place, looks, run_scan, prune, retry)
     facts = {"index": index_prefix(source, looks), "shard_size": config.shard_size}
-    layout = _plan(place, f"datasets/{config.name}/plan", images, config, facts)
+    prefix = f"datasets/{config.name}/plan"
+    if retry:
+        images = _known(place, prefix, images, facts)
+    layout = _plan(place, prefix, images, config, facts)
     return Build(config, place, source, nodes, left_out, layout, change)
 
 
@@ -92,23 +96,36 @@ def _plan(
 def _drafts_before(
     place: Storage, prefix: str, images: Sequence[Image], identity: Mapping[str, Any]
 ) -> Sequence[Draft | None]:
-    """The shards to start from: those of this identity's plan, else of another whose images are mostly the same.
+    """The shards to start from: those of this identity's plan, else of the one that has the most of the same images.
 
     So a source that moved, or is written in another way, or whose duplicates are now told by their looks, keeps its
-    shards.
+    shards. One most of whose images are others is no beginning.
     """
     plans = read_plans(place, prefix)
     own = plans.pop(plan_file(identity), None)
     if own is not None:
         return read_drafts(place, prefix, *own)
     there = {(image.uri, image.key) for image in images}
+    best: Sequence[Draft | None] = []
+    most = 0
     for plan, stored in plans.values():
         if stored["shard_size"] == identity["shard_size"]:
             drafts = read_drafts(place, prefix, plan, stored)
             rows = [(row.uri, row.key) for draft in drafts if draft for row in draft.rows]
-            if 2 * len(there.intersection(rows)) > len(rows):
-                return drafts
-    return []
+            shared = len(there.intersection(rows))
+            if shared > most and 2 * shared > len(rows):
+                best, most = drafts, shared
+    return best
+
+
+def _known(place: Storage, prefix: str, images: Sequence[Image], identity: Mapping[str, Any]) -> Sequence[Image]:
+    """The images that the plan has or could not read, which are all that a retry is about; all where there is none."""
+    own = read_plans(place, prefix).get(plan_file(identity))
+    if own is None:
+        return images
+    rows = [row for draft in read_drafts(place, prefix, *own) if draft for row in draft.rows]
+    known = {uri for row in rows for uri in (row.uri, *row.duplicates)} | {e["uri"] for e in own[1]["unreadable"]}
+    return [image for image in images if image.uri in known]
 
 
 def _near(images: Sequence[Image], drafts: Sequence[Draft | None], bits: int) -> dict[str, str]:

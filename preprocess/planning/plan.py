@@ -106,7 +106,9 @@ def _keep(draft: Draft, by_uri: Mapping[str, Image], by_key: Mapping[str, Sequen
         if image is None or image.key != row.key:
             image = by_key[row.key][0] if by_key.get(row.key) else None
         if image is not None:
-            rows.append(replace(_row(image), duplicates=tuple(d for d in row.duplicates if d != image.uri)))
+            same = (uri for uri in row.duplicates if uri != image.uri)
+            alike = tuple(uri for uri in same if uri not in by_uri or by_uri[uri].key == row.key)
+            rows.append(replace(_row(image), duplicates=alike))
     return Draft(draft.container, tuple(rows)) if rows else None
 
 

@@ -187,7 +187,23 @@ def test_retry_takes_no_new_picture(build: Building, config: DatasetConfig, tmp_
     generous = config.model_copy(update={"max_failures": 0.5})
     build(generous)
     write_pictures(tmp_path / "in", [20, 21])
+    prepare(generous, scan_runner(None, None))  # a look at the plan puts them into the index
     _, version, said = build(generous, retry=True)
     assert "image: 4 of 4 records, 1/1 shards" in said
     assert uris(tmp_path, version) == names(0, 1, 2, *range(4, 12))
     assert uris(tmp_path, build(generous)[1]) == names(0, 1, 2, *range(4, 12), 20, 21)
+
+
+def test_a_moved_source_goes_on_with_the_newest_of_its_plans(
+    build: Building, config: DatasetConfig, tmp_path: Path
+) -> None:
+    build(config)
+    build(config.model_copy(update={"near_duplicates": 4}))
+    for seed in (20, 21):
+        write_pictures(tmp_path / "in", [seed])
+        _, grown, _ = build(config)
+    (tmp_path / "in").rename(tmp_path / "moved")
+    source = {"kind": "folder", "uri": str(tmp_path / "moved")}
+    _, moved, said = build(config.model_copy(update={"source": source}))
+    assert ids(moved) == ids(grown)
+    assert "image" not in said

@@ -122,3 +122,10 @@ def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
     place.write("plan/plan-1.json", b"{")
     with pytest.raises(DamagedPlan, match=r"plan/plan-1\.json is damaged .* delete it and build again"):
         read_plans(place, "plan")
+
+
+def test_a_duplicate_that_is_one_no_more_is_not_told_as_one() -> None:
+    near = grow([], [image("a"), image("b")], 4, {"b": "a"})
+    assert [row.duplicates for draft in near if draft for row in draft.rows] == [("b",)]
+    apart = grow(near, [image("a"), image("b")], 4, {})
+    assert [(row.uri, row.duplicates) for draft in apart if draft for row in draft.rows] == [("a", ()), ("b", ())]
