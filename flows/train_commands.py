@@ -28,3 +28,20 @@ def tabletop(
     from sluice.flows.train_tabletop import train_tabletop
 
     train_tabletop(out, only or (), steps, seed, Console(soft_wrap=True, highlight=False))
+
+
+@app.command()
+def measure(
+    out: Annotated[Path, typer.Option(help="Where `sluice train tabletop` keeps its models.")] = Path("tabletop"),
+) -> None:
+    """What the trained tabletop family can do on scenes that it never saw."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from sluice.flows.measure_tabletop import measure_family
+
+    table = Table("part", "figure", "value", "floor", "measured on", box=None, pad_edge=False)
+    for figure in measure_family(out / "models"):
+        floor = "" if figure.floor is None else f"{figure.floor:g}"
+        table.add_row(figure.part, figure.name, f"{figure.value:.3g}", floor, figure.measured_on)
+    Console(soft_wrap=True, highlight=False).print(table)
