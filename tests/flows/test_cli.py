@@ -35,14 +35,22 @@ class Said:
 Sluice = Callable[..., Said]
 
 
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """What `main` does to this process's signals ends with the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
-def sluice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Sluice]:
+def sluice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sluice:
     """`sluice("dataset", "plan", ...)` in this process."""
     monkeypatch.setenv("SLUICE_DEBUG", "")
     monkeypatch.setenv("COLUMNS", "200")
     # Prefect's log handler keeps the stderr of the test in which it was made.
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*words: str | Path) -> Said:
         monkeypatch.setattr(sys, "argv", ["sluice", *map(str, words)])
@@ -52,9 +60,7 @@ def sluice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         said = capsys.readouterr()
         return Said(int(ended.value.code or 0), said.out, said.err)
 
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    return run
 
 
 @pytest.fixture
