@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sluice.preprocess.graph import Parameters, Stage
 from sluice.preprocess.perception.edges import canny, inside
@@ -17,6 +17,12 @@ class CannyParameters(Parameters):
     low: float = Field(default=100, ge=0)
     high: float = Field(default=200, ge=0)
     blur: float = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CannyParameters:
+        if self.low > self.high:
+            raise ValueError(f"`low` ({self.low:g}) is above `high` ({self.high:g}); edges begin above `high`")
+        return self
 
 
 class ForegroundCannyParameters(CannyParameters):

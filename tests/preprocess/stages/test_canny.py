@@ -42,6 +42,11 @@ def test_foreground_edges_are_the_images_and_near_the_mask(scene: Callable[..., 
     assert max(distances) <= 2
 
 
+def test_thresholds_the_wrong_way_round_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"`low` \(300\) is above `high` \(200\)"):
+        CannyParameters(low=300)
+
+
 def test_a_threshold_below_zero_is_refused() -> None:
     with pytest.raises(ValidationError, match="low"):
         CannyParameters(low=-1)
