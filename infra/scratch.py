@@ -19,8 +19,6 @@ from pathlib import Path
 from sluice.infra.storage import NoSpace, StorageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
 PREFIX, LOCK = "sluice-scratch-", "lock"
 YOUNG_SECONDS = 60  # it may not be locked yet
 

@@ -20,6 +20,10 @@ class GraphError(SluiceError):
     """The stages do not form a DAG: a field that nobody writes, or that two write, or a circle."""
 
 
+UNFIT = "unfit for training"
+"""The mark of a fall-back's output that a network would learn wrong things from."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """What one actor of a stage holds: CPU cores (also its threads), GPUs (fractions allowed), GPU memory in GB."""
@@ -121,7 +125,7 @@ class Stage(ABC, Generic[P]):
         return Resources(p.cpus, p.gpus, p.gpu_memory_gb, p.accelerator)
 
     def marks(self) -> tuple[str, ...]:
-        """What a reader of the data set must know of this output, such as `unfit for training`."""
+        """What a reader of the data set must know of this output, such as UNFIT."""
         return ()
 
     def open(self, weights: Path | None) -> None:

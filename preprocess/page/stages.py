@@ -9,9 +9,9 @@ from typing import Any
 
 from sluice.infra.commits import Commit
 from sluice.infra.page import Cell, Notice, Table, bytes_text, count_text, seconds_text
+from sluice.preprocess.graph import UNFIT
 from sluice.preprocess.record import field_named
 
-UNFIT = "unfit for training"
 SHORT = 8
 
 

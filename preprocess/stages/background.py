@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sluice.preprocess.graph import LearnedParameters, Stage
+from sluice.preprocess.graph import UNFIT, LearnedParameters, Stage
 from sluice.preprocess.perception.diffusion_inpaint import EMPTY_SCENERY, DiffusionInpainter, Painting
 from sluice.preprocess.record import Array, Record
 
@@ -59,7 +59,7 @@ class Background(Stage[BackgroundParameters]):
         return self.generative
 
     def marks(self) -> tuple[str, ...]:
-        return () if self.generative else ("unfit for training",)
+        return () if self.generative else (UNFIT,)
 
     def open(self, weights: Path | None) -> None:
         if weights is None:

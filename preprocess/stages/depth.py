@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from sluice.preprocess.graph import LearnedParameters, Stage
+from sluice.preprocess.graph import UNFIT, LearnedParameters, Stage
 from sluice.preprocess.record import Array, Record
 
 CUE_LIMITS = (
@@ -42,7 +42,7 @@ class _DepthStage(Stage[P]):
 
     def marks(self) -> tuple[str, ...]:
         """The cue's limits: a control learnt from it would learn where things lie in pictures, and not their depth."""
-        return ("unfit for training", CUE_LIMITS) if self.model in self.classical else ()
+        return (UNFIT, CUE_LIMITS) if self.model in self.classical else ()
 
     def open(self, weights: Path | None) -> None:
         if weights is None:

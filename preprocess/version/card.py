@@ -52,8 +52,9 @@ def dataset_card(version: Version) -> str:
         "---",
         f"# {version.dataset} {version.id}",
         "",
-        f"{counts['records']} records in {len(manifest['shards'])} shards, from {counts['images']} images: "
-        f"{counts['duplicates']} duplicates, {counts['quarantined']} quarantined, {counts['filtered']} filtered out.",
+        f"Records: {counts['records']}. Shards: {len(manifest['shards'])}. Images: {counts['images']}, "
+        f"of these duplicates: {counts['duplicates']}, quarantined: {counts['quarantined']}, "
+        f"filtered out: {counts['filtered']}.",
         "",
         "## Fields",
         "",

@@ -194,6 +194,6 @@ def test_the_card_has_a_yaml_head_and_tells_what_is_in_it(made: Made) -> None:
     assert {"name": "brightness.json", "dtype": "json"} in columns
     for name in ("jpg", "txt", "json", "canny.png", "depth.png", "brightness.json"):
         assert f"| `{name}` | {field_named(name).describes} |" in body
-    assert "8 records in 3 shards, from 13 images: 1 duplicates, 0 quarantined, 4 filtered out." in body
+    assert "Records: 8. Shards: 3. Images: 13, of these duplicates: 1, quarantined: 0, filtered out: 4." in body
     listed = json.loads((made.folder / "export.json").read_text())
     assert [entry["records"] for entry in listed] == [0, 4, 4]
