@@ -7,6 +7,8 @@ that lands in one of them goes no further. So whoever runs for long asks here, t
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _pressed = False  # and not an Event, whose lock the handler could meet taken by itself
@@ -19,14 +21,38 @@ def listen() -> None:
     """
     global _pressed
     _pressed = False
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a shell script
-        signal.signal(signal.SIGINT, _interrupt)
+    for number in _heard():
+        signal.signal(number, _interrupt)
 
 
 def pressed() -> bool:
     """Whether this process was asked to end since it listens."""
     return _pressed
+
+
+@contextmanager
+def held() -> Iterator[Callable[[], bool]]:
+    """Hold SIGINT and SIGTERM back within the block; the function says whether one came. A second one acts at once."""
+    came = False
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        if came:
+            _interrupt(number, frame)
+        came = True
+
+    before = {number: signal.signal(number, hold) for number in _heard()}
+    try:
+        yield lambda: came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _heard() -> list[int]:
+    """SIGTERM, and SIGINT but where it is ignored, as in the background of a shell script."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from sluice.infra import interrupts
 SWALLOWED = """
 import os, signal
 from sluice.infra import interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the shell may have it ignored
 interrupts.listen()
 class Deaf:
     def __del__(self):
@@ -55,3 +56,24 @@ def test_it_stays_ignored_where_the_shell_ignores_it() -> None:
     )
     ran = subprocess.run(["sh", "-c", f"trap '' INT; {sys.executable} -c '{code}'"], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (0, "False\n"), ran.stderr
+
+
+HELD = """
+import os, signal
+from sluice.infra import interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupts.listen()
+with interrupts.held() as came:
+    os.kill(os.getpid(), signal.SIGINT)
+    print("still here", came(), interrupts.pressed())
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        print("the second acts", interrupts.pressed())
+print(signal.getsignal(signal.SIGINT) is interrupts._interrupt)
+"""
+
+
+def test_it_waits_for_a_step_to_be_whole_but_once() -> None:
+    ran = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True)
+    assert ran.stdout.splitlines() == ["still here True False", "the second acts True", "True"], ran.stderr

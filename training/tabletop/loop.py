@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from sluice.infra.interrupts import held
 from sluice.training.tabletop.draws import Draws
-from sluice.training.tabletop.interrupts import held_interrupts
 from sluice.training.tabletop.recipe import Batch, Part, Recipe
 
 CHECKPOINT_SECONDS = 60.0
@@ -44,7 +44,7 @@ class Training:
     def run(self, report: Report) -> nn.Module:
         """Train to the recipe's end and return the average. A Ctrl-C ends it after the step, with everything kept."""
         kept = time.monotonic()
-        with held_interrupts() as interrupted:
+        with held() as interrupted:
             for batch in self._batches():
                 self._train(batch)
                 if self.step % LOG_STEPS == 0:
