@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import (
     CLIPTextModelWithProjection,
@@ -20,10 +20,11 @@ from transformers import (
     SegformerForSemanticSegmentation,
 )
 
+from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.inference.metrics.mean_iou import MeanIou
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.retrieval import retrieval
-from sluice.inference.sampler import ddim, guided
+from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import CLASSES, class_number
 from sluice.preprocess.tabletop.colours import COLOURS
@@ -40,6 +41,10 @@ SMALLEST = 20
 """Pixels that a generated object must have at least, of 64 x 64, to count as there."""
 
 
+class NothingTrained(SluiceError):
+    """There is no model to measure."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A measured number: what it is, on what it was measured, and the floor it is held to."""
@@ -53,14 +58,17 @@ class Figure:
 
 @torch.no_grad()
 def measure_family(models: Path) -> list[Figure]:
-    """Every figure of the parts that are there."""
+    """Every figure of the parts that are there. Raises NothingTrained where there are none."""
     parts = {
         "vae": measure_autoencoder,
         "text_encoder": measure_encoders,
         "parser": measure_parser,
         "unet": measure_unet,
     }
-    return [figure for folder, measure in parts.items() if (models / folder).exists() for figure in measure(models)]
+    there = [measure for folder, measure in parts.items() if (models / folder).exists()]
+    if not there:
+        raise NothingTrained(f"{models} holds none of {', '.join(parts)}; `sluice train tabletop` trains them.")
+    return [figure for measure in there for figure in measure(models)]
 
 
 def measure_autoencoder(models: Path, scenes: int = 500) -> list[Figure]:
@@ -112,10 +120,11 @@ def measure_unet(models: Path, prompts: int = 200) -> list[Figure]:
     scenes = Scenes((("one", 1.0),), HELD_OUT)
     things = [thing for n in range(prompts) for thing in scenes.scene(n).things if isinstance(thing, Thing)]
     parser: Any = SegformerForSemanticSegmentation.from_pretrained(models / "parser").float()
+    model = LatentDiffusion.load(models)
     shapes, colours = [], []
     for start in range(0, len(things), BATCH):
         part = things[start : start + BATCH]
-        made = generate(models, [plain_caption(thing) for thing in part], seed=start)
+        made = model.generate([plain_caption(thing) for thing in part], start, GUIDANCE, STEPS)
         for picture, classes, thing in zip(_bytes(made), parse(parser, made).numpy(), part, strict=True):
             shapes.append(shape_shown(classes) == thing.shape)
             colours.append(colour_shown(picture, classes) == thing.colour)
@@ -126,22 +135,6 @@ def measure_unet(models: Path, prompts: int = 200) -> list[Figure]:
         Figure("unet", "right shape", float(np.mean(shapes)), None, on),
         Figure("unet", "right colour", float(np.mean(colours)), None, on),
     ]
-
-
-@torch.no_grad()
-def generate(models: Path, prompts: list[str], seed: int) -> Tensor:
-    """A picture for each prompt, `(batch, 3, 64, 64)`, values -1 to 1."""
-    tokenizer = CLIPTokenizer.from_pretrained(models / "tokenizer")
-    text = CLIPTextModelWithProjection.from_pretrained(models / "text_encoder").float()
-    unet = UNet2DConditionModel.from_pretrained(models / "unet", torch_dtype=torch.float32)
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", torch_dtype=torch.float32)
-    states, null = (text(tokens_of(tokenizer, words)).last_hidden_state for words in (prompts, [""]))
-    noise = torch.randn(len(prompts), 4, 16, 16, generator=torch.Generator().manual_seed(seed))
-    latents = ddim(
-        guided(unet, states, null, GUIDANCE), noise, DDIMScheduler.from_pretrained(models / "scheduler"), STEPS
-    )
-    pictures: Tensor = vae.decode(latents / vae.config.scaling_factor).sample.clamp(-1, 1)
-    return pictures
 
 
 def shape_shown(classes: Array) -> str | None:

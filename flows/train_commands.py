@@ -19,7 +19,9 @@ def train() -> None:
 def tabletop(
     out: Annotated[Path, typer.Option(help="Where models and what is needed to go on are kept.")] = Path("tabletop"),
     only: Annotated[list[str] | None, typer.Option(help="Only this part; may be given several times.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Fewer steps for every part, to try it.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Other than the recipe's, to try it in an --out of its own.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
 ) -> None:
     """The tabletop family from nothing, part by part; resumes by itself."""

@@ -1,0 +1,65 @@
+"""A latent diffusion model as diffusers and transformers keep it in a folder: a prompt in, a picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from sluice.inference.sampler import ddim, guided
+
+
+@dataclass(frozen=True)
+class LatentDiffusion:
+    """The parts of Stable Diffusion 1.5, or of anything that is laid out as it is, such as the tabletop family."""
+
+    tokenizer: Any
+    text_encoder: Any
+    unet: Any
+    vae: Any
+    scheduler: Any
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LatentDiffusion:
+        """From a folder with a subfolder for each part."""
+
+        def part(kind: Any, name: str) -> Any:
+            return kind.from_pretrained(folder / name, torch_dtype=dtype).to(device).requires_grad_(False).eval()
+
+        return cls(
+            CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+            part(CLIPTextModel, "text_encoder"),
+            part(UNet2DConditionModel, "unet"),
+            part(AutoencoderKL, "vae"),
+            DDIMScheduler.from_pretrained(folder / "scheduler"),
+        )
+
+    @torch.no_grad()
+    def states(self, prompts: Sequence[str]) -> Tensor:
+        """Text states `(batch, tokens, width)`; the null condition is that of the empty prompt."""
+        tokens = self.tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt").input_ids
+        states: Tensor = self.text_encoder(tokens.to(self.unet.device)).last_hidden_state
+        return states
+
+    def noise(self, batch: int, seed: int) -> Tensor:
+        """Where sampling begins, `(batch, channels, height, width)`, the same on every device."""
+        shape = (batch, self.unet.config.in_channels, self.unet.config.sample_size, self.unet.config.sample_size)
+        drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        return drawn.to(self.unet.device, self.unet.dtype)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures `(batch, 3, height, width)`, values -1 to 1, of latents as the U-Net sees them."""
+        pictures: Tensor = self.vae.decode(latents / self.vae.config.scaling_factor).sample.clamp(-1, 1)
+        return pictures
+
+    def generate(self, prompts: Sequence[str], seed: int = 0, guidance: float = 5.0, steps: int = 25) -> Tensor:
+        """A picture for each prompt, `(batch, 3, height, width)`, values -1 to 1, by DDIM with guidance."""
+        denoiser = guided(self.unet, self.states(prompts), self.states([""]), guidance)
+        return self.decode(ddim(denoiser, self.noise(len(prompts), seed), self.scheduler, steps))
