@@ -27,7 +27,7 @@ def tabletop(
     """The tabletop family from nothing, part by part; resumes by itself."""
     from rich.console import Console
 
-    from sluice.flows.train_tabletop import train_tabletop
+    from sluice.flows.tabletop.train import train_tabletop
 
     train_tabletop(out, only or (), steps, seed, Console(soft_wrap=True, highlight=False))
 
@@ -40,10 +40,10 @@ def measure(
     from rich.console import Console
     from rich.table import Table
 
-    from sluice.flows.measure_tabletop import measure_family
+    from sluice.flows.tabletop.measure import measure_family
 
     table = Table("part", "figure", "value", "floor", "measured on", box=None, pad_edge=False)
     for figure in measure_family(out / "models"):
-        floor = "" if figure.floor is None else f"{figure.floor:g}"
+        floor = "" if figure.floor is None else f"{'<=' if figure.lower else '>='} {figure.floor:g}"
         table.add_row(figure.part, figure.name, f"{figure.value:.3g}", floor, figure.measured_on)
     Console(soft_wrap=True, highlight=False).print(table)

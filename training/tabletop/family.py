@@ -5,24 +5,42 @@ from __future__ import annotations
 from pathlib import Path
 
 from sluice.training.tabletop.autoencoder import Autoencoder
+from sluice.training.tabletop.box_denoiser import BoxDenoiser
+from sluice.training.tabletop.class_denoiser import ClassDenoiser
 from sluice.training.tabletop.denoiser import Denoiser
 from sluice.training.tabletop.encoders import Encoders
-from sluice.training.tabletop.parser import Parser
+from sluice.training.tabletop.face_denoiser import FaceDenoiser
+from sluice.training.tabletop.identity import IdentityJudge
+from sluice.training.tabletop.inpainter import Inpainter
+from sluice.training.tabletop.judges import Judges
+from sluice.training.tabletop.latent_judges import LatentJudges
 from sluice.training.tabletop.recipe import Part, Recipe
+from sluice.training.tabletop.reference import Reference
 from sluice.training.tabletop.scenes import Scenes
 
 PICTURES = Scenes((("tabletop", 0.8), ("faces", 0.2)))
 CAPTIONED = Scenes((("tabletop", 0.7), ("one", 0.2), ("faces", 0.1)))
-PARSED = Scenes((("tabletop", 0.6), ("one", 0.15), ("faces", 0.25)))
+JUDGED = Scenes((("tabletop", 0.45), ("one", 0.1), ("figures", 0.2), ("faces", 0.25)))
+FACES = Scenes((("faces", 1.0),))
+CLASSED = Scenes((("one", 0.6), ("two", 0.3), ("objects", 0.1)))
+EMPTIED = Scenes((("one", 0.2), ("two", 0.3), ("tabletop", 0.5)))
 GENERATED = Scenes((("one", 0.35), ("two", 0.2), ("objects", 0.15), ("tabletop", 0.25), ("faces", 0.05)))
 
 
 def family(work: Path) -> dict[str, Part]:
     """The parts by name, each after those it needs; `work` is where they keep what they make for themselves."""
+    latents = work / "latents"
     parts: list[Part] = [
-        Autoencoder(PICTURES, Recipe(steps=10_000, batch=16, learning_rate=1e-3)),
-        Encoders(CAPTIONED, Recipe(steps=4_000, batch=96, learning_rate=1e-3, weight_decay=0.05)),
-        Parser(PARSED, Recipe(steps=6_000, batch=32, learning_rate=1e-3)),
-        Denoiser(GENERATED, Recipe(10_000, 64, 1e-3, warm_up=500), work / "latents", count=40_000),
+        Autoencoder(PICTURES, Recipe(steps=6_000, batch=16, learning_rate=1e-3)),
+        Encoders(CAPTIONED, Recipe(steps=3_000, batch=96, learning_rate=1e-3, weight_decay=0.05)),
+        Judges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
+        Denoiser(GENERATED, Recipe(8_000, 64, 1e-3, warm_up=500), latents, count=40_000),
+        LatentJudges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
+        IdentityJudge(FACES, Recipe(steps=3_000, batch=48, learning_rate=1e-3, weight_decay=0.05)),
+        Inpainter(EMPTIED, Recipe(6_000, 64, 5e-4), latents, count=20_000),
+        ClassDenoiser(CLASSED, Recipe(8_000, 64, 1e-3, warm_up=500), latents, count=30_000),
+        BoxDenoiser(GENERATED, Recipe(8_000, 64, 1e-3, warm_up=500), latents, count=40_000),
+        Reference(GENERATED, Recipe(3_000, 64, 5e-4), latents, count=40_000),
+        FaceDenoiser(FACES, Recipe(8_000, 32, 1e-3, warm_up=500)),
     ]
     return {part.name: part for part in parts}

@@ -6,14 +6,15 @@ import json
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import nn
 
 from sluice.infra.interrupts import held
 from sluice.training.tabletop.draws import Draws
@@ -86,11 +87,17 @@ class Training:
         self._forget_later_lines()
 
     def _batches(self) -> Iterator[Batch]:
-        steps = _Steps(self.part)
-        left = range(self.step, self.part.recipe.steps)
-        loader = DataLoader(steps, batch_size=None, sampler=left, num_workers=1, prefetch_factor=AHEAD)
-        for batch in loader:
-            yield {k: v.to(self.device) if isinstance(v, Tensor) else v for k, v in batch.items()}
+        """The batches of the steps that are left, made ahead by a thread: a fork of a process with Ray in it dies."""
+        steps = iter(range(self.step, self.part.recipe.steps))
+        with ThreadPoolExecutor(1) as pool:
+            ahead = deque(pool.submit(self.part.batch, step) for step in islice(steps, AHEAD))
+            try:
+                while ahead:
+                    batch = ahead.popleft().result()
+                    ahead.extend(pool.submit(self.part.batch, step) for step in islice(steps, 1))
+                    yield {name: value.to(self.device) for name, value in batch.items()}
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _train(self, batch: Batch) -> None:
         recipe = self.part.recipe
@@ -111,6 +118,8 @@ class Training:
     def _average(self, decay: float) -> None:
         pairs = list(zip(self.average.parameters(), self.network.parameters(), strict=True))
         torch._foreach_lerp_([a for a, _ in pairs], [p.detach() for _, p in pairs], 1 - decay)
+        for kept, now in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(now)  # a batch norm's statistics are averages already
 
     @property
     def _losses(self) -> Path:
@@ -128,16 +137,6 @@ class Training:
         if self._losses.exists():
             lines = self._losses.read_text().splitlines(keepends=True)
             self._losses.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
-
-
-class _Steps(Dataset[Batch]):
-    """A part's batches by step, for a loader's process to make ahead."""
-
-    def __init__(self, part: Part) -> None:
-        self.part = part
-
-    def __getitem__(self, step: int) -> Any:
-        return self.part.batch(step)
 
 
 def rate(step: int, recipe: Recipe) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
 
-Batch = Mapping[str, Any]
+Batch = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Part(Protocol):
         """What is trained, freshly initialised."""
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, a function of it alone; runs in a process beside the training."""
+        """The batch of a step, a function of it alone; runs in a thread beside the training."""
 
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """`loss`, which is minimised, and what else is worth a line in the log."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 
-from sluice.flows.measure_tabletop import (
-    colour_shown,
+from sluice.flows.tabletop.boxes import _overlap, measure_boxes
+from sluice.flows.tabletop.figure import Figure
+from sluice.flows.tabletop.inpainting import measure_inpainting
+from sluice.flows.tabletop.making import measure_classes, measure_faces, measure_unet
+from sluice.flows.tabletop.measure import MEASURES, NothingTrained, measure_family
+from sluice.flows.tabletop.reading import colour_shown, shape_shown
+from sluice.flows.tabletop.reference import measure_reference
+from sluice.flows.tabletop.seeing import (
     measure_autoencoder,
     measure_encoders,
-    measure_parser,
-    measure_unet,
-    shape_shown,
+    measure_identity,
+    measure_judges,
+    measure_latent_judges,
 )
 from sluice.preprocess.tabletop.scene import Thing
 from sluice.training.tabletop.family import family
@@ -31,21 +41,67 @@ def test_true_pictures_show_what_they_hold() -> None:
     assert sum(right) >= 95
 
 
+def test_the_colour_of_one_of_two_shapes() -> None:
+    scenes = Scenes((("two", 1.0),), HELD_OUT)
+    shown, things = scenes.render(0), scenes.scene(0).things
+    for thing in things:
+        assert isinstance(thing, Thing)
+        assert colour_shown(shown.image, shown.semantic, thing.shape) == thing.colour
+
+
 def test_an_empty_table_shows_nothing() -> None:
     classes = torch.ones(64, 64, dtype=torch.uint8).numpy()
     assert shape_shown(classes) is None
     assert colour_shown(Scenes().render(0).image, classes) is None
 
 
-def test_an_untrained_family_is_measured_and_found_wanting(tmp_path: Path) -> None:
-    for part in family(tmp_path).values():
-        part.save(part.network(tmp_path), tmp_path)
-    with torch.no_grad():
-        figures = [
-            *measure_autoencoder(tmp_path, 10),
-            *measure_encoders(tmp_path, 1),
-            *measure_parser(tmp_path, 10),
-            *measure_unet(tmp_path, 4),
-        ]
-    assert {figure.part for figure in figures} == {"vae", "encoders", "parser", "unet"}
-    assert all(figure.value < figure.floor for figure in figures if figure.floor is not None)
+def test_overlap_of_boxes_by_hand() -> None:
+    inside = np.zeros((10, 10), bool)
+    inside[2:4, 0:4] = True
+    assert _overlap(inside, [0.0, 0.2, 0.4, 0.4]) == pytest.approx(1)
+    assert _overlap(inside, [0.2, 0.2, 0.6, 0.4]) == pytest.approx(1 / 3)
+    assert _overlap(inside, [0.5, 0.5, 0.9, 0.9]) == _overlap(inside[:1], [0, 0, 1, 1]) == 0
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The family as it is before its first step."""
+    models = tmp_path_factory.mktemp("untrained")
+    for part in family(models).values():
+        part.save(part.network(models), models)
+    return models
+
+
+def test_an_untrained_family_is_measured_and_found_wanting(untrained: Path) -> None:
+    figures = list(few_of_each(untrained))
+    assert {figure.part for figure in figures} == family(untrained).keys()
+    assert not any(figure.reached for figure in figures if figure.floor is not None)
+    assert all(np.isfinite(figure.value) for figure in figures)
+
+
+def few_of_each(models: Path) -> Iterator[Figure]:
+    yield from measure_autoencoder(models, 10)
+    yield from measure_encoders(models, 1)
+    yield from measure_judges(models, 10)
+    yield from measure_latent_judges(models, 10)
+    yield from measure_identity(models, 20)
+    for measure in (measure_unet, measure_classes, measure_boxes, measure_reference, measure_faces):
+        yield from measure(models, 2)
+    yield from measure_inpainting(models, 2)
+
+
+def test_every_part_has_a_measure(untrained: Path) -> None:
+    assert MEASURES.keys() <= {folder.name for folder in untrained.iterdir()}
+    assert len(MEASURES) == len(family(untrained))
+
+
+def test_nothing_cannot_be_measured(tmp_path: Path) -> None:
+    with pytest.raises(NothingTrained, match="sluice train tabletop"):
+        list(measure_family(tmp_path))
+
+
+def test_a_figure_is_held_to_its_floor_from_its_own_side() -> None:
+    figure = Figure("part", "name", 0.7, "nothing", 0.75)
+    assert not figure.reached
+    assert replace(figure, lower=True).reached
+    assert replace(figure, floor=None).reached

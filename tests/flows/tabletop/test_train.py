@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sluice.flows.measure_tabletop import NothingTrained, measure_family
-from sluice.flows.train_tabletop import OtherRecipe, UnknownPart, UntrainedPart, train_tabletop
+from sluice.flows.tabletop.train import OtherRecipe, UnknownPart, UntrainedPart, train_tabletop
 from sluice.training.tabletop import loop
 
 Train = Callable[..., str]
@@ -70,10 +69,5 @@ def test_a_part_waits_for_those_it_needs(train: Train, tmp_path: Path) -> None:
 
 
 def test_an_unknown_part_is_named_with_those_there_are(train: Train) -> None:
-    with pytest.raises(UnknownPart, match=r"--only vea: .*there are: vae, encoders, parser, unet"):
+    with pytest.raises(UnknownPart, match=r"--only vea: .*there are: vae, encoders, judges, unet"):
         train("vea")
-
-
-def test_nothing_cannot_be_measured(tmp_path: Path) -> None:
-    with pytest.raises(NothingTrained, match="sluice train tabletop"):
-        measure_family(tmp_path)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from sluice.training.tabletop import loop
 from sluice.training.tabletop.autoencoder import Autoencoder
+from sluice.training.tabletop.judges import Judges
 from sluice.training.tabletop.loop import Training, rate
 from sluice.training.tabletop.recipe import Recipe
 from sluice.training.tabletop.scenes import Scenes
@@ -57,6 +59,17 @@ def test_a_resumed_training_ends_as_an_uninterrupted_one(tmp_path: Path, stop: i
     logs = [(tmp_path / name / "losses.jsonl").read_text() for name in ("whole", "cut")]
     assert logs[0] == logs[1]
     assert [json.loads(line)["step"] for line in logs[0].splitlines()] == [5, 10]
+
+
+def test_the_average_has_the_statistics_of_batch_norms(tmp_path: Path) -> None:
+    judges = Judges(Scenes(size=16), Recipe(steps=3, batch=2, learning_rate=1e-3, warm_up=2))
+    training = Training(judges, tmp_path, tmp_path, 0, CPU)
+    before = dict(deepcopy(training.network).named_buffers())
+    averaged = dict(training.run(quiet).named_buffers())
+    trained = dict(training.network.named_buffers())
+    assert trained
+    assert all(torch.equal(averaged[name], trained[name]) for name in trained)
+    assert not any(torch.equal(before[name], trained[name]) for name in trained)
 
 
 SCRIPT = """

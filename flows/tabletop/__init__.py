@@ -1,0 +1,1 @@
+"""The tabletop family: trained, measured, shown."""

@@ -1,0 +1,115 @@
+"""Figures of the parts that see: autoencoder, encoders, judges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from sluice.flows.tabletop.figure import FACES, FIGURES, SHOWN, Figure, rendered
+from sluice.inference.metrics.mean_iou import MeanIou
+from sluice.inference.metrics.psnr import psnr
+from sluice.inference.metrics.retrieval import retrieval
+from sluice.preprocess.perception.judges import Judgement, Judges
+from sluice.preprocess.tabletop.classes import CLASSES
+from sluice.preprocess.tabletop.words import caption
+from sluice.training.tabletop.encoders import tokens_of
+from sluice.training.tabletop.identity import same_face
+from sluice.training.tabletop.judges import truths
+from sluice.training.tabletop.scenes import HELD_OUT, Scenes, pixels
+
+NEAR = 3.0
+"""Pixels of 64 within which a point counts as found."""
+
+
+@torch.no_grad()
+def measure_autoencoder(models: Path, scenes: int = 500) -> list[Figure]:
+    """PSNR of pictures after encoding and decoding."""
+    vae: Any = AutoencoderKL.from_pretrained(models / "vae", torch_dtype=torch.float32)
+    found = []
+    for shown in rendered(SHOWN, scenes):
+        wanted = pixels(shown)
+        found.append(psnr(vae.decode(vae.encode(wanted).latent_dist.mode()).sample, wanted))
+    return [Figure("vae", "PSNR, dB", float(torch.cat(found).mean()), f"{scenes} scenes", 25.0)]
+
+
+@torch.no_grad()
+def measure_encoders(models: Path, groups: int = 5) -> list[Figure]:
+    """Retrieval among 100 captions of 100 scenes."""
+    tokenizer = CLIPTokenizer.from_pretrained(models / "tokenizer")
+    text = CLIPTextModelWithProjection.from_pretrained(models / "text_encoder").float()
+    image = CLIPVisionModelWithProjection.from_pretrained(models / "image_encoder").float()
+    scenes = Scenes(seed=HELD_OUT)
+    found = []
+    for group in range(groups):
+        numbers = range(100 * group, 100 * (group + 1))
+        shown = image(pixels([scenes.render(n) for n in numbers])).image_embeds
+        told = text(tokens_of(tokenizer, [caption(scenes.scene(n)) for n in numbers])).text_embeds
+        found.append(retrieval(shown, told))
+    to_text, to_image = np.mean(found, axis=0)
+    on = f"{groups} times 100 scenes"
+    return [
+        Figure("encoders", "picture finds its caption among 100", float(to_text), on, 0.6),
+        Figure("encoders", "caption finds its picture among 100", float(to_image), on),
+    ]
+
+
+def measure_judges(models: Path, scenes: int = 500) -> list[Figure]:
+    """Classes, depth, points and landmarks, from pictures."""
+    judges = Judges.load(models / "judges")
+    return _measure_judges("judges", scenes, lambda pictures: judges(pictures), floor=0.75)
+
+
+def measure_latent_judges(models: Path, scenes: int = 500) -> list[Figure]:
+    """The same from latents."""
+    vae: Any = AutoencoderKL.from_pretrained(models / "vae", torch_dtype=torch.float32)
+    judges = Judges.load(models / "latent_judges", scale=4)
+    scaling = vae.config.scaling_factor
+    return _measure_judges(
+        "latent_judges", scenes, lambda pictures: judges(vae.encode(pictures).latent_dist.mode() * scaling)
+    )
+
+
+@torch.no_grad()
+def _measure_judges(part: str, scenes: int, judge: Any, floor: float | None = None) -> list[Figure]:
+    iou, depth = MeanIou(len(CLASSES)), []
+    for shown in rendered(SHOWN, scenes):
+        found, truth = judge(pixels(shown)), truths(shown)
+        iou.add(found.classes().argmax(dim=1), truth["parser"])
+        depth.append((found.depth()[:, 0] - truth["depth"]).abs().mean(dim=(1, 2)))
+    figures = [
+        Figure(part, "mean IoU of classes", iou.mean(), f"{scenes} scenes", floor),
+        Figure(part, "depth error, m", float(torch.cat(depth).mean()), f"{scenes} scenes", lower=True),
+    ]
+    for name, of in (("pose", FIGURES), ("landmarks", FACES)):
+        near = [_near(judge(pixels(shown)), truths(shown)[name], name) for shown in rendered(of, scenes)]
+        told = f"{name} within {NEAR:g} pixels of 64"
+        figures.append(Figure(part, told, float(torch.cat(near).mean()), f"{scenes} scenes"))
+    return figures
+
+
+def _near(found: Judgement, truth: Tensor, judge: str) -> Tensor:
+    """1 for each point in sight that was found near its place, else 0."""
+    apart = torch.linalg.vector_norm(found.points(judge)[..., :2] - truth[..., :2], dim=2)
+    near: Tensor = apart[truth[..., 2] > 0] <= NEAR
+    return near.float()
+
+
+@torch.no_grad()
+def measure_identity(models: Path, pairs: int = 500) -> list[Figure]:
+    """Area under the curve: a face against the same one in another scene, and against the next pair's."""
+    network: Any = CLIPVisionModelWithProjection.from_pretrained(models / "identity").float()
+    shown = [same_face(FACES, 2 * number) for number in range(pairs)]
+    one, other = (
+        torch.nn.functional.normalize(network(pixels([pair[side] for pair in shown])).image_embeds, dim=1)
+        for side in (0, 1)
+    )
+    same, different = (one * other).sum(dim=1), (one * other.roll(1, dims=0)).sum(dim=1)
+    area = roc_auc_score([1] * pairs + [0] * pairs, torch.cat([same, different]).numpy())
+    return [Figure("identity", "verification AUC", float(area), f"{pairs} pairs of each kind", 0.95)]

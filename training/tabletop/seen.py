@@ -1,0 +1,157 @@
+"""What the denoisers are shown of scenes: latents with captions, with boxes, and with a thing taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sluice.preprocess.record import Array
+from sluice.preprocess.tabletop.render import FIRST, Rendered, render
+from sluice.preprocess.tabletop.scene import Figure, Item, Scene, Thing
+from sluice.preprocess.tabletop.shapes import SHAPES
+from sluice.preprocess.tabletop.words import caption
+from sluice.training.tabletop.encoders import WORDINGS
+from sluice.training.tabletop.frozen import Frozen
+from sluice.training.tabletop.latents import Encode
+from sluice.training.tabletop.scenes import Scenes, pixels
+
+AT_ONCE = 50
+BOXES = 8
+GROWN = 3
+"""Pixels by which a hole of 64 is wider than the thing in it, on every side."""
+
+PHRASES = (*(f"a {shape}" for shape in SHAPES), "a figure", "a face")
+
+Fields = dict[str, Tensor]
+
+
+def captioned(frozen: Frozen, scenes: Scenes) -> Encode:
+    """Latents, text states and image embeddings."""
+
+    def encode(numbers: Sequence[int]) -> Fields:
+        shown = pixels([scenes.render(n) for n in numbers])
+        return {
+            **_posterior(frozen, shown),
+            "states": frozen.states([caption(scenes.scene(n), n % WORDINGS) for n in numbers]),
+            "embeds": frozen.embeds(shown),
+        }
+
+    return _in_parts(encode)
+
+
+def classed(frozen: Frozen, scenes: Scenes) -> Encode:
+    """Latents and the number of the nearest object's shape."""
+
+    def encode(numbers: Sequence[int]) -> Fields:
+        shown = [scenes.scene(n) for n in numbers]
+        return {
+            **_posterior(frozen, pixels([scenes.render(n) for n in numbers])),
+            "shape": torch.tensor([float(nearest_shape(scene)) for scene in shown]),
+        }
+
+    return _in_parts(encode)
+
+
+def placed(frozen: Frozen, scenes: Scenes) -> Encode:
+    """Latents, states of captions that name no colour, and what stands where.
+
+    `boxes` `(8, 4)` left, top, right, bottom as shares of the picture, `phrases` `(8, width)`, `present` `(8,)` 1 or 0.
+    """
+
+    phrases = dict(zip(PHRASES, frozen.pooled(PHRASES).cpu(), strict=True))
+
+    def encode(numbers: Sequence[int]) -> Fields:
+        drawn = [scenes.scene(n) for n in numbers]
+        shown = [scenes.render(n) for n in numbers]
+        told = [caption(scene, n % WORDINGS, colours=False) for scene, n in zip(drawn, numbers, strict=True)]
+        boxes = [_boxes(scene, picture, phrases) for scene, picture in zip(drawn, shown, strict=True)]
+        return {
+            **_posterior(frozen, pixels(shown)),
+            "states": frozen.states(told),
+            **{name: torch.stack([row[name] for row in boxes]) for name in boxes[0]},
+        }
+
+    return _in_parts(encode)
+
+
+def emptied(frozen: Frozen, scenes: Scenes) -> Encode:
+    """Latents of scenes without one of their things, of the same with a hole in its place, and the hole.
+
+    What is around the hole still has the thing's shadow.
+    """
+
+    def encode(numbers: Sequence[int]) -> Fields:
+        drawn = [scenes.scene(n) for n in numbers]
+        removed = [n % len(scene.things) for n, scene in zip(numbers, drawn, strict=True)]
+        emptied = [scene.without(k) for scene, k in zip(drawn, removed, strict=True)]
+        shown = [render(scene, scenes.size) for scene in drawn]
+        holes = _planes([hole(picture, k) for picture, k in zip(shown, removed, strict=True)])
+        latent = _posterior(frozen, pixels([render(scene, scenes.size) for scene in emptied]))
+        return {
+            **latent,
+            "masked": frozen.posterior(pixels(shown) * (1 - holes))[0],
+            "hole": F.interpolate(holes, size=latent["mean"].shape[2:]),
+            "states": frozen.states([caption(scene, n % WORDINGS) for scene, n in zip(emptied, numbers, strict=True)]),
+        }
+
+    return _in_parts(encode)
+
+
+def nearest_shape(scene: Scene) -> int:
+    """The number, in SHAPES, of the nearest object; one past the last where there is none."""
+    objects = [item for item in scene.things if isinstance(item, Thing)]
+    if not objects:
+        return len(SHAPES)
+    return list(SHAPES).index(min(objects, key=lambda item: item.z).shape)
+
+
+def phrase_of(item: Item) -> str:
+    """What a thing is called where colours are not named."""
+    return f"a {item.shape}" if isinstance(item, Thing) else "a figure" if isinstance(item, Figure) else "a face"
+
+
+def hole(picture: Rendered, k: int) -> Array:
+    """Where the k-th thing of a picture is, and a rim around it: `(height, width)` float32, 1 inside."""
+    grown = round(GROWN * len(picture.depth) / 64)
+    inside = (picture.instances == k + FIRST).astype(np.float32)
+    return np.asarray(cv2.dilate(inside, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8)))
+
+
+def _boxes(scene: Scene, picture: Rendered, phrases: Mapping[str, Tensor]) -> Fields:
+    nearest = sorted(range(len(scene.things)), key=lambda k: scene.things[k].z)[:BOXES]
+    height, width = picture.depth.shape
+    boxes, present = torch.zeros(BOXES, 4), torch.zeros(BOXES)
+    named = torch.zeros(BOXES, len(phrases[PHRASES[0]]))
+    for row, k in enumerate(nearest):
+        boxes[row] = torch.from_numpy(picture.boxes[k] / [width, height, width, height])
+        named[row] = phrases[phrase_of(scene.things[k])]
+        present[row] = 1
+    return {"boxes": boxes, "present": present, "phrases": named}
+
+
+def _planes(arrays: Sequence[Array]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))[:, None]
+
+
+def _posterior(frozen: Frozen, shown: Tensor) -> Fields:
+    mean, deviation = frozen.posterior(shown)
+    return {"mean": mean, "deviation": deviation}
+
+
+def _in_parts(encode: Callable[[Sequence[int]], Fields]) -> Encode:
+    """Few enough scenes at once for any memory."""
+
+    def parts(numbers: Sequence[int]) -> Iterator[Fields]:
+        for start in range(0, len(numbers), AT_ONCE):
+            yield encode(numbers[start : start + AT_ONCE])
+
+    def whole(numbers: Sequence[int]) -> Mapping[str, Array]:
+        made = list(parts(numbers))
+        return {name: torch.cat([part[name].cpu() for part in made]).numpy() for name in made[0]}
+
+    return whole
