@@ -75,6 +75,7 @@ class Entry(_Strict):
         "safety",
         "faces",
         "diffusion",
+        "control",
         "metric",
         "text",
     ]

@@ -18,7 +18,29 @@ def test_what_package_indexes_carry_is_pinned_by_digest_and_size() -> None:
         assert entry(name).size is not None, name
 
 
-@pytest.mark.parametrize("name", ["sam-vit-b", "sam-vit-l", "sam-vit-h", "dpt-large", "sd15", "sd15-inpaint", "dwpose"])
+FULL_SIZE = [
+    "sam-vit-b",
+    "sam-vit-l",
+    "sam-vit-h",
+    "dpt-large",
+    "depth-anything-v2-small",
+    "depth-anything-v2-base",
+    "depth-anything-v2-large",
+    "dwpose",
+    "clip-vit-l14",
+    "sd15",
+    "sd15-inpaint",
+    "gligen",
+    "controlnet-canny",
+    "controlnet-hed",
+    "controlnet-depth",
+    "controlnet-openpose",
+    "controlnet-seg",
+    "ip-adapter-sd15",
+]
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
 def test_full_size_models_are_named(name: str) -> None:
     assert isinstance(entry(name).origin, Hub)
 
