@@ -35,15 +35,19 @@ def tabletop(
 @app.command()
 def measure(
     out: Annotated[Path, typer.Option(help="Where `sluice train tabletop` keeps its models.")] = Path("tabletop"),
+    card: Annotated[bool, typer.Option("--card", help="Write the model card, and the figures as JSON.")] = False,
 ) -> None:
     """What the trained tabletop family can do on scenes that it never saw."""
     from rich.console import Console
-    from rich.table import Table
 
+    from sluice.flows.tabletop.card import write_card
     from sluice.flows.tabletop.measure import measure_family
 
-    table = Table("part", "figure", "value", "floor", "measured on", box=None, pad_edge=False)
+    console = Console(soft_wrap=True, highlight=False)
+    figures = []
     for figure in measure_family(out / "models"):
-        floor = "" if figure.floor is None else f"{'<=' if figure.lower else '>='} {figure.floor:g}"
-        table.add_row(figure.part, figure.name, f"{figure.value:.3g}", floor, figure.measured_on)
-    Console(soft_wrap=True, highlight=False).print(table)
+        figures.append(figure)
+        held_to = f" (floor: {figure.held_to})" if figure.held_to else ""
+        console.print(f"{figure.part}: {figure.name}: {figure.value:.3g}{held_to}, on {figure.measured_on}")
+    if card:
+        console.print(f"The card: {write_card(out / 'models', figures)}")

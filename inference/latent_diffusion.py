@@ -12,7 +12,8 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from sluice.inference.sampler import ddim, guided
+from sluice.inference.denoisers import Denoiser, guided
+from sluice.inference.sampler import ddim
 
 
 @dataclass(frozen=True)
@@ -62,4 +63,8 @@ class LatentDiffusion:
     def generate(self, prompts: Sequence[str], seed: int = 0, guidance: float = 5.0, steps: int = 25) -> Tensor:
         """A picture for each prompt, `(batch, 3, height, width)`, values -1 to 1, by DDIM with guidance."""
         denoiser = guided(self.unet, self.states(prompts), self.states([""]), guidance)
-        return self.decode(ddim(denoiser, self.noise(len(prompts), seed), self.scheduler, steps))
+        return self.sample(denoiser, len(prompts), seed, steps)
+
+    def sample(self, denoiser: Denoiser, count: int, seed: int, steps: int, scheduler: Any = None) -> Tensor:
+        """So many pictures by DDIM, of any denoiser of these latents; `scheduler` is the denoiser's, if it has one."""
+        return self.decode(ddim(denoiser, self.noise(count, seed), scheduler or self.scheduler, steps))

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-Denoiser = Callable[[Tensor, int], Tensor]
-"""`(x, t) -> eps`, its conditions bound: `x` and `eps` `(batch, channels, height, width)`, `t` a training timestep."""
-
-
-def guided(unet: Any, states: Tensor, null: Tensor, scale: float) -> Denoiser:
-    """Classifier-free guidance: `eps_null + scale (eps_states - eps_null)` (Ho and Salimans, 2022, Eq. 6).
-
-    `states` and `null` are text states `(batch, tokens, width)`; both halves run as one batch.
-    """
-    both = torch.cat([null.expand_as(states), states])
-
-    def denoiser(x: Tensor, t: int) -> Tensor:
-        without, with_states = unet(torch.cat([x, x]), t, both).sample.chunk(2)
-        return torch.lerp(without, with_states, scale)
-
-    return denoiser
+from sluice.inference.denoisers import Denoiser
 
 
 def clean_estimate(x: Tensor, eps: Tensor, abar: Tensor) -> Tensor:

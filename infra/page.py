@@ -125,6 +125,25 @@ class Histograms:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """How a quantity goes: `points` (x, y) from 0 to 1, y upwards, and what the ends of both axes are."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    across: tuple[str, str]
+    up: tuple[str, str]
+    note: str
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Small curves side by side."""
+
+    kind: ClassVar[str] = "curves"
+    curves: Sequence[Curve]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A picture with its label, or a few words where there is none. `source` is a data URI of `width` x `height`."""
 
@@ -169,7 +188,7 @@ class Cards:
         return max((len(strip.figures) for card in self.cards for strip in card.strips), default=1)
 
 
-Block = Sum | Text | Code | Table | Fold | Histograms | Strip | Cards
+Block = Sum | Text | Code | Table | Fold | Histograms | Curves | Strip | Cards
 
 
 @dataclass(frozen=True)

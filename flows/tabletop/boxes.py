@@ -14,62 +14,59 @@ from torch import Tensor
 from sluice.flows.tabletop.figure import PAIRS, Figure
 from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts
 from sluice.flows.tabletop.reading import read_all
+from sluice.inference.denoisers import guided_by_boxes
 from sluice.inference.latent_diffusion import LatentDiffusion
-from sluice.inference.sampler import Denoiser, ddim
+from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.render import render
-from sluice.preprocess.tabletop.scene import Thing
+from sluice.preprocess.tabletop.scene import Scene, Thing
 from sluice.training.tabletop.seen import BOXES, phrase_of
+
+FOUND = 0.5
 
 
 def measure_boxes(models: Path, pictures: int = 200) -> list[Figure]:
     """How often an object is where its box is: intersection over union of at least a half."""
-    model = LatentDiffusion.load(models)
-    unet: Any = UNet2DConditionModel.from_pretrained(models / "unet_boxes", torch_dtype=torch.float32)
-    null = model.states([""])
-    scenes = [PAIRS.scene(n) for n in range(pictures)]
-    right = []
-    for start, some in in_parts(scenes):
-        asked = _boxes(model, some)
-        made = model.decode(ddim(_gligen(unet, null, asked), model.noise(len(some), start), model.scheduler, STEPS))
-        for number, (reading, scene) in enumerate(zip(read_all(models, made), some, strict=True)):
-            for row, thing in enumerate(scene.things):
+    model, judges = LatentDiffusion.load(models), Judges.load(models / "judges")
+    right: list[bool] = []
+    for seed, some in in_parts([PAIRS.scene(n) for n in range(pictures)]):
+        readings = read_all(judges, box_pictures(models, model, some, seed))
+        for reading, scene in zip(readings, some, strict=True):
+            for thing, box in zip(scene.things, boxes_of(scene), strict=True):
                 assert isinstance(thing, Thing)
-                box = asked["boxes"][number, row].tolist()
-                right.append(_overlap(reading.classes == class_number(thing.shape), box) >= 0.5)
+                right.append(overlap(reading.classes == class_number(thing.shape), box) >= FOUND)
     return [Figure("unet_boxes", "shape where its box is", float(np.mean(right)), f"{pictures} pairs, {ON}")]
 
 
-def _boxes(model: LatentDiffusion, scenes: Sequence[Any]) -> dict[str, Tensor]:
+def box_pictures(models: Path, model: LatentDiffusion, scenes: Sequence[Scene], seed: int) -> Tensor:
+    """A picture for the boxes of each scene, without a caption, values -1 to 1."""
+    unet: Any = UNet2DConditionModel.from_pretrained(models / "unet_boxes", torch_dtype=torch.float32)
+    null = model.states([""]).expand(len(scenes), -1, -1)
+    denoiser = guided_by_boxes(unet, null, _asked(model, scenes), GUIDANCE)
+    return model.sample(denoiser, len(scenes), seed, STEPS)
+
+
+def boxes_of(scene: Scene) -> Array:
+    """Left, top, right, bottom of its things `(things, 4)`, as shares of the picture."""
+    shares: Array = render(scene, 64).boxes / 64
+    return shares
+
+
+@torch.no_grad()
+def _asked(model: LatentDiffusion, scenes: Sequence[Scene]) -> dict[str, Tensor]:
     boxes, present = torch.zeros(len(scenes), BOXES, 4), torch.zeros(len(scenes), BOXES)
-    tokens = model.tokenizer([phrase_of(t) for scene in scenes for t in scene.things], padding="max_length")
-    with torch.no_grad():
-        pooled = iter(model.text_encoder(torch.tensor(tokens.input_ids)).pooler_output)
     phrases = torch.zeros(len(scenes), BOXES, model.text_encoder.config.hidden_size)
     for number, scene in enumerate(scenes):
-        found = render(scene, 64).boxes / 64
-        for row in range(len(scene.things)):
-            boxes[number, row] = torch.from_numpy(found[row])
-            phrases[number, row], present[number, row] = next(pooled), 1
+        count = len(scene.things)
+        tokens = model.tokenizer([phrase_of(t) for t in scene.things], padding="max_length", return_tensors="pt")
+        boxes[number, :count] = torch.from_numpy(boxes_of(scene))
+        phrases[number, :count] = model.text_encoder(tokens.input_ids).pooler_output
+        present[number, :count] = 1
     return {"boxes": boxes, "positive_embeddings": phrases, "masks": present}
 
 
-def _gligen(unet: Any, null: Tensor, asked: dict[str, Tensor]) -> Denoiser:
-    both = {name: torch.cat([value, value]) for name, value in asked.items()}
-    both["masks"] = torch.cat([torch.zeros_like(asked["masks"]), asked["masks"]])
-
-    @torch.no_grad()
-    def denoiser(x: Tensor, t: int) -> Tensor:
-        states = null.expand(2 * len(x), -1, -1)
-        options = {"gligen": dict(both)}
-        without, placed = unet(torch.cat([x, x]), t, states, cross_attention_kwargs=options).sample.chunk(2)
-        return torch.lerp(without, placed, GUIDANCE)
-
-    return denoiser
-
-
-def _overlap(inside: Array, box: Sequence[float]) -> float:
+def overlap(inside: Array, box: Sequence[float]) -> float:
     """Intersection over union of a box, in shares of the picture, and the box around a region."""
     rows, columns = np.nonzero(inside)
     if not len(rows):

@@ -34,6 +34,11 @@ class Figure:
             return True
         return self.value <= self.floor if self.lower else self.value >= self.floor
 
+    @property
+    def held_to(self) -> str:
+        """The floor in words, nothing where there is none."""
+        return "" if self.floor is None else f"{'<=' if self.lower else '>='} {self.floor:g}"
+
 
 def rendered(scenes: Scenes, count: int) -> Iterator[list[Rendered]]:
     """The first `count` of some scenes, some at a time."""

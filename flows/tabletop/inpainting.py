@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +15,63 @@ from torch import Tensor
 
 from sluice.flows.tabletop.figure import SHOWN, Figure
 from sluice.flows.tabletop.making import STEPS, in_parts
+from sluice.inference.denoisers import inpainting
 from sluice.inference.latent_diffusion import LatentDiffusion
-from sluice.inference.sampler import ddim
 from sluice.preprocess.tabletop.render import render
 from sluice.training.tabletop.scenes import pixels
 from sluice.training.tabletop.seen import hole
 
 
+@dataclass(frozen=True)
+class Emptied:
+    """A scene as a picture, the hole of one of its things, and what is truly behind; pictures have values -1 to 1."""
+
+    picture: Tensor
+    hole: Tensor
+    behind: Tensor
+
+
+def emptied(number: int) -> Emptied:
+    """A held-out scene and its hole, `(3, 64, 64)` and `(1, 64, 64)`."""
+    scene = SHOWN.scene(number)
+    k = number % len(scene.things)
+    shown = render(scene, 64)
+    picture, behind = pixels([shown, render(scene.without(k), 64)])
+    return Emptied(picture, torch.from_numpy(hole(shown, k))[None], behind)
+
+
 @torch.no_grad()
+def inpainted(models: Path, model: LatentDiffusion, pictures: Tensor, holes: Tensor, seed: int) -> Tensor:
+    """Pictures with their holes filled; the rest is as it was."""
+    unet: Any = UNet2DConditionModel.from_pretrained(models / "inpaint_unet", torch_dtype=torch.float32)
+    masked = model.vae.encode(pictures * (1 - holes)).latent_dist.mode() * model.vae.config.scaling_factor
+    small = F.interpolate(holes, size=masked.shape[2:])
+    null = model.states([""]).expand(len(pictures), -1, -1)
+    made = model.sample(inpainting(unet, null, small, masked), len(pictures), seed, STEPS)
+    return torch.lerp(pictures, made, holes)
+
+
+def telea(pictures: Tensor, holes: Tensor) -> Tensor:
+    """The same by Telea's method."""
+    levels = ((pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    filled = [
+        cv2.inpaint(np.ascontiguousarray(picture), (own * 255).byte().numpy(), 3, cv2.INPAINT_TELEA)
+        for picture, own in zip(levels, holes[:, 0], strict=True)
+    ]
+    return torch.from_numpy(np.stack(filled).transpose(0, 3, 1, 2)) / 127.5 - 1
+
+
 def measure_inpainting(models: Path, scenes: int = 200) -> list[Figure]:
     """Error against the true background inside the hole, over Telea's."""
     model = LatentDiffusion.load(models)
-    unet: Any = UNet2DConditionModel.from_pretrained(models / "inpaint_unet", torch_dtype=torch.float32)
-    null = model.states([""])
-    ours: list[Tensor] = []
-    teleas: list[Tensor] = []
-    for start, numbers in in_parts(range(scenes)):
-        drawn = [SHOWN.scene(n) for n in numbers]
-        removed = [n % len(scene.things) for n, scene in zip(numbers, drawn, strict=True)]
-        shown = [render(scene, 64) for scene in drawn]
-        truth = pixels([render(scene.without(k), 64) for scene, k in zip(drawn, removed, strict=True)])
-        holes = [hole(picture, k) for picture, k in zip(shown, removed, strict=True)]
-        inside = torch.from_numpy(np.stack(holes))[:, None]
-        masked = model.vae.encode(pixels(shown) * (1 - inside)).latent_dist.mode() * model.vae.config.scaling_factor
-        small = F.interpolate(inside, size=masked.shape[2:])
-
-        def denoiser(x: Tensor, t: int, small: Tensor = small, masked: Tensor = masked) -> Tensor:
-            states = null.expand(len(x), -1, -1)
-            predicted: Tensor = unet(torch.cat([x, small, masked], dim=1), t, states).sample
-            return predicted
-
-        made = model.decode(ddim(denoiser, model.noise(len(numbers), start), model.scheduler, STEPS))
-        telea = [
-            cv2.inpaint(picture.image, (own * 255).astype(np.uint8), 3, cv2.INPAINT_TELEA)
-            for picture, own in zip(shown, holes, strict=True)
-        ]
-        painted = torch.from_numpy(np.stack(telea).transpose(0, 3, 1, 2)) / 127.5 - 1
-        for found, errors in ((made, ours), (painted, teleas)):
-            errors.append(((found - truth).abs() * inside).sum(dim=(1, 2, 3)) / (3 * inside.sum(dim=(1, 2, 3))))
-    ratio = float(torch.cat(ours).mean() / torch.cat(teleas).mean())
+    errors: dict[str, list[Tensor]] = {"ours": [], "telea": []}
+    for seed, numbers in in_parts(range(scenes)):
+        shown = [emptied(number) for number in numbers]
+        pictures, holes, behind = (torch.stack([getattr(s, name) for s in shown]) for name in Emptied.__annotations__)
+        made = {"ours": inpainted(models, model, pictures, holes, seed), "telea": telea(pictures, holes)}
+        for method, found in made.items():
+            wrong = ((found - behind).abs() * holes).sum(dim=(1, 2, 3))
+            errors[method].append(wrong / (3 * holes.sum(dim=(1, 2, 3))))
+    ratio = float(torch.cat(errors["ours"]).mean() / torch.cat(errors["telea"]).mean())
     on = f"{scenes} scenes, {STEPS} DDIM steps"
     return [Figure("inpaint_unet", "error in the hole / Telea's", ratio, on, 0.75, lower=True)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -28,9 +27,8 @@ class Reading:
     classes: Array
 
 
-def read_all(models: Path, pictures: Tensor) -> list[Reading]:
+def read_all(judges: Judges, pictures: Tensor) -> list[Reading]:
     """Readings of pictures `(batch, 3, height, width)`, values -1 to 1."""
-    judges = Judges.load(models / "judges")
     classes = judges(pictures).classes().argmax(dim=1).numpy()
     return [
         Reading(shape_shown(own), colour_shown(picture, own), own)

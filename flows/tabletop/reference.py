@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +11,40 @@ from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
 from sluice.flows.tabletop.figure import SINGLE, Figure
-from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, read, shown_figures, single
+from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts, shown_figures, single
+from sluice.flows.tabletop.reading import Reading, read_all
+from sluice.inference.denoisers import guided_by_picture
 from sluice.inference.latent_diffusion import LatentDiffusion
-from sluice.inference.sampler import ddim
+from sluice.preprocess.perception.judges import Judges
 from sluice.training.tabletop.reference import WEIGHTS
 from sluice.training.tabletop.scenes import pixels
 
 
-def measure_reference(models: Path, pictures: int = 200) -> list[Figure]:
-    """How often a picture shows the object of the reference, without a caption."""
+def adapted(models: Path) -> LatentDiffusion:
+    """The family with its IP-Adapter on the U-Net."""
     model = LatentDiffusion.load(models)
-    state = load_file(models / "ip_adapter" / WEIGHTS)
     adapter: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
-    for name, tensor in state.items():
+    for name, tensor in load_file(models / "ip_adapter" / WEIGHTS).items():
         part, _, rest = name.partition(".")
         adapter[part][rest] = tensor.float()
     model.unet._load_ip_adapter_weights([adapter])
+    return model
+
+
+@torch.no_grad()
+def reference_pictures(models: Path, model: LatentDiffusion, references: Tensor, seed: int) -> Tensor:
+    """A picture for each reference `(batch, 3, height, width)`, without a caption; all values -1 to 1."""
     encoder: Any = CLIPVisionModelWithProjection.from_pretrained(models / "image_encoder").float()
-    null = model.states([""])
+    null = model.states([""]).expand(len(references), -1, -1)
+    denoiser = guided_by_picture(model.unet, null, encoder(references).image_embeds, GUIDANCE)
+    return model.sample(denoiser, len(references), seed, STEPS)
 
-    @torch.no_grad()
-    def make(some: Sequence[int], seed: int) -> Tensor:
-        embeds = encoder(pixels([SINGLE.render(n) for n in some])).image_embeds[:, None]
-        both = {"image_embeds": [torch.cat([torch.zeros_like(embeds), embeds])]}
 
-        def denoiser(x: Tensor, t: int) -> Tensor:
-            states = null.expand(2 * len(x), -1, -1)
-            without, seen = model.unet(torch.cat([x, x]), t, states, added_cond_kwargs=both).sample.chunk(2)
-            return torch.lerp(without, seen, GUIDANCE)
-
-        return model.decode(ddim(denoiser, model.noise(len(some), seed), model.scheduler, STEPS))
-
-    readings = read(models, range(pictures), make)
+def measure_reference(models: Path, pictures: int = 200) -> list[Figure]:
+    """How often a picture shows the object of the reference, without a caption."""
+    model, judges = adapted(models), Judges.load(models / "judges")
+    readings: list[Reading] = []
+    for seed, some in in_parts(range(pictures)):
+        references = pixels([SINGLE.render(number) for number in some])
+        readings += read_all(judges, reference_pictures(models, model, references, seed))
     return shown_figures("ip_adapter", single(pictures), readings, f"{pictures} pictures, {ON}")

@@ -2,99 +2,90 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from sluice.flows.tabletop.page import keep_samples, write_page
+from sluice.flows.tabletop.runs import DONE, keep_to_recipe, refuse_without_needs
 from sluice.infra.errors import SluiceError
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.loop import Training
 from sluice.training.tabletop.recipe import Part
 
-RECIPE, DONE = "recipe.json", "done"
+TOLD_STEPS = 200
+PAGE_SECONDS = 600.0
 
 
 class UnknownPart(SluiceError):
     """The family has no part of this name."""
 
 
-class UntrainedPart(SluiceError):
-    """A part needs others that are not trained."""
-
-
-class OtherRecipe(SluiceError):
-    """What is there was trained otherwise than what is asked for."""
-
-
 def train_tabletop(out: Path, only: Sequence[str], steps: int | None, seed: int, console: Console) -> None:
-    """Train the parts that are not trained yet, or `only` some; `steps` shortens each of them.
+    """Train the parts that are not trained yet, or `only` some; `steps` is how long, instead of the recipes' own.
 
-    Models go to `out/models`, what is needed to go on to `out/runs`. Raises UnknownPart, UntrainedPart, OtherRecipe.
+    Models go to `out/models`, what is needed to go on to `out/runs`, the page to `out/index.html`. Raises UnknownPart,
+    UntrainedPart, OtherRecipe.
     """
     torch.set_float32_matmul_precision("high")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     parts = family(out)
     for name in only:
         if name not in parts:
             raise UnknownPart(f"--only {name}: the family has no such part; there are: {', '.join(parts)}")
+    if steps is not None:
+        for part in parts.values():
+            part.recipe = replace(part.recipe, steps=steps, warm_up=min(part.recipe.warm_up, steps))
     for part in parts.values():
         if part.name in only or not only:
-            _train(part, out, steps, seed, device, console)
+            _train(part, parts, out, seed, console)
+    console.print(f"The page of it all: {write_page(out, parts)}")
 
 
-def _train(part: Part, out: Path, steps: int | None, seed: int, device: torch.device, console: Console) -> None:
-    if steps is not None:
-        part.recipe = replace(part.recipe, steps=steps, warm_up=min(part.recipe.warm_up, steps))
+def _train(part: Part, parts: Mapping[str, Part], out: Path, seed: int, console: Console) -> None:
     run = out / "runs" / part.name
-    done = run / DONE
     keep_to_recipe(part, run, seed)
-    if done.exists():
-        console.print(f"{part.name}: trained already ({done.read_text().strip()})")
+    if (run / DONE).exists():
+        console.print(f"{part.name}: trained already ({(run / DONE).read_text().strip()})")
         return
     refuse_without_needs(part, out)
     part.prepare(out / "models", lambda line: console.print(f"{part.name}: {line}"))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     training = Training(part, out / "models", run, seed, device)
-    began, first = time.monotonic(), training.step
-
-    def report(step: int, losses: Mapping[str, float]) -> None:
-        if step % 200 == 0:
-            pace = (step - first) * part.recipe.batch / (time.monotonic() - began)
-            left = (part.recipe.steps - step) * part.recipe.batch / pace / 60
-            told = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
-            console.print(f"{part.name}: step {step} of {part.recipe.steps}, {told}; {pace:.0f}/s, {left:.0f} min left")
-
-    part.save(training.run(report), out / "models")
-    done.write_text(f"{part.recipe.steps} steps of {part.recipe.batch}\n")
+    part.save(training.run(_Progress(training, parts, out, console)), out / "models")
+    (run / DONE).write_text(f"{part.recipe.steps} steps of {part.recipe.batch}\n")
+    keep_samples(part, training.average, out)
+    write_page(out, parts)
 
 
-def keep_to_recipe(part: Part, run: Path, seed: int) -> None:
-    """Note the recipe of a run that begins; raises OtherRecipe where one began in this folder with another."""
-    asked = asdict(part.recipe) | {"seed": seed}
-    file = run / RECIPE
-    if not file.exists():
-        run.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asked) + "\n")
-        return
-    began = json.loads(file.read_text())
-    other = [f"{name} {began.get(name)} and not {value}" for name, value in asked.items() if began.get(name) != value]
-    if other:
-        raise OtherRecipe(
-            f"{run} holds {part.name} trained with {', '.join(other)}. Give this training an --out of its own, or "
-            "remove that folder to train the part anew."
-        )
+@dataclass
+class _Progress:
+    """What a training says as it goes, and the page, which it writes anew every ten minutes."""
 
+    training: Training
+    parts: Mapping[str, Part]
+    out: Path
+    console: Console
+    began: float = field(default_factory=time.monotonic)
+    shown: float = field(default_factory=time.monotonic)
 
-def refuse_without_needs(part: Part, out: Path) -> None:
-    """Raises UntrainedPart where a part comes before those it is trained with."""
-    missing = [need for need in part.needs if not (out / "runs" / need / DONE).exists()]
-    if missing:
-        options = " ".join(f"--only {need}" for need in missing)
-        raise UntrainedPart(
-            f"{part.name} is trained with {' and '.join(missing)}, not trained in {out}: "
-            f"`sluice train tabletop {options} --out {out}` comes first."
-        )
+    def __post_init__(self) -> None:
+        self.first = self.training.step
+
+    def __call__(self, step: int, losses: Mapping[str, float]) -> None:
+        if step % TOLD_STEPS == 0:
+            self._tell(step, losses)
+        if time.monotonic() - self.shown > PAGE_SECONDS:
+            keep_samples(self.training.part, self.training.average, self.out)
+            write_page(self.out, self.parts)
+            self.shown = time.monotonic()
+
+    def _tell(self, step: int, losses: Mapping[str, float]) -> None:
+        recipe, name = self.training.part.recipe, self.training.part.name
+        pace = (step - self.first) * recipe.batch / (time.monotonic() - self.began)
+        left = (recipe.steps - step) * recipe.batch / pace / 60
+        told = ", ".join(f"{of} {value:.4f}" for of, value in losses.items())
+        self.console.print(f"{name}: step {step} of {recipe.steps}, {told}; {pace:.0f}/s, {left:.0f} min left")

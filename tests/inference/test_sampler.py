@@ -1,8 +1,7 @@
-"""The sampler against diffusers' own scheduler, and guidance against its formula."""
+"""The sampler against diffusers' own scheduler."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from sluice.inference.sampler import ddim, guided
+from sluice.inference.sampler import ddim
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
 
@@ -43,13 +42,3 @@ def test_the_true_noise_leads_back_to_the_clean_latent() -> None:
     for steps in (1, 7, 50):
         found = ddim(ideal, torch.randn(1, 4, 8, 8), scheduler, steps)
         torch.testing.assert_close(found, point, rtol=0, atol=1e-3)
-
-
-def test_guidance_goes_beyond_the_conditional_prediction() -> None:
-    def unet(x: Tensor, _: int, states: Tensor) -> SimpleNamespace:
-        return SimpleNamespace(sample=x * states.mean(dim=(1, 2))[:, None, None, None])
-
-    x, states, null = torch.ones(2, 4, 2, 2), torch.full((2, 3, 5), 2.0), torch.zeros(1, 3, 5)
-    states[1] = 4
-    assert guided(unet, states, null, 7.5)(x, 0)[:, 0, 0, 0].tolist() == [15.0, 30.0]
-    assert guided(unet, states, null, 0.0)(x, 0).abs().max() == 0

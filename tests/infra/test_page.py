@@ -12,6 +12,8 @@ from sluice.infra.page import (
     Cards,
     Cell,
     Code,
+    Curve,
+    Curves,
     Figure,
     Fold,
     Histogram,
@@ -43,6 +45,7 @@ def page_of(text: str) -> Page:
         Table((text, "n"), [[Cell(text, notes=[text]), Cell(text, code=True, full=text, bar=0.5)]], frozenset({"n"})),
         Fold(text, text, [Text(text)], "bad"),
         Histograms([Histogram(text, [Bin(3, text), Bin(0, text)], text, text, 0.5, text)]),
+        Curves([Curve(text, [(0, 0), (1, 0.5)], (text, text), (text, text), text)]),
         Strip([figure, picture], text),
         Cards([Card(text, [text], text, [Strip([figure, picture], text)]), Card("b", [], "", [])]),
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.flows.tabletop.boxes import _overlap, measure_boxes
+from sluice.flows.tabletop.boxes import measure_boxes, overlap
 from sluice.flows.tabletop.figure import Figure
 from sluice.flows.tabletop.inpainting import measure_inpainting
 from sluice.flows.tabletop.making import measure_classes, measure_faces, measure_unet
@@ -55,21 +55,12 @@ def test_an_empty_table_shows_nothing() -> None:
     assert colour_shown(Scenes().render(0).image, classes) is None
 
 
-def test_overlap_of_boxes_by_hand() -> None:
+def testoverlap_of_boxes_by_hand() -> None:
     inside = np.zeros((10, 10), bool)
     inside[2:4, 0:4] = True
-    assert _overlap(inside, [0.0, 0.2, 0.4, 0.4]) == pytest.approx(1)
-    assert _overlap(inside, [0.2, 0.2, 0.6, 0.4]) == pytest.approx(1 / 3)
-    assert _overlap(inside, [0.5, 0.5, 0.9, 0.9]) == _overlap(inside[:1], [0, 0, 1, 1]) == 0
-
-
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The family as it is before its first step."""
-    models = tmp_path_factory.mktemp("untrained")
-    for part in family(models).values():
-        part.save(part.network(models), models)
-    return models
+    assert overlap(inside, [0.0, 0.2, 0.4, 0.4]) == pytest.approx(1)
+    assert overlap(inside, [0.2, 0.2, 0.6, 0.4]) == pytest.approx(1 / 3)
+    assert overlap(inside, [0.5, 0.5, 0.9, 0.9]) == overlap(inside[:1], [0, 0, 1, 1]) == 0
 
 
 def test_an_untrained_family_is_measured_and_found_wanting(untrained: Path) -> None:

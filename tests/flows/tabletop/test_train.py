@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sluice.flows.tabletop.train import OtherRecipe, UnknownPart, UntrainedPart, train_tabletop
+from sluice.flows.tabletop.runs import OtherRecipe, UntrainedPart
+from sluice.flows.tabletop.train import UnknownPart, train_tabletop
 from sluice.training.tabletop import loop
 
 Train = Callable[..., str]

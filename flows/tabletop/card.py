@@ -1,0 +1,71 @@
+"""The model card of a trained family: what each folder is, and every figure that was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from sluice.flows.tabletop.figure import Figure
+from sluice.infra.page import bytes_text
+from sluice.training.tabletop.scenes import HELD_OUT, TRAINING
+
+FOLDERS = {
+    "vae": ("AutoencoderKL", "64 x 64 pictures to 16 x 16 x 4 latents and back"),
+    "tokenizer": ("CLIPTokenizer", "77 tokens; every word of the captions is one"),
+    "text_encoder": ("CLIPTextModelWithProjection", "captions to states and to a point that their picture shares"),
+    "image_encoder": ("CLIPVisionModelWithProjection", "pictures to the same points"),
+    "judges": ("SegformerForSemanticSegmentation", "classes, depth, pose and landmarks, as `judge/label` rows"),
+    "latent_judges": ("SegformerForSemanticSegmentation", "the same from latents"),
+    "identity": ("CLIPVisionModelWithProjection", "a face plate to what stays the same whatever it does"),
+    "unet": ("UNet2DConditionModel", "epsilon, text; its `scheduler` is Stable Diffusion's"),
+    "inpaint_unet": ("UNet2DConditionModel", "nine channels, begun as `unet`: the thing in the hole is gone"),
+    "unet_class": ("UNet2DModel", "by a shape's number, cosine schedule, learned variance"),
+    "unet_boxes": ("UNet2DConditionModel, gated", "by boxes (GLIGEN); its captions never named a colour"),
+    "ip_adapter": ("IP-Adapter", "a reference picture for `unet`"),
+    "unet_face": ("UNet2DModel", "pixels, no condition: face plates"),
+}
+
+
+def write_card(models: Path, figures: Sequence[Figure]) -> Path:
+    """`README.md` and `figures.json` beside the models; nothing in either is typed by hand."""
+    path = models / "README.md"
+    (models / "figures.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+    path.write_text("\n".join(_lines(models, figures)) + "\n")
+    return path
+
+
+def _lines(models: Path, figures: Sequence[Figure]) -> list[str]:
+    there = {name: what for name, what in FOLDERS.items() if (models / name).exists()}
+    size = sum(file.stat().st_size for file in models.rglob("*.safetensors"))
+    missed = [figure for figure in figures if not figure.reached]
+    return [
+        "# The tabletop family",
+        "",
+        "Small networks of diffusers' and transformers' own classes, fp16 safetensors, trained on scenes of Sluice's "
+        f"renderer (seed {TRAINING}) by `sluice train tabletop`: {bytes_text(size)} in all. They know this world and "
+        "no other. Written by `sluice train measure --card`.",
+        "",
+        "| folder | class | what it does | size |",
+        "|---|---|---|---|",
+        *(f"| `{name}` | {kind} | {what} | {_size(models / name)} |" for name, (kind, what) in there.items()),
+        "",
+        "## Figures",
+        "",
+        f"On scenes that nothing was trained on (seed {HELD_OUT}); noise is seeded, so that the figures repeat. "
+        + ("Every floor is reached." if not missed else f"Floors missed: {len(missed)}, in bold."),
+        "",
+        "| part | figure | value | floor | measured on |",
+        "|---|---|---|---|---|",
+        *map(_row, figures),
+    ]
+
+
+def _row(figure: Figure) -> str:
+    value = f"{figure.value:.3g}" if figure.reached else f"**{figure.value:.3g}**"
+    return f"| {figure.part} | {figure.name} | {value} | {figure.held_to} | {figure.measured_on} |"
+
+
+def _size(folder: Path) -> str:
+    return bytes_text(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))

@@ -1,0 +1,101 @@
+"""The page of a family's training: how far each part is, its losses, and pictures of what it does."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sluice.flows.tabletop.runs import DONE
+from sluice.flows.tabletop.samples import samples
+from sluice.infra.page import Block, Cell, Curve, Curves, Figure, Page, Section, Strip, Table, Text, count_text, render
+from sluice.training.tabletop.recipe import Part
+
+SAMPLES, LOSSES = "samples.json", "losses.jsonl"
+POINTS = 200
+
+
+def write_page(out: Path, parts: Mapping[str, Part]) -> Path:
+    """`index.html` in a training's folder."""
+    runs = {name: out / "runs" / name for name in parts}
+    rows = [_row(parts[name], run) for name, run in runs.items()]
+    sections = [
+        Section("parts", "Parts", [Table(("part", "state", "steps", "scenes"), rows, frozenset({"steps", "scenes"}))]),
+        *(Section(name, name, _blocks(run)) for name, run in runs.items() if (run / LOSSES).exists()),
+    ]
+    page = Page("Tabletop", "training of the family", [("folder", f"`{out}`")], sections)
+    path = out / "index.html"
+    path.with_suffix(".writing").write_bytes(render(page))
+    os.replace(path.with_suffix(".writing"), path)
+    return path
+
+
+def keep_samples(part: Part, network: nn.Module, out: Path) -> None:
+    """Pictures of what a network does now, with the finished parts beside it, for the page."""
+    run = out / "runs" / part.name
+    now = run / "now"
+    shutil.rmtree(now, ignore_errors=True)
+    part.save(deepcopy(network).cpu().float(), now)
+    for finished in (out / "models").glob("*"):
+        if not (now / finished.name).exists():
+            (now / finished.name).symlink_to(finished.absolute())
+    strips = [asdict(strip) for strip in samples(part.name, now)]
+    shutil.rmtree(now)
+    (run / SAMPLES).write_text(json.dumps(strips))
+
+
+def _row(part: Part, run: Path) -> list[Cell]:
+    lines = _lines(run)
+    step = lines[-1]["step"] if lines else 0
+    state = "trained" if (run / DONE).exists() else "begun" if lines else "to come"
+    share = 1.0 if state == "trained" else step / part.recipe.steps
+    steps = f"{count_text(step)} of {count_text(part.recipe.steps)}"
+    return [Cell(part.name), Cell(state), Cell(steps, bar=share), Cell(count_text(step * part.recipe.batch))]
+
+
+def _blocks(run: Path) -> list[Block]:
+    lines = _lines(run)
+    if not lines:
+        return [Text("No loss is logged yet.")]
+    names = [name for name in lines[-1] if name != "step"]
+    curves = [_curve(name, [line["step"] for line in lines], [line[name] for line in lines]) for name in names]
+    return [Curves(curves), *_strips(run)]
+
+
+def _curve(name: str, steps: Sequence[int], values: Sequence[float]) -> Curve:
+    """Logarithmic where the values allow it and go over a decade."""
+    every = -(-len(steps) // POINTS)
+    shown = [sum(part) / len(part) for part in (values[i : i + every] for i in range(0, len(values), every))]
+    decades = min(shown) > 0 and max(shown) > 10 * min(shown)
+    heights = [math.log(value) for value in shown] if decades else shown
+    low, high = min(heights), max(heights)
+    points = [
+        (i / max(len(shown) - 1, 1), (height - low) / (high - low) if high > low else 0.5)
+        for i, height in enumerate(heights)
+    ]
+    note = f"now {values[-1]:.4g}" + (", logarithmic" if decades else "")
+    ends = (f"step {count_text(steps[0])}", count_text(steps[-1]))
+    return Curve(name, points, ends, (f"{min(shown):.3g}", f"{max(shown):.3g}"), note)
+
+
+def _strips(run: Path) -> list[Strip]:
+    if not (run / SAMPLES).exists():
+        return []
+    return [
+        Strip([Figure(**figure) for figure in strip["figures"]], strip["title"], strip["size"])
+        for strip in json.loads((run / SAMPLES).read_text())
+    ]
+
+
+def _lines(run: Path) -> list[dict[str, Any]]:
+    if not (run / LOSSES).exists():
+        return []
+    return [json.loads(line) for line in (run / LOSSES).read_text().splitlines()]

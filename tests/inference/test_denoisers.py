@@ -1,0 +1,81 @@
+"""Guidance against its formula, on U-Nets whose predictions are known."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from sluice.inference.denoisers import (
+    guided,
+    guided_by_boxes,
+    guided_by_class,
+    guided_by_picture,
+    inpainting,
+    unconditional,
+)
+
+X = torch.ones(2, 4, 2, 2)
+
+
+def per_sample(values: Tensor) -> SimpleNamespace:
+    """A prediction that is one number everywhere."""
+    return SimpleNamespace(sample=values.reshape(-1, 1, 1, 1).expand(-1, 4, 2, 2))
+
+
+def test_guidance_goes_beyond_the_conditional_prediction() -> None:
+    def unet(x: Tensor, _: int, states: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(sample=x * states.mean(dim=(1, 2))[:, None, None, None])
+
+    x, states, null = torch.ones(2, 4, 2, 2), torch.full((2, 3, 5), 2.0), torch.zeros(1, 3, 5)
+    states[1] = 4
+    assert guided(unet, states, null, 7.5)(x, 0)[:, 0, 0, 0].tolist() == [15.0, 30.0]
+    assert guided(unet, states, null, 0.0)(x, 0).abs().max() == 0
+
+
+def test_a_class_is_guided_against_the_null_class_and_its_variance_left_out() -> None:
+    def unet(x: Tensor, _: int, classes: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(sample=torch.cat([x * classes[:, None, None, None], x * 99], dim=1))
+
+    found = guided_by_class(unet, torch.tensor([3, 5]), 1, 2.0)(X, 0)
+    assert found.shape == X.shape
+    assert found[:, 0, 0, 0].tolist() == [1 + 2 * 2, 1 + 2 * 4]
+
+
+def test_boxes_are_guided_against_no_boxes() -> None:
+    def unet(
+        _: Tensor, __: int, states: Tensor, cross_attention_kwargs: dict[str, dict[str, Tensor]]
+    ) -> SimpleNamespace:
+        boxes = cross_attention_kwargs.pop("gligen")
+        assert boxes["boxes"].shape == (4, 3, 4)
+        return per_sample(states[:, 0, 0] + boxes.pop("masks").sum(dim=1))
+
+    boxes = {"boxes": torch.rand(2, 3, 4), "positive_embeddings": torch.rand(2, 3, 5), "masks": torch.ones(2, 3)}
+    denoiser = guided_by_boxes(unet, torch.full((2, 7, 5), 10.0), boxes, 4.0)
+    for _ in range(2):
+        assert denoiser(X, 0)[:, 0, 0, 0].tolist() == [22.0, 22.0]
+
+
+def test_a_picture_is_guided_against_an_empty_embedding() -> None:
+    def unet(_: Tensor, __: int, states: Tensor, added_cond_kwargs: dict[str, list[Tensor]]) -> SimpleNamespace:
+        (embeds,) = added_cond_kwargs["image_embeds"]
+        assert embeds.shape == (4, 1, 5)
+        return per_sample(states[:, 0, 0] + embeds[:, 0, 0])
+
+    embeds = torch.tensor([[1.0] * 5, [3.0] * 5])
+    found = guided_by_picture(unet, torch.full((2, 7, 5), 10.0), embeds, 2.0)(X, 0)
+    assert found[:, 0, 0, 0].tolist() == [12.0, 16.0]
+
+
+def test_inpainting_sees_latent_hole_and_rest_in_the_order_of_stable_diffusion() -> None:
+    def unet(x: Tensor, t: int, _: Tensor) -> SimpleNamespace:
+        assert x.shape == (2, 9, 2, 2)
+        return SimpleNamespace(sample=x[:, :4] + 10 * x[:, 4:5] + 100 * x[:, 5:] + t)
+
+    found = inpainting(unet, torch.zeros(2, 7, 5), torch.full((2, 1, 2, 2), 2.0), torch.full((2, 4, 2, 2), 3.0))(X, 4)
+    assert torch.equal(found, torch.full_like(X, 1 + 20 + 300 + 4))
+
+
+def test_without_a_condition_the_prediction_is_the_networks() -> None:
+    assert torch.equal(unconditional(lambda x, t: SimpleNamespace(sample=x * t))(X, 3), 3 * X)
