@@ -114,7 +114,7 @@ def _state(name: str) -> tuple[str, str | None]:
 
 
 def _facts(name: str, info: Entry) -> list[tuple[str, str]]:
-    from sluice.infra.catalogue import Hub, readable_size
+    from sluice.infra.catalogue import Hub, Package, Shipped, readable_size
     from sluice.infra.models import find
 
     state, pulled_digest = _state(name)
@@ -126,10 +126,11 @@ def _facts(name: str, info: Entry) -> list[tuple[str, str]]:
         ("form", info.form + (f", converted once from a {info.pickled} pickle" if info.pickled else "")),
         ("from", str(info.origin)),
     ]
-    if isinstance(info.origin, Hub):
-        facts += [("file", f"{file}  {digest or ''}".rstrip()) for file, digest in info.origin.files.items()]
-    else:
-        facts += [("file", info.origin.member)]
+    match info.origin:
+        case Hub(files=files):
+            facts += [("file", f"{file}  {digest or ''}".rstrip()) for file, digest in files.items()]
+        case Package(member=file) | Shipped(shipped=file):
+            facts += [("file", file)]
     facts += [
         ("sha256", info.sha256 or pulled_digest or "unverified until pulled; recorded on first pull"),
         ("size", readable_size(info.size)),

@@ -58,6 +58,15 @@ class Hub(_Strict):
         return f"hub {self.hub}" + ("" if self.revision == "main" else f" at {self.revision[:8]}")
 
 
+class Shipped(_Strict):
+    """A file or folder of Sluice's own, below its root."""
+
+    shipped: Inside
+
+    def __str__(self) -> str:
+        return "shipped with Sluice"
+
+
 class Entry(_Strict):
     """One row: `kind` says what it sees, `network` which code runs it, `form` what lies in the cache.
 
@@ -84,7 +93,7 @@ class Entry(_Strict):
     form: Literal[
         "onnx", "keras-h5", "safetensors", "torchscript", "tensorflow-graph", "mediapipe-task", "npz", "text", "folder"
     ]
-    origin: Package | Hub
+    origin: Package | Hub | Shipped
     sha256: Sha256 | None = None
     size: int | None = None
     pickled: Literal["torch", "numpy"] | None = None
@@ -97,8 +106,11 @@ class Entry(_Strict):
         """The published file's own name; None for a folder."""
         if self.form == "folder":
             return None
-        inside = self.origin.member if isinstance(self.origin, Package) else next(iter(self.origin.files))
-        return PurePosixPath(inside).name
+        match self.origin:
+            case Package(member=inside) | Shipped(shipped=inside):
+                return PurePosixPath(inside).name
+            case Hub(files=files):
+                return PurePosixPath(next(iter(files))).name
 
 
 class _Catalogue(_Strict):

@@ -6,7 +6,7 @@ import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.infra.catalogue import Entry, Hub, UnknownModel, catalogue, entry, readable_size
+from sluice.infra.catalogue import Entry, Hub, Shipped, UnknownModel, catalogue, entry, readable_size
 from sluice.infra.digests import files_in, remembered_sha256, sha256_of
 from sluice.infra.download import Progress
 from sluice.infra.errors import SluiceError
@@ -23,6 +23,10 @@ __all__ = [
     "find",
     "pull",
 ]
+
+
+ROOT = Path(__file__).parents[1]
+"""What shipped weights are below."""
 
 
 class MissingWeights(SluiceError):
@@ -50,11 +54,14 @@ def find(name: str) -> Found:
     """
     if not name.startswith("s3://") and name not in catalogue():
         return _local(name)
+    info = catalogue().get(name)
+    if info is not None and isinstance(info.origin, Shipped):
+        return _shipped(name, info, ROOT / info.origin.shipped)
     store = WeightStore(cache_folder())
     pointer = store.get(name)
     if pointer is None:
         raise MissingWeights(_how_to_get(name, store))
-    return Found(name, store.path(pointer), pointer.digest, catalogue().get(name))
+    return Found(name, store.path(pointer), pointer.digest, info)
 
 
 def pull(name: str, origin: str | None = None, progress: Progress | None = None) -> Found:
@@ -64,6 +71,8 @@ def pull(name: str, origin: str | None = None, progress: Progress | None = None)
     counts the bytes of each file, total 0 where it is unknown. A pull that was cut off goes on where it stopped.
     """
     known = None if name.startswith("s3://") else entry(name)
+    if known is not None and isinstance(known.origin, Shipped):
+        return find(name)
     store = WeightStore(cache_folder())
     found = _present(name)
     if found is not None:
@@ -99,6 +108,18 @@ def _local(name: str) -> Found:
     if not path.exists():
         entry(name)
     return Found(name, path, remembered_sha256(path, cache_folder() / "digests"), None)
+
+
+def _shipped(name: str, info: Entry, path: Path) -> Found:
+    if not path.exists():
+        raise MissingWeights(f"'{name}' ships with Sluice, but {path} is not there: install Sluice again.")
+    digest = remembered_sha256(path, cache_folder() / "digests")
+    if info.sha256 is not None and digest != info.sha256:
+        raise DamagedWeights(
+            f"{path} has SHA-256 {digest}, and '{name}' must have {info.sha256}: it was changed or damaged. Install "
+            "Sluice again; weights of your own are named by their path."
+        )
+    return Found(name, path, digest, info)
 
 
 def _how_to_get(name: str, store: WeightStore) -> str:

