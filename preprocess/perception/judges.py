@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sluice.preprocess.perception.pretrained import load_network
+
 WINDOW = 2
 
 
@@ -52,7 +54,7 @@ class Judges:
         """From a folder of transformers' SegformerForSemanticSegmentation."""
         from transformers import SegformerForSemanticSegmentation
 
-        network: Any = SegformerForSemanticSegmentation.from_pretrained(folder).float().requires_grad_(False)
+        network = load_network(SegformerForSemanticSegmentation, folder).float().requires_grad_(False)
         labels = network.config.id2label
         return cls(network, rows_of([labels[number] for number in range(len(labels))]), scale)
 

@@ -16,7 +16,9 @@ CUE_LIMITS = (
 
 
 class DepthParameters(LearnedParameters):
-    """`model`: a DPT/MiDaS or Depth-Anything in the catalogue, a folder of one, or `cue`, which needs no weights."""
+    """`model`: a DPT/MiDaS or Depth-Anything in the catalogue, a folder of one, `cue`, which needs no weights, or the
+    tabletop family's judges.
+    """
 
     model: str = "dpt-large"
 
@@ -52,8 +54,13 @@ class _DepthStage(Stage[P]):
             return
         from sluice.preprocess.perception.depth import DepthNetwork
         from sluice.preprocess.perception.device import device, dtype
+        from sluice.preprocess.perception.judges_folder import is_judges
+        from sluice.preprocess.perception.tabletop import TabletopSight
 
         place = device(self.parameters.gpus)
+        if is_judges(weights):
+            self.estimate = TabletopSight.load(weights, place).depth
+            return
         self.estimate = DepthNetwork(weights, place, dtype(self.parameters.precision, place), self.batch_size)
 
     def depth(self, images: Sequence[Array]) -> list[Array]:

@@ -12,8 +12,8 @@ from sluice.preprocess.record import Array, Record
 
 
 class MaskParameters(LearnedParameters):
-    """`model`: a U2-Net (`u2net-small`, `u2net`, or an ONNX file of one); `grabcut`, which needs no weights; or
-    `source`, the mask that came with the image.
+    """`model`: a U2-Net (`u2net-small`, `u2net`, or an ONNX file of one); the tabletop family's judges, which mask the
+    nearest thing; `grabcut`, which needs no weights; or `source`, the mask that came with the image.
 
     `threshold`: the salience from which a pixel belongs to the object (U2-Net only).
     """
@@ -50,16 +50,26 @@ class Mask(Stage[MaskParameters]):
         elif self.parameters.model == "source":
             self.mask = _given
         elif weights is not None:
-            from sluice.preprocess.perception.onnx import OnnxNetwork
-            from sluice.preprocess.perception.u2net import salient_mask
-
-            p = self.parameters
-            network = OnnxNetwork(weights, p.cpus, p.gpus)
-            self.mask = lambda record: salient_mask(network, record["jpg"], p.threshold)
+            self.mask = self._tabletop(weights) if weights.is_dir() else self._u2net(weights)
 
     def __call__(self, records: Sequence[Record]) -> None:
         for record in records:
             record["mask.png"] = self.mask(record)
+
+    def _tabletop(self, weights: Path) -> Callable[[Record], Array]:
+        from sluice.preprocess.perception.device import device
+        from sluice.preprocess.perception.tabletop import TabletopSight
+
+        sight = TabletopSight.load(weights, device(self.parameters.gpus))
+        return lambda record: sight.nearest(record["jpg"])
+
+    def _u2net(self, weights: Path) -> Callable[[Record], Array]:
+        from sluice.preprocess.perception.onnx import OnnxNetwork
+        from sluice.preprocess.perception.u2net import salient_mask
+
+        p = self.parameters
+        network = OnnxNetwork(weights, p.cpus, p.gpus)
+        return lambda record: salient_mask(network, record["jpg"], p.threshold)
 
 
 def _given(record: Record) -> Array:

@@ -8,16 +8,18 @@ from pathlib import Path
 from pydantic import Field
 
 from sluice.preprocess.graph import LearnedParameters, Stage
+from sluice.preprocess.perception.judges_folder import is_judges
 from sluice.preprocess.perception.skeleton import Person, describe, draw
 from sluice.preprocess.record import Array, Record
 
 
 class PoseParameters(LearnedParameters):
-    """`model`: `openpose-thin`, `vitpose-base`, `dwpose`, or weights of these kinds by path.
+    """`model`: `openpose-thin`, `vitpose-base`, `dwpose`, the tabletop family's judges, or weights of these kinds by
+    path.
 
     `threshold`: the confidence below which a point counts as unseen; without one the network's customary value, 0.1
-    for OpenPose and 0.3 for the others. `detector` finds the people for ViTPose: a catalogue name or a folder of any
-    transformers detector that knows the class `person`; the other networks bring their own.
+    for OpenPose, 0.5 for tabletop's and 0.3 for the others. `detector` finds the people for ViTPose: a catalogue name
+    or a folder of any transformers detector that knows the class `person`; the other networks bring their own.
     """
 
     model: str = "openpose-thin"
@@ -49,13 +51,17 @@ class Pose(Stage[PoseParameters]):
     @property
     def _has_boxes_from_elsewhere(self) -> bool:
         folder = Path(self.parameters.model)
-        return self.parameters.model.startswith("vitpose") or (folder.is_dir() and not any(folder.glob("*.onnx")))
+        if self.parameters.model.startswith("vitpose"):
+            return True
+        return folder.is_dir() and not any(folder.glob("*.onnx")) and not is_judges(folder)
 
     def open(self, weights: Path | None) -> None:
         if weights is None:
             raise ValueError("the stage 'pose' needs weights: there is no pose without a network; see `sluice models`")
         if weights.is_file():
             self.people = self._openpose(weights)
+        elif is_judges(weights):
+            self.people = self._tabletop(weights)
         elif any(weights.glob("*.onnx")):
             self.people = self._dwpose(weights)
         else:
@@ -78,6 +84,13 @@ class Pose(Stage[PoseParameters]):
 
         p = self.parameters
         return DwPose(weights, p.threshold or POINT_THRESHOLD, p.cpus, p.gpus)
+
+    def _tabletop(self, weights: Path) -> Callable[[Array], list[Person]]:
+        from sluice.preprocess.perception.device import device
+        from sluice.preprocess.perception.tabletop import POINT_THRESHOLD, TabletopSight
+
+        sight, threshold = TabletopSight.load(weights, device(self.parameters.gpus)), self.parameters.threshold
+        return lambda image: sight.people(image, threshold or POINT_THRESHOLD)
 
     def _vitpose(self, weights: Path) -> Callable[[Array], list[Person]]:
         from sluice.infra.models import find

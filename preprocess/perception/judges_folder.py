@@ -1,0 +1,15 @@
+"""How a folder of the tabletop family's judges is told from other networks, without loading any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def is_judges(folder: Path) -> bool:
+    """Whether a folder holds the family's judges and not another network."""
+    try:
+        labels = json.loads((folder / "config.json").read_text()).get("id2label", {})
+    except (OSError, ValueError):
+        return False
+    return str(labels.get("0", "")).startswith("parser/")
