@@ -65,7 +65,8 @@ def _source(text: str, configured: Mapping[str, Any]) -> dict[str, Any]:
     kind, _, uri = text.partition(":")
     if kind in source_kinds() and uri:
         return {"kind": kind, "uri": uri}
-    if uri and not uri.startswith("//") and get_close_matches(kind, source_kinds()) and not Path(text).exists():
+    meant = get_close_matches(kind, source_kinds()) or [known for known in source_kinds() if known.startswith(kind)]
+    if uri and not uri.startswith("//") and len(kind) > 1 and meant and not Path(text).exists():
         source_class(kind)  # raises UnknownName: a mistyped kind, and no folder with a colon in its name
     return {**configured, "kind": configured.get("kind", "folder"), "uri": text}
 

@@ -151,6 +151,7 @@ MISTAKES = {
     "a place nobody knows": (["--source", "gs://bucket/in"], "not a place Sluice can read"),
     "an out below a file": (["--out", "file/out"], r"file/out.* could not be written: Not a directory"),
     "a typo in a source's kind": (["--source", "webdatset:in"], "no source .*'webdatset'; did you mean 'webdataset'"),
+    "half a source's kind": (["--source", "coco:in"], "no source is called 'coco'; .*coco_stuff"),
     "no CPUs": (["--set", "stages.image.cpus=0"], "stages.image: cpus: input should be greater than or equal to 1"),
     "less than no GPU": (["--set", "stages.image.gpus=-1"], "gpus: input should be greater than or equal to 0"),
     "one and a half GPUs": (["--set", "stages.image.gpus=1.5"], "gpus: .*a part of one GPU, or several whole ones"),
