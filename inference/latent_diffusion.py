@@ -31,7 +31,7 @@ class LatentDiffusion:
         """From a folder with a subfolder for each part."""
 
         def part(kind: Any, name: str) -> Any:
-            return kind.from_pretrained(folder / name, torch_dtype=dtype).to(device).requires_grad_(False).eval()
+            return kind.from_pretrained(folder / name, dtype=dtype).to(device).requires_grad_(False).eval()
 
         return cls(
             CLIPTokenizer.from_pretrained(folder / "tokenizer"),

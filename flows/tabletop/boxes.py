@@ -41,7 +41,7 @@ def measure_boxes(models: Path, pictures: int = 200) -> list[Figure]:
 
 def box_pictures(models: Path, model: LatentDiffusion, scenes: Sequence[Scene], seed: int) -> Tensor:
     """A picture for the boxes of each scene, without a caption, values -1 to 1."""
-    unet: Any = UNet2DConditionModel.from_pretrained(models / "unet_boxes", torch_dtype=torch.float32)
+    unet: Any = UNet2DConditionModel.from_pretrained(models / "unet_boxes", dtype=torch.float32)
     null = model.states([""]).expand(len(scenes), -1, -1)
     denoiser = guided_by_boxes(unet, null, _asked(model, scenes), GUIDANCE)
     return model.sample(denoiser, len(scenes), seed, STEPS)

@@ -43,7 +43,7 @@ def emptied(number: int) -> Emptied:
 @torch.no_grad()
 def inpainted(models: Path, model: LatentDiffusion, pictures: Tensor, holes: Tensor, seed: int) -> Tensor:
     """Pictures with their holes filled; the rest is as it was."""
-    unet: Any = UNet2DConditionModel.from_pretrained(models / "inpaint_unet", torch_dtype=torch.float32)
+    unet: Any = UNet2DConditionModel.from_pretrained(models / "inpaint_unet", dtype=torch.float32)
     masked = model.vae.encode(pictures * (1 - holes)).latent_dist.mode() * model.vae.config.scaling_factor
     small = F.interpolate(holes, size=masked.shape[2:])
     null = model.states([""]).expand(len(pictures), -1, -1)

@@ -48,7 +48,7 @@ def measure_unet(models: Path, prompts: int = 200) -> list[Figure]:
 
 def class_pictures(models: Path, model: LatentDiffusion, shapes: Sequence[str], seed: int) -> Tensor:
     """A picture for each shape, values -1 to 1."""
-    unet: Any = UNet2DModel.from_pretrained(models / "unet_class", torch_dtype=torch.float32)
+    unet: Any = UNet2DModel.from_pretrained(models / "unet_class", dtype=torch.float32)
     # DDIM has no use for the variance that this schedule lets it learn.
     schedule = DDIMScheduler.from_config(DDPMScheduler.from_pretrained(models / "unet_class").config)
     asked = torch.tensor([list(SHAPES).index(shape) for shape in shapes])
@@ -68,7 +68,7 @@ def measure_classes(models: Path, pictures: int = 200) -> list[Figure]:
 
 def face_pictures(models: Path, count: int, seed: int) -> Tensor:
     """So many faces, values -1 to 1."""
-    unet: Any = UNet2DModel.from_pretrained(models / "unet_face", torch_dtype=torch.float32)
+    unet: Any = UNet2DModel.from_pretrained(models / "unet_face", dtype=torch.float32)
     size = unet.config.sample_size
     noise = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
     return ddim(unconditional(unet), noise, DDIMScheduler.from_pretrained(models / "unet_face"), STEPS).clamp(-1, 1)

@@ -45,7 +45,7 @@ def samples(part: str, models: Path) -> list[Strip]:
 
 
 def _autoencoder(models: Path) -> list[Strip]:
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", torch_dtype=torch.float32)
+    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
     shown = pixels([SHOWN.render(number) for number in range(COUNT)])
     return [_strip("pictures", shown), _strip("decoded", vae.decode(vae.encode(shown).latent_dist.mode()).sample)]
 
@@ -56,7 +56,7 @@ def _judges(models: Path) -> list[Strip]:
 
 
 def _latent_judges(models: Path) -> list[Strip]:
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", torch_dtype=torch.float32)
+    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
     judges = Judges.load(models / "latent_judges", scale=4)
     return _judged(lambda shown: judges(vae.encode(shown).latent_dist.mode() * vae.config.scaling_factor))
 

@@ -31,7 +31,7 @@ NEAR = 3.0
 @torch.no_grad()
 def measure_autoencoder(models: Path, scenes: int = 500) -> list[Figure]:
     """PSNR of pictures after encoding and decoding."""
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", torch_dtype=torch.float32)
+    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
     found = []
     for shown in rendered(SHOWN, scenes):
         wanted = pixels(shown)
@@ -68,7 +68,7 @@ def measure_judges(models: Path, scenes: int = 500) -> list[Figure]:
 
 def measure_latent_judges(models: Path, scenes: int = 500) -> list[Figure]:
     """The same from latents."""
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", torch_dtype=torch.float32)
+    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
     judges = Judges.load(models / "latent_judges", scale=4)
     scaling = vae.config.scaling_factor
     return _measure_judges(

@@ -122,12 +122,14 @@ def _load_pipeline(folder: Path, dtype: torch.dtype) -> Any:
     from diffusers import AutoencoderKL, StableDiffusionInpaintPipeline, UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    unet = load_network(UNet2DConditionModel, folder, subfolder="unet", dtype=dtype)
+    # A folder may hold a pipeline with both of its U-Nets, as the tabletop family's does.
+    own = "inpaint_unet" if (folder / "inpaint_unet").is_dir() else "unet"
+    unet = load_network(UNet2DConditionModel, folder, subfolder=own, dtype=dtype)
     vae = load_network(AutoencoderKL, folder, subfolder="vae", dtype=dtype)
     text_encoder = load_network(CLIPTextModel, folder, subfolder="text_encoder", dtype=dtype)
     if unet.config.in_channels != 2 * vae.config.latent_channels + 1:
         raise ModelFolderError(
-            f"the U-Net in {folder / 'unet'} takes {unet.config.in_channels} channels; one made for inpainting takes "
+            f"the U-Net in {folder / own} takes {unet.config.in_channels} channels; one made for inpainting takes "
             "latents, mask and masked latents, 9 channels for Stable Diffusion: give a model such as sd15-inpaint"
         )
     parts = {"unet": unet, "vae": vae, "text_encoder": text_encoder, "safety_checker": None, "feature_extractor": None}

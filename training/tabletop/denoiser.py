@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
+import diffusers
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
@@ -16,6 +18,20 @@ from sluice.training.tabletop.recipe import Batch
 from sluice.training.tabletop.seen import captioned
 
 NULL_SHARE = 0.1
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "_diffusers_version": diffusers.__version__,
+    "feature_extractor": [None, None],
+    "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
+    "requires_safety_checker": False,
+    "safety_checker": [None, None],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+}
+"""With it the family's folder is a pipeline of diffusers."""
 
 
 class Denoiser(LatentPart):
@@ -36,6 +52,7 @@ class Denoiser(LatentPart):
     def save(self, network: Any, models: Path) -> None:
         network.half().save_pretrained(models / self.name)
         sd_schedule().save_pretrained(models / "scheduler")
+        (models / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
 
 
 def text_unet(widths: tuple[int, int, int] = (32, 64, 80), **options: Any) -> nn.Module:

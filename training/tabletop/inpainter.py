@@ -29,7 +29,7 @@ class Inpainter(LatentPart):
 
     def network(self, models: Path) -> nn.Module:
         network: Any = text_unet(in_channels=9)
-        state = UNet2DConditionModel.from_pretrained(models / "unet", torch_dtype=torch.float32).state_dict()
+        state = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32).state_dict()
         widened = torch.zeros_like(network.conv_in.weight)
         widened[:, :4] = state["conv_in.weight"]
         network.load_state_dict(state | {"conv_in.weight": widened})

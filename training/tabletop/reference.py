@@ -31,7 +31,7 @@ class Reference(LatentPart):
     seen = staticmethod(captioned)
 
     def network(self, models: Path) -> nn.Module:
-        network: Any = UNet2DConditionModel.from_pretrained(models / "unet", torch_dtype=torch.float32)
+        network: Any = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32)
         network.requires_grad_(False)
         network._load_ip_adapter_weights([fresh_adapter(network)])
         for part in (*_adapted(network).values(), network.encoder_hid_proj):
