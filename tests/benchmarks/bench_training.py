@@ -1,0 +1,55 @@
+"""Training samples a second, for each part of the tabletop family: data made beside it, and on a ready batch."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from sluice.training.tabletop.family import family
+from sluice.training.tabletop.latent_part import LatentPart
+from sluice.training.tabletop.latents import CHUNK
+from sluice.training.tabletop.loop import Training
+from sluice.training.tabletop.recipe import Batch, Part
+from tests.benchmarks.result import Goal, Result
+
+SECONDS = 8.0
+ROUNDS = 2
+GOAL = Goal(">=", 0.9)
+
+
+def run() -> list[Result]:
+    """For each part, how much of a ready batch's pace is left where batches must be made."""
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(folder) / "models"
+        parts = family(Path(folder))
+        for part in parts.values():
+            part.save(part.network(models), models)
+        return [_measure(part, models) for part in parts.values()]
+
+
+def _measure(part: Part, models: Path) -> Result:
+    if isinstance(part, LatentPart):
+        part.count = CHUNK
+    part.prepare(models, lambda _: None)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    training = Training(part, models, models / "unused", 0, device)
+    made = training._batches()
+    ready = itertools.repeat(next(made))
+    _pace(training, ready, 1.0)
+    rounds = [(_pace(training, made, SECONDS), _pace(training, ready, SECONDS)) for _ in range(ROUNDS)]
+    paces = [statistics.median(column) for column in zip(*rounds, strict=True)]
+    details = {"samples/s": round(paces[0]), "on a ready batch": round(paces[1]), "batch": part.recipe.batch}
+    return Result(f"training {part.name}: data made beside it / ready", paces[0] / paces[1], GOAL, details)
+
+
+def _pace(training: Training, batches: Iterator[Batch], seconds: float) -> float:
+    began, first = time.monotonic(), training.step
+    while (passed := time.monotonic() - began) < seconds:
+        training._train(next(batches))
+    return (training.step - first) * training.part.recipe.batch / passed
