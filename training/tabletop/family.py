@@ -39,7 +39,7 @@ def family(work: Path) -> dict[str, Part]:
         IdentityJudge(FACES, Recipe(steps=3_000, batch=48, learning_rate=1e-3, weight_decay=0.05)),
         Inpainter(EMPTIED, Recipe(6_000, 64, 5e-4), latents, count=20_000),
         ClassDenoiser(CLASSED, Recipe(8_000, 64, 1e-3, warm_up=500), latents, count=30_000),
-        BoxDenoiser(GENERATED, Recipe(12_000, 64, 1e-3, warm_up=500), latents, count=40_000),
+        BoxDenoiser(GENERATED, Recipe(8_000, 64, 1e-3, warm_up=500), latents, count=40_000),
         Reference(GENERATED, Recipe(3_000, 64, 5e-4), latents, count=40_000),
         FaceDenoiser(FACES, Recipe(8_000, 32, 1e-3, warm_up=500)),
     ]
