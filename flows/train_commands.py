@@ -22,7 +22,7 @@ def tabletop(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Other than the recipe's, to try it in an --out of its own.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of first weights and noise.")] = 0,
 ) -> None:
     """The tabletop family from nothing, part by part; resumes by itself."""
     from rich.console import Console

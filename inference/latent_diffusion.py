@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from sluice.inference.denoisers import Denoiser, guided
 from sluice.inference.sampler import ddim
+from sluice.preprocess.perception.pretrained import load, load_network
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,17 @@ class LatentDiffusion:
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LatentDiffusion:
-        """From a folder with a subfolder for each part."""
+        """From a folder with a subfolder for each part. Raises ModelFolderError for one that is not there whole."""
 
         def part(kind: Any, name: str) -> Any:
-            return kind.from_pretrained(folder / name, dtype=dtype).to(device).requires_grad_(False).eval()
+            return load_network(kind, folder, subfolder=name, dtype=dtype).to(device).requires_grad_(False)
 
         return cls(
-            CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+            load(CLIPTokenizer, folder, subfolder="tokenizer"),
             part(CLIPTextModel, "text_encoder"),
             part(UNet2DConditionModel, "unet"),
             part(AutoencoderKL, "vae"),
-            DDIMScheduler.from_pretrained(folder / "scheduler"),
+            load(DDIMScheduler, folder, subfolder="scheduler"),
         )
 
     @torch.no_grad()

@@ -72,6 +72,8 @@ def pull(name: str, origin: str | None = None, progress: Progress | None = None)
     """
     known = None if name.startswith("s3://") else entry(name)
     if known is not None and isinstance(known.origin, Shipped):
+        if origin is not None:
+            raise WrongWeights(f"'{name}' ships with Sluice; weights of your own are named by their path, not pulled.")
         return find(name)
     store = WeightStore(cache_folder())
     found = _present(name)

@@ -17,10 +17,12 @@ from sluice.flows.tabletop.reading import read_all
 from sluice.inference.denoisers import guided_by_boxes
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.preprocess.perception.judges import Judges
+from sluice.preprocess.perception.pretrained import load_network
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.render import render
 from sluice.preprocess.tabletop.scene import Scene, Thing
+from sluice.training.tabletop.box_denoiser import in_slots
 from sluice.training.tabletop.seen import BOXES, phrase_of
 
 FOUND = 0.5
@@ -41,7 +43,7 @@ def measure_boxes(models: Path, pictures: int = 200) -> list[Figure]:
 
 def box_pictures(models: Path, model: LatentDiffusion, scenes: Sequence[Scene], seed: int) -> Tensor:
     """A picture for the boxes of each scene, without a caption, values -1 to 1."""
-    unet: Any = UNet2DConditionModel.from_pretrained(models / "unet_boxes", dtype=torch.float32)
+    unet: Any = load_network(UNet2DConditionModel, models, subfolder="unet_boxes", dtype=torch.float32)
     null = model.states([""]).expand(len(scenes), -1, -1)
     denoiser = guided_by_boxes(unet, null, _asked(model, scenes), GUIDANCE)
     return model.sample(denoiser, len(scenes), seed, STEPS)
@@ -63,7 +65,7 @@ def _asked(model: LatentDiffusion, scenes: Sequence[Scene]) -> dict[str, Tensor]
         boxes[number, :count] = torch.from_numpy(boxes_of(scene))
         phrases[number, :count] = model.text_encoder(tokens.input_ids).pooler_output
         present[number, :count] = 1
-    return {"boxes": boxes, "positive_embeddings": phrases, "masks": present}
+    return in_slots(boxes, phrases, present)
 
 
 def overlap(inside: Array, box: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sluice.flows.tabletop.figure import Figure
 from sluice.infra.page import bytes_text
+from sluice.infra.whole import write_whole
 from sluice.training.tabletop.scenes import HELD_OUT, TRAINING
 
 FOLDERS = {
@@ -22,7 +23,7 @@ FOLDERS = {
     "unet": ("UNet2DConditionModel", "epsilon, text; its `scheduler` is Stable Diffusion's"),
     "inpaint_unet": ("UNet2DConditionModel", "nine channels, begun as `unet`: the thing in the hole is gone"),
     "unet_class": ("UNet2DModel", "by a shape's number, cosine schedule, learned variance"),
-    "unet_boxes": ("UNet2DConditionModel, gated", "by boxes (GLIGEN); its captions never named a colour"),
+    "unet_boxes": ("UNet2DConditionModel, gated", "by boxes (GLIGEN); its captions never named a thing's colour"),
     "ip_adapter": ("IP-Adapter", "a reference picture for `unet`"),
     "unet_face": ("UNet2DModel", "pixels, no condition: face plates"),
 }
@@ -31,8 +32,8 @@ FOLDERS = {
 def write_card(models: Path, figures: Sequence[Figure]) -> Path:
     """`README.md` and `figures.json` beside the models; nothing in either is typed by hand."""
     path = models / "README.md"
-    (models / "figures.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
-    path.write_text("\n".join(_lines(models, figures)) + "\n")
+    write_whole(models / "figures.json", json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+    write_whole(path, "\n".join(_lines(models, figures)) + "\n")
     return path
 
 

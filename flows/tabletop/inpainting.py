@@ -17,9 +17,10 @@ from sluice.flows.tabletop.figure import SHOWN, Figure
 from sluice.flows.tabletop.making import STEPS, in_parts
 from sluice.inference.denoisers import inpainting
 from sluice.inference.latent_diffusion import LatentDiffusion
+from sluice.preprocess.perception.pretrained import load_network
 from sluice.preprocess.tabletop.render import render
 from sluice.training.tabletop.scenes import pixels
-from sluice.training.tabletop.seen import hole
+from sluice.training.tabletop.seen import hole, some_thing
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Emptied:
 def emptied(number: int) -> Emptied:
     """A held-out scene and its hole, `(3, 64, 64)` and `(1, 64, 64)`."""
     scene = SHOWN.scene(number)
-    k = number % len(scene.things)
     shown = render(scene, 64)
+    k = some_thing(shown, number)
     picture, behind = pixels([shown, render(scene.without(k), 64)])
     return Emptied(picture, torch.from_numpy(hole(shown, k))[None], behind)
 
@@ -43,7 +44,7 @@ def emptied(number: int) -> Emptied:
 @torch.no_grad()
 def inpainted(models: Path, model: LatentDiffusion, pictures: Tensor, holes: Tensor, seed: int) -> Tensor:
     """Pictures with their holes filled; the rest is as it was."""
-    unet: Any = UNet2DConditionModel.from_pretrained(models / "inpaint_unet", dtype=torch.float32)
+    unet: Any = load_network(UNet2DConditionModel, models, subfolder="inpaint_unet", dtype=torch.float32)
     masked = model.vae.encode(pictures * (1 - holes)).latent_dist.mode() * model.vae.config.scaling_factor
     small = F.interpolate(holes, size=masked.shape[2:])
     null = model.states([""]).expand(len(pictures), -1, -1)

@@ -11,17 +11,20 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 from torch import Tensor
 
-from sluice.flows.tabletop.figure import AT_ONCE, PAIRS, SINGLE, Figure
+from sluice.flows.tabletop.figure import AT_ONCE, FACES, PAIRS, SINGLE, Figure, rendered
 from sluice.flows.tabletop.reading import Reading, colour_shown, read_all, to_bytes
 from sluice.inference.denoisers import guided_by_class, unconditional
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.inference.sampler import ddim
 from sluice.preprocess.perception.judges import Judges
+from sluice.preprocess.perception.pretrained import load, load_network
+from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.scene import Thing
 from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.preprocess.tabletop.words import plain_caption
 from sluice.training.tabletop.class_denoiser import NULL_CLASS
+from sluice.training.tabletop.scenes import pixels
 
 GUIDANCE, STEPS = 5.0, 25
 ON = f"guidance {GUIDANCE:g}, {STEPS} DDIM steps"
@@ -48,9 +51,9 @@ def measure_unet(models: Path, prompts: int = 200) -> list[Figure]:
 
 def class_pictures(models: Path, model: LatentDiffusion, shapes: Sequence[str], seed: int) -> Tensor:
     """A picture for each shape, values -1 to 1."""
-    unet: Any = UNet2DModel.from_pretrained(models / "unet_class", dtype=torch.float32)
+    unet: Any = load_network(UNet2DModel, models, subfolder="unet_class", dtype=torch.float32)
     # DDIM has no use for the variance that this schedule lets it learn.
-    schedule = DDIMScheduler.from_config(DDPMScheduler.from_pretrained(models / "unet_class").config)
+    schedule = DDIMScheduler.from_config(load(DDPMScheduler, models, subfolder="unet_class").config)
     asked = torch.tensor([list(SHAPES).index(shape) for shape in shapes])
     return model.sample(guided_by_class(unet, asked, NULL_CLASS, GUIDANCE), len(shapes), seed, STEPS, schedule)
 
@@ -68,21 +71,31 @@ def measure_classes(models: Path, pictures: int = 200) -> list[Figure]:
 
 def face_pictures(models: Path, count: int, seed: int) -> Tensor:
     """So many faces, values -1 to 1."""
-    unet: Any = UNet2DModel.from_pretrained(models / "unet_face", dtype=torch.float32)
+    unet: Any = load_network(UNet2DModel, models, subfolder="unet_face", dtype=torch.float32)
     size = unet.config.sample_size
     noise = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
-    return ddim(unconditional(unet), noise, DDIMScheduler.from_pretrained(models / "unet_face"), STEPS).clamp(-1, 1)
+    return ddim(unconditional(unet), noise, load(DDIMScheduler, models, subfolder="unet_face"), STEPS).clamp(-1, 1)
 
 
 def measure_faces(models: Path, pictures: int = 100) -> list[Figure]:
-    """How often a picture is a face with eyes, nose and mouth."""
+    """How often a picture has as much plate, face, eyes, nose and mouth as nineteen of twenty true ones, for each."""
     judges = Judges.load(models / "judges")
-    parts = [class_number(name) for name in ("plate", "face", "eye", "nose", "mouth")]
-    whole: list[bool] = []
-    for seed, some in in_parts(range(pictures)):
-        for reading in read_all(judges, face_pictures(models, len(some), seed)):
-            whole.append(all((reading.classes == part).any() for part in parts))
-    return [Figure("unet_face", "a whole face", float(np.mean(whole)), f"{pictures} pictures, {STEPS} DDIM steps")]
+    true = np.concatenate([_face_parts(judges, pixels(shown)) for shown in rendered(FACES, pictures)])
+    sizes = [(len(some), seed) for seed, some in in_parts(range(pictures))]
+    made = np.concatenate([_face_parts(judges, face_pictures(models, count, seed)) for count, seed in sizes])
+    enough = np.maximum(np.percentile(true, 5, axis=0), 1)
+    whole, truly = (float((parts >= enough).all(axis=1).mean()) for parts in (made, true))
+    return [
+        Figure("unet_face", "whole faces", whole, f"{pictures} pictures, {STEPS} DDIM steps"),
+        Figure("unet_face", "true faces that count as whole", truly, f"{pictures} scenes"),
+    ]
+
+
+def _face_parts(judges: Judges, pictures: Tensor) -> Array:
+    """Pixels of each part of a face, `(batch, parts)`."""
+    numbers = [class_number(name) for name in ("plate", "face", "eye", "nose", "mouth")]
+    readings = read_all(judges, pictures)
+    return np.array([[int((reading.classes == number).sum()) for number in numbers] for reading in readings])
 
 
 def single(count: int) -> list[Thing]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from sluice.flows.tabletop.runs import DONE
 from sluice.flows.tabletop.samples import samples
 from sluice.infra.page import Block, Cell, Curve, Curves, Figure, Page, Section, Strip, Table, Text, count_text, render
+from sluice.infra.whole import write_whole
+from sluice.training.tabletop.loop import read_losses
 from sluice.training.tabletop.recipe import Part
 
 SAMPLES, LOSSES = "samples.json", "losses.jsonl"
@@ -33,8 +33,7 @@ def write_page(out: Path, parts: Mapping[str, Part]) -> Path:
     ]
     page = Page("Tabletop", "training of the family", [("folder", f"`{out}`")], sections)
     path = out / "index.html"
-    path.with_suffix(".writing").write_bytes(render(page))
-    os.replace(path.with_suffix(".writing"), path)
+    write_whole(path, render(page))
     return path
 
 
@@ -49,12 +48,12 @@ def keep_samples(part: Part, network: nn.Module, out: Path) -> None:
             (now / finished.name).symlink_to(finished.absolute())
     strips = [asdict(strip) for strip in samples(part.name, now)]
     shutil.rmtree(now)
-    (run / SAMPLES).write_text(json.dumps(strips))
+    write_whole(run / SAMPLES, json.dumps(strips))
 
 
 def _row(part: Part, run: Path) -> list[Cell]:
-    lines = _lines(run)
-    step = lines[-1]["step"] if lines else 0
+    lines = read_losses(run / LOSSES)
+    step = int(lines[-1]["step"]) if lines else 0
     state = "trained" if (run / DONE).exists() else "begun" if lines else "to come"
     share = 1.0 if state == "trained" else step / part.recipe.steps
     steps = f"{count_text(step)} of {count_text(part.recipe.steps)}"
@@ -62,11 +61,11 @@ def _row(part: Part, run: Path) -> list[Cell]:
 
 
 def _blocks(run: Path) -> list[Block]:
-    lines = _lines(run)
+    lines = read_losses(run / LOSSES)
     if not lines:
         return [Text("No loss is logged yet.")]
     names = [name for name in lines[-1] if name != "step"]
-    curves = [_curve(name, [line["step"] for line in lines], [line[name] for line in lines]) for name in names]
+    curves = [_curve(name, [int(line["step"]) for line in lines], [line[name] for line in lines]) for name in names]
     return [Curves(curves), *_strips(run)]
 
 
@@ -93,9 +92,3 @@ def _strips(run: Path) -> list[Strip]:
         Strip([Figure(**figure) for figure in strip["figures"]], strip["title"], strip["size"])
         for strip in json.loads((run / SAMPLES).read_text())
     ]
-
-
-def _lines(run: Path) -> list[dict[str, Any]]:
-    if not (run / LOSSES).exists():
-        return []
-    return [json.loads(line) for line in (run / LOSSES).read_text().splitlines()]

@@ -16,6 +16,8 @@ from sluice.preprocess.tabletop.shapes import SHAPES
 
 SMALLEST = 20
 """Pixels that an object must have at least, of 64 x 64, to count as there."""
+PURE = 0.25
+"""Share of an object that must be of a colour for the object to be."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def colour_shown(picture: Array, classes: Array, shape: str | None = None) -> st
         name: sum(int((cv2.inRange(hsv, low, high)[inside] > 0).sum()) for low, high in colour.ranges)
         for name, colour in COLOURS.items()
     }
-    return max(counts, key=counts.__getitem__)
+    colour = max(counts, key=counts.__getitem__)
+    return colour if counts[colour] >= PURE * inside.sum() else None
 
 
 def to_bytes(pictures: Tensor) -> Array:

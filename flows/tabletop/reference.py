@@ -16,6 +16,7 @@ from sluice.flows.tabletop.reading import Reading, read_all
 from sluice.inference.denoisers import guided_by_picture
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.preprocess.perception.judges import Judges
+from sluice.preprocess.perception.pretrained import load_network
 from sluice.training.tabletop.reference import WEIGHTS
 from sluice.training.tabletop.scenes import pixels
 
@@ -34,7 +35,7 @@ def adapted(models: Path) -> LatentDiffusion:
 @torch.no_grad()
 def reference_pictures(models: Path, model: LatentDiffusion, references: Tensor, seed: int) -> Tensor:
     """A picture for each reference `(batch, 3, height, width)`, without a caption; all values -1 to 1."""
-    encoder: Any = CLIPVisionModelWithProjection.from_pretrained(models / "image_encoder").float()
+    encoder: Any = load_network(CLIPVisionModelWithProjection, models, subfolder="image_encoder").float()
     null = model.states([""]).expand(len(references), -1, -1)
     denoiser = guided_by_picture(model.unet, null, encoder(references).image_embeds, GUIDANCE)
     return model.sample(denoiser, len(references), seed, STEPS)

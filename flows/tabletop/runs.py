@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
+from torch import nn
+
 from sluice.infra.errors import SluiceError
+from sluice.infra.whole import write_whole
 from sluice.training.tabletop.recipe import Part
 
 RECIPE, DONE = "recipe.json", "done"
@@ -20,13 +24,14 @@ class OtherRecipe(SluiceError):
     """What is there was trained otherwise than what is asked for."""
 
 
-def keep_to_recipe(part: Part, run: Path, seed: int) -> None:
-    """Note the recipe of a run that begins; raises OtherRecipe where one began in this folder with another."""
-    asked = asdict(part.recipe) | {"seed": seed}
+def keep_to_recipe(part: Part, out: Path, seed: int) -> None:
+    """Note what a run begins with; raises OtherRecipe where one began with something else."""
+    run = out / "runs" / part.name
+    asked = asdict(part.recipe) | {"seed": seed, "scenes": repr(part.scenes)}
+    asked |= {need: (out / "runs" / need / DONE).read_text().strip() for need in part.needs}
     file = run / RECIPE
     if not file.exists():
-        run.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asked) + "\n")
+        write_whole(file, json.dumps(asked) + "\n")
         return
     began = json.loads(file.read_text())
     other = [f"{name} {began.get(name)} and not {value}" for name, value in asked.items() if began.get(name) != value]
@@ -35,6 +40,17 @@ def keep_to_recipe(part: Part, run: Path, seed: int) -> None:
             f"{run} holds {part.name} trained with {', '.join(other)}. Give this training an --out of its own, or "
             "remove that folder to train the part anew."
         )
+
+
+def mark_done(part: Part, network: nn.Module, out: Path) -> None:
+    """Say that a part is trained, and which weights came of it."""
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    write_whole(
+        out / "runs" / part.name / DONE,
+        f"{part.recipe.steps} steps of {part.recipe.batch}, weights {digest.hexdigest()[:12]}\n",
+    )
 
 
 def refuse_without_needs(part: Part, out: Path) -> None:

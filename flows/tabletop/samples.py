@@ -22,6 +22,7 @@ from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.infra.page import Figure, Strip
 from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.perception.judges import Judgement, Judges
+from sluice.preprocess.perception.pretrained import load_network
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import CLASSES
 from sluice.preprocess.tabletop.render import Rendered
@@ -45,7 +46,7 @@ def samples(part: str, models: Path) -> list[Strip]:
 
 
 def _autoencoder(models: Path) -> list[Strip]:
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
+    vae: Any = load_network(AutoencoderKL, models, subfolder="vae", dtype=torch.float32)
     shown = pixels([SHOWN.render(number) for number in range(COUNT)])
     return [_strip("pictures", shown), _strip("decoded", vae.decode(vae.encode(shown).latent_dist.mode()).sample)]
 
@@ -56,7 +57,7 @@ def _judges(models: Path) -> list[Strip]:
 
 
 def _latent_judges(models: Path) -> list[Strip]:
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
+    vae: Any = load_network(AutoencoderKL, models, subfolder="vae", dtype=torch.float32)
     judges = Judges.load(models / "latent_judges", scale=4)
     return _judged(lambda shown: judges(vae.encode(shown).latent_dist.mode() * vae.config.scaling_factor))
 

@@ -17,6 +17,7 @@ from sluice.inference.metrics.mean_iou import MeanIou
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.retrieval import retrieval
 from sluice.preprocess.perception.judges import Judgement, Judges
+from sluice.preprocess.perception.pretrained import load, load_network
 from sluice.preprocess.tabletop.classes import CLASSES
 from sluice.preprocess.tabletop.words import caption
 from sluice.training.tabletop.encoders import tokens_of
@@ -31,7 +32,7 @@ NEAR = 3.0
 @torch.no_grad()
 def measure_autoencoder(models: Path, scenes: int = 500) -> list[Figure]:
     """PSNR of pictures after encoding and decoding."""
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
+    vae: Any = load_network(AutoencoderKL, models, subfolder="vae", dtype=torch.float32)
     found = []
     for shown in rendered(SHOWN, scenes):
         wanted = pixels(shown)
@@ -42,9 +43,9 @@ def measure_autoencoder(models: Path, scenes: int = 500) -> list[Figure]:
 @torch.no_grad()
 def measure_encoders(models: Path, groups: int = 5) -> list[Figure]:
     """Retrieval among 100 captions of 100 scenes."""
-    tokenizer = CLIPTokenizer.from_pretrained(models / "tokenizer")
-    text = CLIPTextModelWithProjection.from_pretrained(models / "text_encoder").float()
-    image = CLIPVisionModelWithProjection.from_pretrained(models / "image_encoder").float()
+    tokenizer = load(CLIPTokenizer, models, subfolder="tokenizer")
+    text = load_network(CLIPTextModelWithProjection, models, subfolder="text_encoder").float()
+    image = load_network(CLIPVisionModelWithProjection, models, subfolder="image_encoder").float()
     scenes = Scenes(seed=HELD_OUT)
     found = []
     for group in range(groups):
@@ -68,7 +69,7 @@ def measure_judges(models: Path, scenes: int = 500) -> list[Figure]:
 
 def measure_latent_judges(models: Path, scenes: int = 500) -> list[Figure]:
     """The same from latents."""
-    vae: Any = AutoencoderKL.from_pretrained(models / "vae", dtype=torch.float32)
+    vae: Any = load_network(AutoencoderKL, models, subfolder="vae", dtype=torch.float32)
     judges = Judges.load(models / "latent_judges", scale=4)
     scaling = vae.config.scaling_factor
     return _measure_judges(
@@ -104,7 +105,7 @@ def _near(found: Judgement, truth: Tensor, judge: str) -> Tensor:
 @torch.no_grad()
 def measure_identity(models: Path, pairs: int = 500) -> list[Figure]:
     """Area under the curve: a face against the same one in another scene, and against the next pair's."""
-    network: Any = CLIPVisionModelWithProjection.from_pretrained(models / "identity").float()
+    network: Any = load_network(CLIPVisionModelWithProjection, models, subfolder="identity").float()
     shown = [same_face(FACES, 2 * number) for number in range(pairs)]
     one, other = (
         torch.nn.functional.normalize(network(pixels([pair[side] for pair in shown])).image_embeds, dim=1)

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from sluice.flows.tabletop.page import keep_samples, write_page
-from sluice.flows.tabletop.runs import DONE, keep_to_recipe, refuse_without_needs
+from sluice.flows.tabletop.runs import DONE, keep_to_recipe, mark_done, refuse_without_needs
 from sluice.infra.errors import SluiceError
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.loop import Training
@@ -47,16 +47,16 @@ def train_tabletop(out: Path, only: Sequence[str], steps: int | None, seed: int,
 
 def _train(part: Part, parts: Mapping[str, Part], out: Path, seed: int, console: Console) -> None:
     run = out / "runs" / part.name
-    keep_to_recipe(part, run, seed)
+    refuse_without_needs(part, out)
+    keep_to_recipe(part, out, seed)
     if (run / DONE).exists():
         console.print(f"{part.name}: trained already ({(run / DONE).read_text().strip()})")
         return
-    refuse_without_needs(part, out)
-    part.prepare(out / "models", lambda line: console.print(f"{part.name}: {line}"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    part.prepare(out / "models", device, lambda line: console.print(f"{part.name}: {line}"))
     training = Training(part, out / "models", run, seed, device)
     part.save(training.run(_Progress(training, parts, out, console)), out / "models")
-    (run / DONE).write_text(f"{part.recipe.steps} steps of {part.recipe.batch}\n")
+    mark_done(part, training.average, out)
     keep_samples(part, training.average, out)
     write_page(out, parts)
 

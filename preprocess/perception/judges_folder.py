@@ -9,7 +9,8 @@ from pathlib import Path
 def is_judges(folder: Path) -> bool:
     """Whether a folder holds the family's judges and not another network."""
     try:
-        labels = json.loads((folder / "config.json").read_text()).get("id2label", {})
+        config = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError):
         return False
-    return str(labels.get("0", "")).startswith("parser/")
+    labels = config.get("id2label") if isinstance(config, dict) else None
+    return isinstance(labels, dict) and str(labels.get("0")).startswith("parser/")

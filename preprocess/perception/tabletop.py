@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 from sluice.preprocess.perception.judges import Judgement, Judges
 from sluice.preprocess.perception.skeleton import Person, settle
 from sluice.preprocess.record import Array
+from sluice.preprocess.tabletop.classes import class_number
 
 if TYPE_CHECKING:
     import torch
@@ -55,14 +56,13 @@ class TabletopSight:
     def nearest(self, image: Array) -> Array:
         """The thing that nothing stands before, uint8 `(height, width)`, 255 inside; empty where there is none."""
         found = self._judge(image)
-        things = (found.classes()[0].argmax(dim=0) >= ROOM).cpu().numpy().astype(np.uint8)
+        classes = found.classes()[0].argmax(dim=0).cpu().numpy()
         depth = found.depth()[0, 0].cpu().numpy()
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(things, connectivity=8)
-        large = [n for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] >= SMALLEST * things.size]
-        if not large:
+        regions = list(_things(classes))
+        if not regions:
             return np.zeros(image.shape[:2], np.uint8)
-        nearest = min(large, key=lambda n: float(np.median(depth[labels == n])))
-        inside = _enlarged((labels == nearest).astype(np.float32), image)
+        nearest = min(regions, key=lambda region: float(np.median(depth[region])))
+        inside = _enlarged(nearest.astype(np.float32), image)
         return (inside >= 0.5).astype(np.uint8) * np.uint8(255)
 
     def _judge(self, image: Array) -> Judgement:
@@ -75,6 +75,16 @@ class TabletopSight:
         pixels = torch.from_numpy(small).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
         with torch.inference_mode():
             return self.judges(pixels)
+
+
+def _things(classes: Array) -> Iterator[Array]:
+    """Where each thing is, bool `(height, width)`: what hangs together of one class, a face being part of its plate."""
+    merged = np.where(classes >= class_number("plate"), class_number("plate"), classes)
+    for number in np.unique(merged[merged >= ROOM]):
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((merged == number).astype(np.uint8), connectivity=8)
+        for region in range(1, count):
+            if stats[region, cv2.CC_STAT_AREA] >= SMALLEST * classes.size:
+                yield labels == region
 
 
 def _enlarged(values: Array, image: Array) -> Array:

@@ -10,11 +10,9 @@ from pydantic import Field, field_validator
 from sluice.preprocess.perception.skeleton import Person, describe, draw
 from sluice.preprocess.record import Array, encode_json, encode_png
 from sluice.preprocess.sources import Address, Item, Raw, Source, SourceConfig
-from sluice.preprocess.tabletop import LAWS, Rendered, Scene, captions, draw_scene, law_named, render
+from sluice.preprocess.tabletop import LAWS, VERSION, Rendered, Scene, captions, draw_scene, law_named, render
 from sluice.preprocess.tabletop.scene import Plate
 
-# Raise it whenever a scene of the same number looks different or is told in other words.
-VERSION = 1
 MOST_SCENES = 10**8
 DIGITS = len(str(MOST_SCENES - 1))
 WORDINGS = 3

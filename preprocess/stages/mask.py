@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from sluice.preprocess.graph import LearnedParameters, Stage
+from sluice.preprocess.perception.judges_folder import is_judges
 from sluice.preprocess.record import Array, Record
 
 
@@ -50,7 +51,7 @@ class Mask(Stage[MaskParameters]):
         elif self.parameters.model == "source":
             self.mask = _given
         elif weights is not None:
-            self.mask = self._tabletop(weights) if weights.is_dir() else self._u2net(weights)
+            self.mask = self._tabletop(weights) if is_judges(weights) else self._u2net(weights)
 
     def __call__(self, records: Sequence[Record]) -> None:
         for record in records:

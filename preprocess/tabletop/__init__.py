@@ -11,8 +11,12 @@ from sluice.preprocess.tabletop.render import Rendered, background, render
 from sluice.preprocess.tabletop.scene import Scene
 from sluice.preprocess.tabletop.words import caption, captions, plain_caption, vocabulary
 
+# Raise it whenever a scene of the same number looks different or is told in other words.
+VERSION = 1
+
 __all__ = [
     "LAWS",
+    "VERSION",
     "Rendered",
     "Scene",
     "SceneLaw",

@@ -14,7 +14,7 @@ import torch
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.latents import CHUNK
-from sluice.training.tabletop.loop import Training
+from sluice.training.tabletop.loop import AHEAD, Training
 from sluice.training.tabletop.recipe import Batch, Part
 from tests.benchmarks.result import Goal, Result
 
@@ -36,16 +36,25 @@ def run() -> list[Result]:
 def _measure(part: Part, models: Path) -> Result:
     if isinstance(part, LatentPart):
         part.count = CHUNK
-    part.prepare(models, lambda _: None)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    part.prepare(models, device, lambda _: None)
     training = Training(part, models, models / "unused", 0, device)
-    made = training._batches()
-    ready = itertools.repeat(next(made))
+    ready = itertools.repeat(next(training._batches()))
     _pace(training, ready, 1.0)
-    rounds = [(_pace(training, made, SECONDS), _pace(training, ready, SECONDS)) for _ in range(ROUNDS)]
+    rounds = [(_made_pace(training), _pace(training, ready, SECONDS)) for _ in range(ROUNDS)]
     paces = [statistics.median(column) for column in zip(*rounds, strict=True)]
     details = {"samples/s": round(paces[0]), "on a ready batch": round(paces[1]), "batch": part.recipe.batch}
     return Result(f"training {part.name}: data made beside it / ready", paces[0] / paces[1], GOAL, details)
+
+
+def _made_pace(training: Training) -> float:
+    """Without those batches that are made before the first step; the thread ends with the round."""
+    made = training._batches()
+    for _ in range(AHEAD):
+        next(made)
+    pace = _pace(training, made, SECONDS)
+    made.close()
+    return pace
 
 
 def _pace(training: Training, batches: Iterator[Batch], seconds: float) -> float:

@@ -317,6 +317,8 @@ def test_what_ships_is_found_where_it_is_and_needs_no_cache(shipped: Path, shelf
     found = find("ours")
     assert (found.path, found.digest) == (shipped, hashlib.sha256(NET).hexdigest())
     assert pull("ours") == found
+    with pytest.raises(WrongWeights, match="named by their path"):
+        pull("ours", "folder")
     assert not (shelf.cache / "names").exists()
 
 

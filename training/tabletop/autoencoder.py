@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,25 +11,18 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
-from sluice.training.tabletop.recipe import Batch, Recipe
-from sluice.training.tabletop.scenes import HELD_OUT, Scenes, pixels
+from sluice.training.tabletop.recipe import Batch, Part
+from sluice.training.tabletop.scenes import pixels
 
 KL_WEIGHT = 1e-6
 SLOPE_WEIGHT = 1.0
 MEASURED = 512
 
 
-@dataclass
-class Autoencoder:
+class Autoencoder(Part):
     """Trained on pixels and their slopes alone; the KL term only keeps latents near unit size."""
 
-    scenes: Scenes
-    recipe: Recipe
-    name: ClassVar[str] = "vae"
-    needs: ClassVar[tuple[str, ...]] = ()
-
-    def prepare(self, models: Path, report: Callable[[str], None]) -> None:
-        """Scenes are rendered as they are needed."""
+    name = "vae"
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         network: nn.Module = AutoencoderKL(
@@ -68,9 +59,8 @@ class Autoencoder:
     @torch.no_grad()
     def _scaling_factor(self, network: Any) -> float:
         """One over the latents' standard deviation, so that a U-Net sees unit size."""
-        held_out = Scenes(self.scenes.laws, HELD_OUT, self.scenes.size)
         device = next(network.parameters()).device
-        shown = pixels([held_out.render(number) for number in range(MEASURED)]).to(device)
+        shown = pixels([self.scenes.render(number) for number in range(MEASURED)]).to(device)
         latents = torch.cat([network.encode(part).latent_dist.mean for part in torch.split(shown, 32)])
         return float(1 / latents.std())
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sluice.training.tabletop.denoiser import NULL_SHARE, text_unet
+from sluice.training.tabletop.denoiser import text_unet
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.noise import noise_loss, noised, sampled, sd_schedule, with_null
@@ -15,13 +16,17 @@ from sluice.training.tabletop.recipe import Batch
 from sluice.training.tabletop.seen import placed
 
 WIDTHS = (32, 48, 64)
+SLOTS = 30
+"""As many as diffusers' pipeline fills."""
+NULL_CAPTIONS, NULL_BOXES = 0.5, 0.1
+"""Without a caption, half of the time, only the boxes can tell."""
 
 
 class BoxDenoiser(LatentPart):
-    """Trained whole, with its gates, on latents; a tenth of the captions null, a tenth of the boxes left out."""
+    """Trained whole, with its gates, on latents."""
 
-    name: ClassVar[str] = "unet_boxes"
-    needs: ClassVar[tuple[str, ...]] = ("vae", "encoders")
+    name = "unet_boxes"
+    needs = ("vae", "encoders", "unet")
     seen = staticmethod(placed)
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
@@ -29,11 +34,18 @@ class BoxDenoiser(LatentPart):
 
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         seen = noised(sampled(batch, draws), sd_schedule(), draws)
-        states = with_null(batch["states"], self.null, NULL_SHARE, draws)
-        kept = draws.uniform("boxes", (len(states), 1)) >= NULL_SHARE
-        boxes = {"boxes": batch["boxes"], "positive_embeddings": batch["phrases"], "masks": batch["present"] * kept}
+        states = with_null(batch["states"], self.null, NULL_CAPTIONS, draws)
+        kept = draws.uniform("boxes", (len(states), 1)) >= NULL_BOXES
+        boxes = in_slots(batch["boxes"], batch["phrases"], batch["present"] * kept)
         predicted = network(seen.noisy, seen.steps, states, cross_attention_kwargs={"gligen": boxes}).sample
         return noise_loss(predicted, seen)
 
-    def save(self, network: Any, models: Path) -> None:
-        network.half().save_pretrained(models / self.name)
+
+def in_slots(boxes: Tensor, phrases: Tensor, present: Tensor) -> dict[str, Tensor]:
+    """What GLIGEN takes, in thirty slots, of `boxes` `(batch, n, 4)`, `phrases` `(batch, n, width)`, `present`."""
+    free = SLOTS - boxes.shape[1]
+    return {
+        "boxes": F.pad(boxes, (0, 0, 0, free)),
+        "positive_embeddings": F.pad(phrases, (0, 0, 0, free)),
+        "masks": F.pad(present, (0, free)),
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor, nn
@@ -31,8 +31,8 @@ def cosine_schedule() -> DDPMScheduler:
 class ClassDenoiser(LatentPart):
     """Trained on latents, a tenth of the classes null."""
 
-    name: ClassVar[str] = "unet_class"
-    needs: ClassVar[tuple[str, ...]] = ("vae", "encoders")
+    name = "unet_class"
+    needs = ("vae", "encoders", "unet")
     seen = staticmethod(classed)
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002

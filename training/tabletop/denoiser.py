@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import diffusers
 from diffusers import UNet2DConditionModel
@@ -21,7 +21,7 @@ NULL_SHARE = 0.1
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
     "_diffusers_version": diffusers.__version__,
-    "feature_extractor": [None, None],
+    "feature_extractor": ["transformers", "CLIPImageProcessor"],
     "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
     "requires_safety_checker": False,
     "safety_checker": [None, None],
@@ -37,8 +37,7 @@ INDEX = {
 class Denoiser(LatentPart):
     """Trained on kept latents, a tenth of the captions null."""
 
-    name: ClassVar[str] = "unet"
-    needs: ClassVar[tuple[str, ...]] = ("vae", "encoders")
+    name = "unet"
     seen = staticmethod(captioned)
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +20,8 @@ from transformers import (
 
 from sluice.preprocess.tabletop.words import caption, vocabulary
 from sluice.training.tabletop.draws import Draws
-from sluice.training.tabletop.recipe import Batch, Recipe
-from sluice.training.tabletop.scenes import Scenes, pixels
+from sluice.training.tabletop.recipe import Batch, Part
+from sluice.training.tabletop.scenes import pixels
 from sluice.training.tabletop.vocabulary import TOKENS, make_tokenizer
 
 WIDTH = 128
@@ -33,21 +31,14 @@ LONGEST = 40
 WORDINGS = 1000
 
 
-@dataclass
-class Encoders:
+class Encoders(Part):
     """Both encoders at once, by symmetric cross-entropy over a batch's captions and pictures."""
 
-    scenes: Scenes
-    recipe: Recipe
-    name: ClassVar[str] = "encoders"
-    needs: ClassVar[tuple[str, ...]] = ()
+    name = "encoders"
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
         return make_tokenizer([*vocabulary(), ",", ":"])
-
-    def prepare(self, models: Path, report: Callable[[str], None]) -> None:
-        """Scenes are rendered as they are needed."""
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         shared = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": HEADS}
@@ -76,14 +67,16 @@ class Encoders:
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:  # noqa: ARG002
         text = network.get_text_features(input_ids=batch["tokens"])
         image = network.get_image_features(pixel_values=batch["pixels"])
-        similarity = F.normalize(_pooled(image), dim=1) @ F.normalize(_pooled(text), dim=1).T
-        logits = network.logit_scale.exp().clamp(max=100) * similarity
+        # Not in bf16, in which a hundredth of a cosine, which is worth a whole logit, gets lost.
+        with torch.autocast(batch["pixels"].device.type, enabled=False):
+            similarity = F.normalize(_pooled(image).float(), dim=1) @ F.normalize(_pooled(text).float(), dim=1).T
+            logits = network.logit_scale.exp().clamp(max=100) * similarity
         own = torch.arange(len(logits), device=logits.device)
         found = (logits.argmax(dim=1) == own).float().mean()
         return {"loss": (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2, "found": found}
 
     def save(self, network: Any, models: Path) -> None:
-        """Three folders: tokenizer, text_encoder (with its projection), image_encoder."""
+        """Folders: tokenizer, text_encoder (with its projection), image_encoder, feature_extractor."""
         self.tokenizer.save_pretrained(models / "tokenizer")
         state = network.half().state_dict()
         for name, kind, config in (
@@ -100,7 +93,8 @@ class Encoders:
             image_mean=[0.5] * 3,
             image_std=[0.5] * 3,
         )
-        processor.save_pretrained(models / "image_encoder")
+        for folder in ("image_encoder", "feature_extractor"):  # beside its network, and where a pipeline looks
+            processor.save_pretrained(models / folder)
 
 
 def tokens_of(tokenizer: Any, captions: list[str]) -> Tensor:

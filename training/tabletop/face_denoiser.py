@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from diffusers import UNet2DModel
 from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.noise import noise_loss, noised, sd_schedule
-from sluice.training.tabletop.recipe import Batch, Recipe
-from sluice.training.tabletop.scenes import Scenes, pixels
+from sluice.training.tabletop.recipe import Batch, Part
+from sluice.training.tabletop.scenes import pixels
 
 
-@dataclass
-class FaceDenoiser:
+class FaceDenoiser(Part):
     """Trained on pictures of plates, by Stable Diffusion's schedule."""
 
-    scenes: Scenes
-    recipe: Recipe
-    name: ClassVar[str] = "unet_face"
-    needs: ClassVar[tuple[str, ...]] = ()
-
-    def prepare(self, models: Path, report: Callable[[str], None]) -> None:
-        """Scenes are rendered as they are needed."""
+    name = "unet_face"
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         network: nn.Module = UNet2DModel(

@@ -23,7 +23,7 @@ CAPTIONED = Scenes((("tabletop", 0.7), ("one", 0.2), ("faces", 0.1)))
 JUDGED = Scenes((("tabletop", 0.45), ("one", 0.1), ("figures", 0.2), ("faces", 0.25)))
 FACES = Scenes((("faces", 1.0),))
 CLASSED = Scenes((("one", 0.6), ("two", 0.3), ("objects", 0.1)))
-EMPTIED = Scenes((("one", 0.2), ("two", 0.3), ("tabletop", 0.5)))
+EMPTIED = Scenes((("one", 0.2), ("two", 0.3), ("tabletop", 0.4), ("faces", 0.1)))
 GENERATED = Scenes((("one", 0.35), ("two", 0.2), ("objects", 0.15), ("tabletop", 0.25), ("faces", 0.05)))
 
 

@@ -36,7 +36,7 @@ class Frozen:
             for file in sorted((models / folder).iterdir()):
                 digest.update(file.read_bytes())
         autoencoder, text, image = (
-            kind.from_pretrained(models / folder).float().requires_grad_(False)
+            kind.from_pretrained(models / folder, local_files_only=True).float().requires_grad_(False)
             for kind, folder in zip(
                 (AutoencoderKL, CLIPTextModelWithProjection, CLIPVisionModelWithProjection), FOLDERS, strict=True
             )

@@ -26,5 +26,5 @@ def heatmaps(points: Tensor, size: tuple[int, int], scale: int) -> Tensor:
 def heatmap_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     """Binary cross-entropy above the least that is possible, cells near a point weighted up."""
     weight = 1 + WEIGHT * wanted
-    entropy = F.binary_cross_entropy(wanted, wanted, weight)
+    entropy = -(weight * (torch.xlogy(wanted, wanted) + torch.xlogy(1 - wanted, 1 - wanted))).mean()
     return F.binary_cross_entropy_with_logits(logits, wanted, weight) - entropy

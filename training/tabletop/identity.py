@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from sluice.preprocess.tabletop.render import Rendered, render
 from sluice.preprocess.tabletop.scene import Plate, Scene
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.judges import roughened
-from sluice.training.tabletop.recipe import Batch, Recipe
+from sluice.training.tabletop.recipe import Batch, Part
 from sluice.training.tabletop.scenes import Scenes, pixels
 
 WIDTH = 96
@@ -24,17 +24,10 @@ EMBEDDING = 64
 TEMPERATURE = 0.1
 
 
-@dataclass
-class IdentityJudge:
+class IdentityJudge(Part):
     """Trained by symmetric cross-entropy over a batch's faces: which of them is the same one in another scene."""
 
-    scenes: Scenes
-    recipe: Recipe
-    name: ClassVar[str] = "identity"
-    needs: ClassVar[tuple[str, ...]] = ()
-
-    def prepare(self, models: Path, report: Callable[[str], None]) -> None:
-        """Scenes are rendered as they are needed."""
+    name = "identity"
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         network: nn.Module = CLIPVisionModelWithProjection(
@@ -63,9 +56,6 @@ class IdentityJudge:
         own = torch.arange(len(logits), device=logits.device)
         found = (logits.argmax(dim=1) == own).float().mean()
         return {"loss": (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2, "found": found}
-
-    def save(self, network: Any, models: Path) -> None:
-        network.half().save_pretrained(models / self.name)
 
 
 def same_face(scenes: Scenes, number: int) -> tuple[Rendered, Rendered]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -16,31 +16,29 @@ from sluice.training.tabletop.noise import noise_loss, noised, sampled, sd_sched
 from sluice.training.tabletop.recipe import Batch
 from sluice.training.tabletop.seen import emptied
 
-NULL_SHARE = 0.5
-"""Datasets are inpainted without a prompt."""
+NULL_CAPTIONS = 0.5
+"""Data sets are inpainted without a prompt."""
 
 
 class Inpainter(LatentPart):
     """Begins as the U-Net; five more channels, the hole and the latent around it, begin without effect."""
 
-    name: ClassVar[str] = "inpaint_unet"
-    needs: ClassVar[tuple[str, ...]] = ("vae", "encoders", "unet")
+    name = "inpaint_unet"
+    needs = ("vae", "encoders", "unet")
     seen = staticmethod(emptied)
 
     def network(self, models: Path) -> nn.Module:
         network: Any = text_unet(in_channels=9)
-        state = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32).state_dict()
+        unet = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32, local_files_only=True)
+        state = unet.state_dict()
         widened = torch.zeros_like(network.conv_in.weight)
         widened[:, :4] = state["conv_in.weight"]
         network.load_state_dict(state | {"conv_in.weight": widened})
-        unet: nn.Module = network
-        return unet
+        widened_unet: nn.Module = network
+        return widened_unet
 
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         seen = noised(sampled(batch, draws), sd_schedule(), draws)
-        states = with_null(batch["states"], self.null, NULL_SHARE, draws)
+        states = with_null(batch["states"], self.null, NULL_CAPTIONS, draws)
         inputs = torch.cat([seen.noisy, batch["hole"], batch["masked"]], dim=1)
         return noise_loss(network(inputs, seen.steps, states).sample, seen)
-
-    def save(self, network: Any, models: Path) -> None:
-        network.half().save_pretrained(models / self.name)

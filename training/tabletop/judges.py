@@ -5,10 +5,9 @@ One network answers what several energies ask, and one folder holds them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +20,8 @@ from sluice.preprocess.tabletop.plate import LANDMARKS
 from sluice.preprocess.tabletop.render import Rendered
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.heatmaps import heatmap_loss, heatmaps
-from sluice.training.tabletop.recipe import Batch, Recipe
-from sluice.training.tabletop.scenes import Scenes, pixels
+from sluice.training.tabletop.recipe import Batch, Part
+from sluice.training.tabletop.scenes import pixels
 
 LABELS = {
     "parser": CLASSES,
@@ -34,17 +33,10 @@ HEATMAPS = ("pose", "landmarks")
 ROWS = [len(labels) for labels in LABELS.values()]
 
 
-@dataclass
-class Judges:
+class Judges(Part):
     """Trained on pictures that are also blurred and noisy, as a generator's are."""
 
-    scenes: Scenes
-    recipe: Recipe
-    name: ClassVar[str] = "judges"
-    needs: ClassVar[tuple[str, ...]] = ()
-
-    def prepare(self, models: Path, report: Callable[[str], None]) -> None:
-        """Scenes are rendered as they are needed."""
+    name = "judges"
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         return segformer(channels=3, first_stride=2)
@@ -55,9 +47,6 @@ class Judges:
 
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         return judged(network(roughened(batch["pixels"], draws)).logits, batch)
-
-    def save(self, network: Any, models: Path) -> None:
-        network.half().save_pretrained(models / self.name)
 
 
 def segformer(channels: int, first_stride: int) -> nn.Module:

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
+import torch
+from torch import Tensor
+
+from sluice.preprocess.tabletop import VERSION
 from sluice.training.tabletop.frozen import Frozen
 from sluice.training.tabletop.latents import Encode, Latents
-from sluice.training.tabletop.recipe import Batch, Recipe
+from sluice.training.tabletop.recipe import Batch, Part, Report
 from sluice.training.tabletop.scenes import Scenes
+from sluice.training.tabletop.seen import SEEN
 
 
 @dataclass
-class LatentPart(ABC):
-    """Batches of the first `count` scenes as `seen` shows them; what is made of them is kept in `cache`."""
+class LatentPart(Part):
+    """Batches of the first `count` scenes as `seen` shows them; what is made of them is kept in `cache`.
 
-    scenes: Scenes
-    recipe: Recipe
+    `null` are the text states of the null condition, `(1, tokens, width)`; both they and `latents` are there once it
+    is prepared.
+    """
+
     cache: Path
     count: int
+    null: Tensor = field(init=False)
+    latents: Latents = field(init=False)
+    needs: ClassVar[tuple[str, ...]] = ("vae", "encoders")
 
     @staticmethod
     @abstractmethod
     def seen(frozen: Frozen, scenes: Scenes) -> Encode:
         """What is shown of scenes: one of `seen`'s functions."""
 
-    def prepare(self, models: Path, report: Callable[[str], None]) -> None:
-        """Encode the scenes."""
-        frozen = Frozen.load(models)
-        self.null = frozen.states([""])
-        self.latents = Latents.of(self.cache, (self.seen.__name__, frozen.digest, self.scenes), self.count)
+    def prepare(self, models: Path, device: torch.device, report: Report) -> None:
+        """Encode the scenes, and take away what other weights had made of them."""
+        frozen = Frozen.load(models).to(device)
+        self.null = frozen.states([""]).cpu()
+        made_of = (frozen.digest, self.scenes, VERSION, SEEN)
+        self.latents = Latents.of(self.cache, self.seen.__name__, made_of, self.count)
         self.latents.make(self.seen(frozen, self.scenes), report)
 
     def batch(self, step: int) -> Batch:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sluice.infra.whole import write_whole
 from sluice.preprocess.record import Array
 
 CHUNK = 500
@@ -32,13 +34,16 @@ class Latents:
     count: int
 
     @classmethod
-    def of(cls, cache: Path, made_of: object, count: int) -> Latents:
-        """In a folder of `cache` for what they are made of, and for nothing else."""
-        return cls(cache / hashlib.sha256(repr(made_of).encode()).hexdigest()[:16], count)
+    def of(cls, cache: Path, kind: str, made_of: object, count: int) -> Latents:
+        """In a folder of `cache` for what they are made of; the kind's other folders are taken away."""
+        folder = cache / f"{kind}-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}"
+        for other in cache.glob(f"{kind}-*"):
+            if other != folder:
+                shutil.rmtree(other)
+        return cls(folder, count)
 
     def make(self, encode: Encode, report: Callable[[str], None]) -> None:
         """Make the chunks that are missing."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         for chunk in range(self._chunk_count):
             if not self._path(chunk).exists():
                 numbers = range(chunk * CHUNK, (chunk + 1) * CHUNK)
@@ -67,7 +72,6 @@ class Latents:
         rows = np.empty(CHUNK, [(name, np.float16, values.shape[1:]) for name, values in encoded.items()])
         for name, values in encoded.items():
             rows[name] = values
-        temporary = self._path(chunk).with_suffix(".writing")
-        with temporary.open("wb") as file:
-            np.save(file, rows)
-        os.replace(temporary, self._path(chunk))
+        buffer = io.BytesIO()
+        np.save(buffer, rows)
+        write_whole(self._path(chunk), buffer.getvalue())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import deepcopy
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from sluice.infra.interrupts import held
+from sluice.infra.whole import write_whole
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.recipe import Batch, Part, Recipe
 
@@ -50,18 +51,19 @@ class Training:
                 self._train(batch)
                 if self.step % LOG_STEPS == 0:
                     self._log(report)
-                if interrupted() or time.monotonic() - kept > CHECKPOINT_SECONDS:
+                stop = interrupted()
+                if stop or time.monotonic() - kept > CHECKPOINT_SECONDS:
                     self.keep()
                     kept = time.monotonic()
-                if interrupted():
+                if stop:
                     raise KeyboardInterrupt
-        self.keep()
+            self.keep()
+            if interrupted():
+                raise KeyboardInterrupt
         return self.average
 
     def keep(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._checkpoint.with_suffix(".writing")
         state = {
             "step": self.step,
             "sums": self.sums,
@@ -69,8 +71,7 @@ class Training:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        torch.save(state, temporary)
-        os.replace(temporary, self._checkpoint)
+        write_whole(self._checkpoint, lambda path: torch.save(state, path))
 
     @property
     def _checkpoint(self) -> Path:
@@ -79,7 +80,7 @@ class Training:
     def _resume(self) -> None:
         if not self._checkpoint.exists():
             return
-        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
         self.step, self.sums = state["step"], state["sums"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
@@ -87,9 +88,10 @@ class Training:
         self._forget_later_lines()
 
     def _batches(self) -> Iterator[Batch]:
-        """The batches of the steps that are left, made ahead by a thread: a fork of a process with Ray in it dies."""
+        """The batches of the steps that are left, made ahead by threads: a fork of a process with Ray in it dies."""
         steps = iter(range(self.step, self.part.recipe.steps))
-        with ThreadPoolExecutor(1) as pool:
+        threads = 1 if self.device.type == "cpu" else AHEAD
+        with ThreadPoolExecutor(threads) as pool:
             ahead = deque(pool.submit(self.part.batch, step) for step in islice(steps, AHEAD))
             try:
                 while ahead:
@@ -119,7 +121,7 @@ class Training:
         pairs = list(zip(self.average.parameters(), self.network.parameters(), strict=True))
         torch._foreach_lerp_([a for a, _ in pairs], [p.detach() for _, p in pairs], 1 - decay)
         for kept, now in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            kept.copy_(now)  # a batch norm's statistics are averages already
+            kept.copy_(now)  # the live network's statistics, averages themselves, stand for the average's
 
     @property
     def _losses(self) -> Path:
@@ -134,9 +136,17 @@ class Training:
 
     def _forget_later_lines(self) -> None:
         """A run that was killed had logged steps after its last checkpoint, which are now trained again."""
-        if self._losses.exists():
-            lines = self._losses.read_text().splitlines(keepends=True)
-            self._losses.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+        lines = [line for line in read_losses(self._losses) if line["step"] <= self.step]
+        write_whole(self._losses, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def read_losses(log: Path) -> list[dict[str, float]]:
+    """The lines of a log; one that a kill has cut is left out."""
+    lines = []
+    for line in log.read_text().splitlines() if log.exists() else []:
+        with suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
 
 
 def rate(step: int, recipe: Recipe) -> float:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
+from sluice.training.tabletop.scenes import Scenes
 
 Batch = Mapping[str, Tensor]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -31,24 +35,30 @@ class Recipe:
     clip: float = 1.0
 
 
-class Part(Protocol):
-    """One network of the family (or two that are trained on each other). `needs` names the parts that come before."""
+@dataclass
+class Part(ABC):
+    """One network of the family, or two that are trained on each other. `needs` names the parts that come before."""
 
-    name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]]
+    scenes: Scenes
     recipe: Recipe
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
 
-    def prepare(self, models: Path, report: Callable[[str], None]) -> None:
-        """Make what the batches are drawn from, with the parts in `models`; what is made already stays."""
+    def prepare(self, models: Path, device: torch.device, report: Report) -> None:  # noqa: B027
+        """Make what the batches are drawn from, with the parts in `models`; most draw scenes as they need them."""
 
+    @abstractmethod
     def network(self, models: Path) -> nn.Module:
         """What is trained, freshly initialised."""
 
+    @abstractmethod
     def batch(self, step: int) -> Batch:
         """The batch of a step, a function of it alone; runs in a thread beside the training."""
 
+    @abstractmethod
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """`loss`, which is minimised, and what else is worth a line in the log."""
 
     def save(self, network: Any, models: Path) -> None:
-        """Write the trained network into folders of `models`, as diffusers and transformers read them, in fp16."""
+        """Write the trained network, which becomes fp16, as diffusers and transformers read it."""
+        network.half().save_pretrained(models / self.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -26,12 +26,12 @@ WEIGHTS = "ip_adapter.safetensors"
 class Reference(LatentPart):
     """Trains the projection of a picture's embedding to four tokens, and the keys and values of these, alone."""
 
-    name: ClassVar[str] = "ip_adapter"
-    needs: ClassVar[tuple[str, ...]] = ("vae", "encoders", "unet")
+    name = "ip_adapter"
+    needs = ("vae", "encoders", "unet")
     seen = staticmethod(captioned)
 
     def network(self, models: Path) -> nn.Module:
-        network: Any = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32)
+        network: Any = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32, local_files_only=True)
         network.requires_grad_(False)
         network._load_ip_adapter_weights([fresh_adapter(network)])
         for part in (*_adapted(network).values(), network.encoder_hid_proj):

@@ -28,7 +28,8 @@ class Scenes:
 
     def scene(self, number: int) -> Scene:
         """The scene of this number."""
-        draw = np.random.default_rng([self.seed, number, 0]).random()
+        # The last word keeps it apart from the scene's own draws: trailing zeros are no part of a seed.
+        draw = np.random.default_rng([self.seed, number, 0, 1]).random()
         law = next(name for name, below in self._thresholds() if draw < below)
         return draw_scene(self.seed, number, LAWS[law])
 

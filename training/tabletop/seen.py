@@ -22,6 +22,8 @@ from sluice.training.tabletop.scenes import Scenes, pixels
 
 AT_ONCE = 50
 BOXES = 8
+SEEN = 1
+"""Raise it whenever what is shown of the same scenes changes."""
 GROWN = 3
 """Pixels by which a hole of 64 is wider than the thing in it, on every side."""
 
@@ -87,9 +89,9 @@ def emptied(frozen: Frozen, scenes: Scenes) -> Encode:
 
     def encode(numbers: Sequence[int]) -> Fields:
         drawn = [scenes.scene(n) for n in numbers]
-        removed = [n % len(scene.things) for n, scene in zip(numbers, drawn, strict=True)]
-        emptied = [scene.without(k) for scene, k in zip(drawn, removed, strict=True)]
         shown = [render(scene, scenes.size) for scene in drawn]
+        removed = [some_thing(picture, n) for picture, n in zip(shown, numbers, strict=True)]
+        emptied = [scene.without(k) for scene, k in zip(drawn, removed, strict=True)]
         holes = _planes([hole(picture, k) for picture, k in zip(shown, removed, strict=True)])
         latent = _posterior(frozen, pixels([render(scene, scenes.size) for scene in emptied]))
         return {
@@ -113,6 +115,12 @@ def nearest_shape(scene: Scene) -> int:
 def phrase_of(item: Item) -> str:
     """What a thing is called where colours are not named."""
     return f"a {item.shape}" if isinstance(item, Thing) else "a figure" if isinstance(item, Figure) else "a face"
+
+
+def some_thing(picture: Rendered, number: int) -> int:
+    """One of the things that are seen in a picture, another one for another number."""
+    seen = np.flatnonzero(picture.visible_boxes[:, 2])
+    return int(seen[number % len(seen)])
 
 
 def hole(picture: Rendered, k: int) -> Array:

@@ -20,8 +20,8 @@ def learned_log_variance(raw: Tensor, steps: Tensor, schedule: Any) -> Tensor:
 def variational_bound(clean: Tensor, of: Noised, predicted: Tensor, raw: Tensor, schedule: Any) -> Tensor:
     """KL from the posterior q(x_t-1 | x_t, x_0) to the model's step, by sample `(batch,)`, in nats a value (Eq. 5).
 
-    The predicted noise gets no gradient from it. At t = 0, where the posterior is a point, the variance is held to that
-    of the step before.
+    The predicted noise gets no gradient from it. At t = 0, where the posterior is a point, its variance is taken
+    to be that of t = 1.
     """
     beta, abar, posterior = _variances(of.steps, schedule)
     abar_prev = abar / (1 - beta)

@@ -12,7 +12,7 @@ import torch
 
 from sluice.flows.tabletop.boxes import measure_boxes, overlap
 from sluice.flows.tabletop.figure import Figure
-from sluice.flows.tabletop.inpainting import measure_inpainting
+from sluice.flows.tabletop.inpainting import emptied, measure_inpainting
 from sluice.flows.tabletop.making import measure_classes, measure_faces, measure_unet
 from sluice.flows.tabletop.measure import MEASURES, NothingTrained, measure_family
 from sluice.flows.tabletop.reading import colour_shown, shape_shown
@@ -24,6 +24,7 @@ from sluice.flows.tabletop.seeing import (
     measure_judges,
     measure_latent_judges,
 )
+from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.scene import Thing
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.scenes import HELD_OUT, Scenes
@@ -55,7 +56,22 @@ def test_an_empty_table_shows_nothing() -> None:
     assert colour_shown(Scenes().render(0).image, classes) is None
 
 
-def testoverlap_of_boxes_by_hand() -> None:
+def test_what_has_no_colour_of_ours_has_none() -> None:
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    classes = np.full((64, 64), class_number("ball"), np.uint8)
+    assert colour_shown(grey, classes) is None
+    grey[:20] = (220, 20, 20)
+    assert colour_shown(grey, classes) == "red"
+
+
+def test_every_hole_has_a_thing_in_it() -> None:
+    for number in (0, 60, 197):
+        shown = emptied(number)
+        assert shown.hole.sum() > 0
+        assert ((shown.picture - shown.behind).abs() * shown.hole).max() > 0.1
+
+
+def test_overlap_of_boxes_by_hand() -> None:
     inside = np.zeros((10, 10), bool)
     inside[2:4, 0:4] = True
     assert overlap(inside, [0.0, 0.2, 0.4, 0.4]) == pytest.approx(1)

@@ -22,6 +22,7 @@ def test_what_is_no_model_is_no_judges(tmp_path: Path) -> None:
     assert not is_judges(tmp_path)
     (tmp_path / "config.json").write_text("{")
     assert not is_judges(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps({"id2label": {}}))
-    assert not is_judges(tmp_path)
+    for config in ({"id2label": {}}, {"id2label": None}, [], "judges"):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        assert not is_judges(tmp_path)
     assert not is_judges(tmp_path / "config.json")

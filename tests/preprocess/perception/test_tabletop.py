@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.perception.tabletop import TabletopSight
 from sluice.preprocess.record import Array
+from sluice.preprocess.tabletop import Rendered, draw_scene, render
+from sluice.preprocess.tabletop.classes import CLASSES
+from sluice.preprocess.tabletop.render import FIRST
 
 ROWS = {"parser": slice(0, 3), "depth": slice(3, 4), "pose": slice(4, 22)}
 
@@ -76,3 +79,31 @@ def test_the_figure_is_seen_where_its_points_are(sight: TabletopSight, side: int
     assert person.points.shape == (18, 3)
     assert np.abs(person.points[:, 0] - (41 * scale - 0.5)).max() < scale
     assert np.abs(person.points[:, 1] - (21 * scale - 0.5)).max() < scale
+
+
+class Oracle(nn.Module):
+    """Knows a scene: its classes and depth, whatever it is shown."""
+
+    def __init__(self, shown: Rendered) -> None:
+        super().__init__()
+        classes = torch.from_numpy(shown.semantic.astype(np.int64))
+        logits = nn.functional.one_hot(classes, len(CLASSES)).permute(2, 0, 1).float()
+        self.logits = torch.cat([logits, torch.from_numpy(shown.depth)[None]])[None]
+
+    def forward(self, _: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.logits)
+
+
+def test_things_that_touch_are_told_apart_by_their_classes() -> None:
+    rows = {"parser": slice(0, len(CLASSES)), "depth": slice(len(CLASSES), len(CLASSES) + 1)}
+    overlaps = []
+    for index in range(60):
+        scene = draw_scene(3, index)
+        shown = render(scene, 64)
+        nearest = scene.nearest()
+        assert nearest is not None
+        found = TabletopSight(Judges(Oracle(shown), rows, 1), torch.device("cpu")).nearest(shown.image) > 0
+        true = shown.instances == nearest + FIRST
+        overlaps.append((found & true).sum() / (found | true).sum())
+    assert np.mean(overlaps) > 0.85
+    assert np.mean(np.array(overlaps) > 0.75) > 0.85

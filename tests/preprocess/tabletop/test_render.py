@@ -22,7 +22,7 @@ from sluice.preprocess.tabletop.scene import Figure, Plate, Thing
 SOFTEST = 3
 ROOT = Path(__file__).parents[3]
 CROWDED = replace(LAWS["tabletop"], objects=(4, 6), figure=1, plate=1)
-# Change it together with VERSION of preprocess/sources/tabletop.py, when pictures or truths are meant to change.
+# Change it together with VERSION of preprocess/tabletop/__init__.py, when pictures or truths are meant to change.
 DIGEST = "2e5734a6023cfaa0"
 
 

@@ -19,6 +19,7 @@ from diffusers import (
     UNet2DConditionModel,
     UNet2DModel,
 )
+from PIL import Image
 from transformers import (
     CLIPTextModel,
     CLIPTokenizer,
@@ -36,6 +37,7 @@ from sluice.training.tabletop.family import family
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.loop import Training
 from sluice.training.tabletop.noise import min_snr_weights, sd_schedule
+from sluice.training.tabletop.scenes import Scenes
 
 CHUNK = 32
 CPU = torch.device("cpu")
@@ -55,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         part.recipe = replace(part.recipe, steps=2, batch=4)
         if isinstance(part, LatentPart):
             part.count = CHUNK
-        part.prepare(folder / "models", quiet)
+        part.prepare(folder / "models", CPU, quiet)
         network = Training(part, folder / "models", folder / part.name, 0, CPU).run(quiet)
         part.save(network, folder / "models")
     yield folder / "models"
@@ -137,9 +139,9 @@ def test_the_unets_with_a_strength_each_run_in_the_pipelines_of_diffusers(traine
     seen.load_ip_adapter(
         str(trained), subfolder="ip_adapter", weight_name="ip_adapter.safetensors", image_encoder_folder=None
     )
-    reference = torch.zeros(1, 1, 128)
-    images = seen(ip_adapter_image_embeds=[torch.cat([reference, reference])], **options).images
-    assert images.shape == (1, 64, 64, 3)
+    assert seen.feature_extractor.image_mean == [0.5] * 3
+    picture = Image.fromarray(Scenes().render(0).image)
+    assert seen(ip_adapter_image=picture, **options).images.shape == (1, 64, 64, 3)
 
 
 def test_an_inpainting_unet_begins_as_the_unet(trained: Path, tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_latents_have_unit_size_and_the_null_caption_is_dropped_in(trained: Path
     part = family(tmp_path)["unet"]
     assert isinstance(part, Denoiser)
     part.count, part.recipe = CHUNK, replace(part.recipe, batch=64)
-    part.prepare(trained, quiet)
+    part.prepare(trained, CPU, quiet)
     assert 0.7 < part.batch(0)["mean"].std() < 1.4
     network = part.network(trained)
     seen: list[torch.Tensor] = []

@@ -14,6 +14,18 @@ def test_laws_come_in_their_shares() -> None:
     assert 70 <= plates <= 130
 
 
+def test_a_law_says_nothing_of_how_its_scenes_are_drawn_beyond_itself() -> None:
+    """Were the law drawn as the scene's first number is, the heights of cameras would tell the laws apart."""
+    scenes = Scenes((("one", 0.5), ("two", 0.5)))
+    heights: dict[int, list[float]] = {1: [], 2: []}
+    for number in range(400):
+        scene = scenes.scene(number)
+        heights[len(scene.things)].append(scene.camera.height)
+    for found in heights.values():
+        assert min(found) < 0.54
+        assert max(found) > 0.66
+
+
 def test_a_number_is_always_the_same_scene_and_steps_share_none() -> None:
     scenes = Scenes()
     assert scenes.scene(7) == scenes.scene(7) != scenes.scene(8)

@@ -43,7 +43,8 @@ def test_the_nearest_object_gives_the_class() -> None:
         scene = SCENES.scene(number)
         things = [thing for thing in scene.things if isinstance(thing, Thing)]
         shape = nearest_shape(scene)
-        assert shape == len(SHAPES) if not things else list(SHAPES)[shape] == min(things, key=lambda t: t.z).shape
+        assert list(SHAPES)[shape] == min(things, key=lambda thing: thing.z).shape
+    assert nearest_shape(Scenes((("faces", 1.0),)).scene(0)) == len(SHAPES)
 
 
 def test_every_thing_has_a_phrase_without_colour() -> None:
