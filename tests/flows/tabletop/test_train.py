@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sluice.flows.tabletop.runs import OtherRecipe, UntrainedPart
+from sluice.flows.tabletop.runs import DONE, OtherRecipe, UntrainedPart, keep_to_recipe
 from sluice.flows.tabletop.train import UnknownPart, train_tabletop
+from sluice.infra.whole import write_whole
 from sluice.training.tabletop import loop
+from sluice.training.tabletop.family import family
+from sluice.training.tabletop.scenes import Scenes
 
 Train = Callable[..., str]
 
@@ -32,7 +35,7 @@ def train(tmp_path: Path) -> Train:
 def test_a_part_is_trained_once(train: Train, tmp_path: Path) -> None:
     assert "trained already" not in train("vae")
     weights = (tmp_path / "out/models/vae/diffusion_pytorch_model.safetensors").read_bytes()
-    assert "vae: trained already (2 steps of 16)" in train("vae")
+    assert "vae: trained already (2 steps of 16, weights " in train("vae")
     assert (tmp_path / "out/models/vae/diffusion_pytorch_model.safetensors").read_bytes() == weights
 
 
@@ -67,6 +70,25 @@ def test_a_part_waits_for_those_it_needs(train: Train, tmp_path: Path) -> None:
     assert f"`sluice train tabletop --only vae --only encoders --out {tmp_path / 'out'}` comes first" in str(
         refused.value
     )
+
+
+def test_other_weights_of_what_a_part_needs_are_another_training(tmp_path: Path) -> None:
+    part = family(tmp_path)["unet"]
+    for need in part.needs:
+        write_whole(tmp_path / "runs" / need / DONE, "2 steps of 16, weights aaaa\n")
+    keep_to_recipe(part, tmp_path, 0)
+    keep_to_recipe(part, tmp_path, 0)
+    write_whole(tmp_path / "runs/vae" / DONE, "2 steps of 16, weights bbbb\n")
+    with pytest.raises(OtherRecipe, match="unet trained with vae 2 steps of 16, weights aaaa and not .* weights bbbb"):
+        keep_to_recipe(part, tmp_path, 0)
+
+
+def test_other_scenes_are_another_training(tmp_path: Path) -> None:
+    part = family(tmp_path)["judges"]
+    keep_to_recipe(part, tmp_path, 0)
+    part.scenes = Scenes((("one", 1.0),))
+    with pytest.raises(OtherRecipe, match="scenes"):
+        keep_to_recipe(part, tmp_path, 0)
 
 
 def test_an_unknown_part_is_named_with_those_there_are(train: Train) -> None:

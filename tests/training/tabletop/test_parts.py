@@ -139,7 +139,7 @@ def test_the_unets_with_a_strength_each_run_in_the_pipelines_of_diffusers(traine
     seen.load_ip_adapter(
         str(trained), subfolder="ip_adapter", weight_name="ip_adapter.safetensors", image_encoder_folder=None
     )
-    assert seen.feature_extractor.image_mean == [0.5] * 3
+    assert list(seen.feature_extractor.image_mean) == [0.5] * 3
     picture = Image.fromarray(Scenes().render(0).image)
     assert seen(ip_adapter_image=picture, **options).images.shape == (1, 64, 64, 3)
 
