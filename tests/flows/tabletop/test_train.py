@@ -79,7 +79,7 @@ def test_other_weights_of_what_a_part_needs_are_another_training(tmp_path: Path)
     keep_to_recipe(part, tmp_path, 0)
     keep_to_recipe(part, tmp_path, 0)
     write_whole(tmp_path / "runs/vae" / DONE, "2 steps of 16, weights bbbb\n")
-    with pytest.raises(OtherRecipe, match="unet trained with vae 2 steps of 16, weights aaaa and not .* weights bbbb"):
+    with pytest.raises(OtherRecipe, match=r"unet trained with vae 2 steps of 16, weights aaaa and not .* weights bbbb"):
         keep_to_recipe(part, tmp_path, 0)
 
 
