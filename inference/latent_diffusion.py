@@ -56,6 +56,12 @@ class LatentDiffusion:
         return drawn.to(self.unet.device, self.unet.dtype)
 
     @torch.no_grad()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Latents as the U-Net sees them, each posterior's mode, of pictures `(batch, 3, height, width)`, -1 to 1."""
+        latents: Tensor = self.vae.encode(pictures).latent_dist.mode() * self.vae.config.scaling_factor
+        return latents
+
+    @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures `(batch, 3, height, width)`, values -1 to 1, of latents as the U-Net sees them."""
         pictures: Tensor = self.vae.decode(latents / self.vae.config.scaling_factor).sample.clamp(-1, 1)

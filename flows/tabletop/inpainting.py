@@ -45,7 +45,7 @@ def emptied(number: int) -> Emptied:
 def inpainted(models: Path, model: LatentDiffusion, pictures: Tensor, holes: Tensor, seed: int) -> Tensor:
     """Pictures with their holes filled; the rest is as it was."""
     unet: Any = load_network(UNet2DConditionModel, models, subfolder="inpaint_unet", dtype=torch.float32)
-    masked = model.vae.encode(pictures * (1 - holes)).latent_dist.mode() * model.vae.config.scaling_factor
+    masked = model.encode(pictures * (1 - holes))
     small = F.interpolate(holes, size=masked.shape[2:])
     null = model.states([""]).expand(len(pictures), -1, -1)
     made = model.sample(inpainting(unet, null, small, masked), len(pictures), seed, STEPS)

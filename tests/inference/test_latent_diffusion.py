@@ -80,6 +80,16 @@ def test_it_makes_what_the_pipeline_of_diffusers_makes(folder: Path, guidance: f
     torch.testing.assert_close(ours, theirs * 2 - 1, rtol=0, atol=1e-4)
 
 
+def test_encoding_is_the_inverse_of_decoding_as_far_as_the_autoencoder_is(folder: Path) -> None:
+    model = LatentDiffusion.load(folder)
+    pictures = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    latents = model.encode(pictures)
+    assert latents.shape == (2, 4, 8, 8)
+    with torch.no_grad():
+        plain = model.vae.decode(model.vae.encode(pictures).latent_dist.mode()).sample
+    torch.testing.assert_close(model.decode(latents), plain.clamp(-1, 1), rtol=0, atol=1e-5)
+
+
 def test_a_seed_is_a_picture(folder: Path) -> None:
     model = LatentDiffusion.load(folder)
     first, again, other = (model.generate(PROMPTS[:1], seed=seed, steps=2) for seed in (1, 1, 2))
