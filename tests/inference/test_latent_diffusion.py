@@ -10,6 +10,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from sluice.inference.latent_diffusion import LatentDiffusion
+from sluice.training.tabletop.noise import sd_schedule
 from sluice.training.tabletop.vocabulary import make_tokenizer
 
 PROMPTS = ["a red star", "two stars"]
@@ -49,14 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         latent_channels=4,
         scaling_factor=0.5,
     ).save_pretrained(folder / "vae")
-    DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    ).save_pretrained(folder / "scheduler")
+    sd_schedule().save_pretrained(folder / "scheduler")
     return folder
 
 
