@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
-    """Write a local file beside its place and move it there; `content` may be a function that writes to a path."""
+def write_whole(path: Path, content: bytes | memoryview | str) -> None:
+    """Write a local file beside its place and move it there; what fails leaves nothing behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.writing")
-    if callable(content):
-        content(temporary)
-    else:
+    try:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(temporary, path)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time
@@ -71,7 +72,9 @@ class Training:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        write_whole(self._checkpoint, lambda path: torch.save(state, path))
+        buffer = io.BytesIO()  # torch's own writing to a full disk raises no OSError
+        torch.save(state, buffer)
+        write_whole(self._checkpoint, buffer.getbuffer())
 
     @property
     def _checkpoint(self) -> Path:
