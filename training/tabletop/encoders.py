@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import (
     CLIPConfig,
-    CLIPImageProcessor,
+    CLIPImageProcessorPil,
     CLIPModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
@@ -87,7 +87,7 @@ class Encoders(Part):
             part = kind(config)
             part.load_state_dict({key: state[key] for key in part.state_dict()})
             part.half().save_pretrained(models / name)
-        processor = CLIPImageProcessor(
+        processor = CLIPImageProcessorPil(
             size={"height": self.scenes.size, "width": self.scenes.size},
             do_center_crop=False,
             image_mean=[0.5] * 3,
