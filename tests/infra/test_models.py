@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from sluice.infra import models
 from sluice.infra.catalogue import UnknownModel
 from sluice.infra.download import NoSpace
 from sluice.infra.models import DamagedWeights, MissingWeights, WrongWeights, find, pull
@@ -301,31 +300,3 @@ def test_checkpoints_inside_a_folder_get_the_name_that_libraries_look_for(shelf:
 def test_the_pointer_says_where_it_came_from(toy: Shelf) -> None:
     pull("toy")
     assert json.loads((toy.cache / "names" / "toy.json").read_text())["origin"] == "wheel toy-weights 1.0.0"
-
-
-@pytest.fixture
-def shipped(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The file of `ours`, which ships with Sluice."""
-    monkeypatch.setattr(models, "ROOT", tmp_path / "sluice")
-    (tmp_path / "sluice/models").mkdir(parents=True)
-    (tmp_path / "sluice/models/net.onnx").write_bytes(NET)
-    shelf.list("ours", {"shipped": "models/net.onnx"}, NET)
-    return tmp_path / "sluice/models/net.onnx"
-
-
-def test_what_ships_is_found_where_it_is_and_needs_no_cache(shipped: Path, shelf: Shelf) -> None:
-    found = find("ours")
-    assert (found.path, found.digest) == (shipped, hashlib.sha256(NET).hexdigest())
-    assert pull("ours") == found
-    with pytest.raises(WrongWeights, match="named by their path"):
-        pull("ours", "folder")
-    assert not (shelf.cache / "names").exists()
-
-
-def test_what_ships_is_held_to_its_digest(shipped: Path) -> None:
-    shipped.write_bytes(NET[::-1])
-    with pytest.raises(DamagedWeights, match=r"net\.onnx has SHA-256 .* and 'ours' must have .*Install Sluice again"):
-        find("ours")
-    shipped.unlink()
-    with pytest.raises(MissingWeights, match=r"'ours' ships with Sluice, but .*net\.onnx is not there"):
-        pull("ours")
