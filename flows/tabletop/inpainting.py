@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from sluice.flows.tabletop.figure import SHOWN, Figure
 from sluice.flows.tabletop.making import STEPS, in_parts
+from sluice.flows.tabletop.reading import to_bytes
 from sluice.inference.denoisers import inpainting
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.preprocess.perception.pretrained import load_network
@@ -25,20 +27,20 @@ from sluice.training.tabletop.seen import hole, some_thing
 
 @dataclass(frozen=True)
 class Emptied:
-    """A scene as a picture, the hole of one of its things, and what is truly behind; pictures have values -1 to 1."""
+    """Scenes as pictures, the hole of one thing in each, and what is truly behind; pictures have values -1 to 1."""
 
-    picture: Tensor
-    hole: Tensor
+    pictures: Tensor
+    holes: Tensor
     behind: Tensor
 
 
-def emptied(number: int) -> Emptied:
-    """A held-out scene and its hole, `(3, 64, 64)` and `(1, 64, 64)`."""
-    scene = SHOWN.scene(number)
-    shown = render(scene, 64)
-    k = some_thing(shown, number)
-    picture, behind = pixels([shown, render(scene.without(k), 64)])
-    return Emptied(picture, torch.from_numpy(hole(shown, k))[None], behind)
+def emptied(numbers: Sequence[int]) -> Emptied:
+    """Held-out scenes and their holes, `(batch, 3, 64, 64)` and `(batch, 1, 64, 64)`."""
+    shown = [SHOWN.render(number) for number in numbers]
+    removed = [some_thing(picture, number) for picture, number in zip(shown, numbers, strict=True)]
+    behind = [render(SHOWN.scene(number).without(k), SHOWN.size) for number, k in zip(numbers, removed, strict=True)]
+    holes = np.stack([hole(picture, k) for picture, k in zip(shown, removed, strict=True)])
+    return Emptied(pixels(shown), torch.from_numpy(holes)[:, None], pixels(behind))
 
 
 @torch.no_grad()
@@ -54,10 +56,9 @@ def inpainted(models: Path, model: LatentDiffusion, pictures: Tensor, holes: Ten
 
 def telea(pictures: Tensor, holes: Tensor) -> Tensor:
     """The same by Telea's method."""
-    levels = ((pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     filled = [
-        cv2.inpaint(np.ascontiguousarray(picture), (own * 255).byte().numpy(), 3, cv2.INPAINT_TELEA)
-        for picture, own in zip(levels, holes[:, 0], strict=True)
+        cv2.inpaint(picture, (own * 255).byte().numpy(), 3, cv2.INPAINT_TELEA)
+        for picture, own in zip(to_bytes(pictures), holes[:, 0], strict=True)
     ]
     return torch.from_numpy(np.stack(filled).transpose(0, 3, 1, 2)) / 127.5 - 1
 
@@ -67,11 +68,11 @@ def measure_inpainting(models: Path, scenes: int = 200) -> list[Figure]:
     model = LatentDiffusion.load(models)
     errors: dict[str, list[Tensor]] = {"ours": [], "telea": []}
     for seed, numbers in in_parts(range(scenes)):
-        shown = [emptied(number) for number in numbers]
-        pictures, holes, behind = (torch.stack([getattr(s, name) for s in shown]) for name in Emptied.__annotations__)
+        shown = emptied(numbers)
+        pictures, holes = shown.pictures, shown.holes
         made = {"ours": inpainted(models, model, pictures, holes, seed), "telea": telea(pictures, holes)}
         for method, found in made.items():
-            wrong = ((found - behind).abs() * holes).sum(dim=(1, 2, 3))
+            wrong = ((found - shown.behind).abs() * holes).sum(dim=(1, 2, 3))
             errors[method].append(wrong / (3 * holes.sum(dim=(1, 2, 3))))
     ratio = float(torch.cat(errors["ours"]).mean() / torch.cat(errors["telea"]).mean())
     on = f"{scenes} scenes, {STEPS} DDIM steps"

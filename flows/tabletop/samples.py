@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sluice.flows.tabletop.boxes import box_pictures
 from sluice.flows.tabletop.figure import FACES, FIGURES, PAIRS, SHOWN, SINGLE
-from sluice.flows.tabletop.inpainting import Emptied, emptied, inpainted, telea
+from sluice.flows.tabletop.inpainting import emptied, inpainted, telea
 from sluice.flows.tabletop.making import class_pictures, face_pictures, single
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.flows.tabletop.reference import adapted, reference_pictures
@@ -98,14 +98,13 @@ def _unet(models: Path) -> list[Strip]:
 
 
 def _inpainting(models: Path) -> list[Strip]:
-    shown = [emptied(number) for number in range(COUNT)]
-    pictures, holes, behind = (torch.stack([getattr(s, name) for s in shown]) for name in Emptied.__annotations__)
-    made = inpainted(models, LatentDiffusion.load(models), pictures, holes, SEED)
+    shown = emptied(range(COUNT))
+    made = inpainted(models, LatentDiffusion.load(models), shown.pictures, shown.holes, SEED)
     return [
-        _strip("with a hole", pictures * (1 - holes)),
+        _strip("with a hole", shown.pictures * (1 - shown.holes)),
         _strip("inpainted", made),
-        _strip("by Telea's method", telea(pictures, holes)),
-        _strip("what is behind", behind),
+        _strip("by Telea's method", telea(shown.pictures, shown.holes)),
+        _strip("what is behind", shown.behind),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The U-Net that knows where: GLIGEN's gated attention over boxes, captions that name no colour."""
+"""The U-Net that knows where: GLIGEN's gated attention over boxes, captions that name no thing's colour."""
 
 from __future__ import annotations
 
