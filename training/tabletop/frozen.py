@@ -32,7 +32,7 @@ class Frozen:
     def load(cls, models: Path) -> Frozen:
         """From the family's folder."""
         digest = hashlib.sha256()
-        for folder in FOLDERS:
+        for folder in (*FOLDERS, "tokenizer"):
             for file in sorted((models / folder).iterdir()):
                 digest.update(file.read_bytes())
         autoencoder, text, image = (
@@ -41,7 +41,7 @@ class Frozen:
                 (AutoencoderKL, CLIPTextModelWithProjection, CLIPVisionModelWithProjection), FOLDERS, strict=True
             )
         )
-        tokenizer = CLIPTokenizer.from_pretrained(models / "tokenizer")
+        tokenizer = CLIPTokenizer.from_pretrained(models / "tokenizer", local_files_only=True)
         return cls(autoencoder, tokenizer, text, image, digest.hexdigest()[:16])
 
     def to(self, device: torch.device) -> Frozen:

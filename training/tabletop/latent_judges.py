@@ -10,15 +10,14 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
-from sluice.training.tabletop.judges import judged, roughened, segformer, truths
-from sluice.training.tabletop.recipe import Batch, Part, Report
-from sluice.training.tabletop.scenes import pixels
+from sluice.training.tabletop.judges import Judges, judged, roughened, segformer
+from sluice.training.tabletop.recipe import Batch, Report
 
 NOISE = 0.3
 """The most noise that a latent gets, in its own deviations: estimates of clean latents are not clean."""
 
 
-class LatentJudges(Part):
+class LatentJudges(Judges):
     """Trained on latents as the U-Net sees them, scaled to unit size."""
 
     name = "latent_judges"
@@ -31,10 +30,6 @@ class LatentJudges(Part):
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         return segformer(channels=4, first_stride=1)
-
-    def batch(self, step: int) -> Batch:
-        shown = [self.scenes.render(number) for number in self.scenes.of_step(step, self.recipe.batch)]
-        return {"pixels": pixels(shown), **truths(shown)}
 
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         with torch.no_grad():
