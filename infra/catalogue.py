@@ -91,7 +91,16 @@ class Entry(_Strict):
     what: str
     network: str
     form: Literal[
-        "onnx", "keras-h5", "safetensors", "torchscript", "tensorflow-graph", "mediapipe-task", "npz", "text", "folder"
+        "onnx",
+        "keras-h5",
+        "safetensors",
+        "torchscript",
+        "tensorflow-graph",
+        "mediapipe-task",
+        "tflite",
+        "npz",
+        "text",
+        "folder",
     ]
     origin: Package | Hub | Shipped
     sha256: Sha256 | None = None

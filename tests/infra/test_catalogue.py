@@ -5,8 +5,9 @@ import pytest
 from sluice.infra.catalogue import Hub, Package, catalogue, entry, readable_size
 
 PACKAGED = (
-    "clip-bpe face-landmarks face-parsing hed inception-fid lpips-alex lpips-vgg mi-gan mobile-sam mobilenet-v2 niqe "
-    "open-nsfw openpose-thin sface u2net u2net-small yunet"
+    "clip-bpe face-landmarks face-parsing hed inception-fid lpips-alex lpips-vgg mediapipe-face-mesh mediapipe-pose "
+    "mediapipe-pose-detector mediapipe-selfie mi-gan mobile-sam mobilenet-v2 niqe open-nsfw openpose-thin sface u2net "
+    "u2net-small yunet"
 )
 
 
