@@ -59,9 +59,10 @@ class Hub(_Strict):
 
 
 class Shipped(_Strict):
-    """A file or folder of Sluice's own, below its root."""
+    """A file or folder of Sluice's own, below its root; of a folder, only `files` count for the digest."""
 
     shipped: Inside
+    files: tuple[str, ...] = ("*",)
 
     def __str__(self) -> str:
         return "shipped with Sluice"

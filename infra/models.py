@@ -56,7 +56,7 @@ def find(name: str) -> Found:
         return _local(name)
     info = catalogue().get(name)
     if info is not None and isinstance(info.origin, Shipped):
-        return _shipped(name, info, ROOT / info.origin.shipped)
+        return _shipped(name, info, info.origin)
     store = WeightStore(cache_folder())
     pointer = store.get(name)
     if pointer is None:
@@ -112,10 +112,11 @@ def _local(name: str) -> Found:
     return Found(name, path, remembered_sha256(path, cache_folder() / "digests"), None)
 
 
-def _shipped(name: str, info: Entry, path: Path) -> Found:
+def _shipped(name: str, info: Entry, origin: Shipped) -> Found:
+    path = ROOT / origin.shipped
     if not path.exists():
         raise MissingWeights(f"'{name}' ships with Sluice, but {path} is not there: install Sluice again.")
-    digest = remembered_sha256(path, cache_folder() / "digests")
+    digest = remembered_sha256(path, cache_folder() / "digests", origin.files)
     if info.sha256 is not None and digest != info.sha256:
         raise DamagedWeights(
             f"{path} has SHA-256 {digest}, and '{name}' must have {info.sha256}: it was changed or damaged. Install "

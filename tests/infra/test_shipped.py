@@ -45,3 +45,19 @@ def test_what_ships_is_held_to_its_digest(shipped: Path) -> None:
     shipped.unlink()
     with pytest.raises(MissingWeights, match=r"'ours' ships with Sluice, but .*net\.onnx is not there"):
         pull("ours")
+
+
+def test_of_a_folder_that_ships_what_says_how_good_it_is_does_not_count(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(models, "ROOT", tmp_path)
+    (tmp_path / "models/unet").mkdir(parents=True)
+    (tmp_path / "models/unet/net.bin").write_bytes(NET)
+    shelf.list("ours", {"shipped": "models", "files": ["*/*", "index.json"]}, None, form="folder")
+    first = find("ours").digest
+    (tmp_path / "models/README.md").write_text("good")
+    assert find("ours").digest == first
+    (tmp_path / "models/index.json").write_text("{}")
+    second = find("ours").digest
+    (tmp_path / "models/unet/net.bin").write_bytes(NET[::-1])
+    assert len({first, second, find("ours").digest}) == 3
