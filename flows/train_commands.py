@@ -34,20 +34,23 @@ def tabletop(
 
 @app.command()
 def measure(
-    out: Annotated[Path, typer.Option(help="Where `sluice train tabletop` keeps its models.")] = Path("tabletop"),
+    models: Annotated[
+        str, typer.Argument(help="A family: its folder, OUT/models of a training, or its name in the catalogue.")
+    ] = "tabletop",
     card: Annotated[bool, typer.Option("--card", help="Write the model card, and the figures as JSON.")] = False,
 ) -> None:
-    """What the trained tabletop family can do on scenes that it never saw."""
+    """What a trained tabletop family can do on scenes that it never saw."""
     from rich.console import Console
 
     from sluice.flows.tabletop.card import write_card
     from sluice.flows.tabletop.measure import measure_family
+    from sluice.infra.models import find
 
     console = Console(soft_wrap=True, highlight=False)
-    figures = []
-    for figure in measure_family(out / "models"):
+    folder, figures = find(models).path, []
+    for figure in measure_family(folder):
         figures.append(figure)
         held_to = f" (floor: {figure.held_to})" if figure.held_to else ""
         console.print(f"{figure.part}: {figure.name}: {figure.value:.3g}{held_to}, on {figure.measured_on}")
     if card:
-        console.print(f"The card: {write_card(out / 'models', figures)}")
+        console.print(f"The card: {write_card(folder, figures)}")

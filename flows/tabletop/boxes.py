@@ -23,12 +23,12 @@ from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.render import render
 from sluice.preprocess.tabletop.scene import Scene, Thing
 from sluice.training.tabletop.box_denoiser import in_slots
-from sluice.training.tabletop.seen import BOXES, phrase_of
+from sluice.training.tabletop.seen import PHRASES, places
 
 FOUND = 0.5
 
 
-def measure_boxes(models: Path, pictures: int = 200) -> list[Figure]:
+def measure_boxes(models: Path, pictures: int) -> list[Figure]:
     """How often an object is where its box is: intersection over union of at least a half."""
     model, judges = LatentDiffusion.load(models), Judges.load(models / "judges")
     right: list[bool] = []
@@ -51,21 +51,15 @@ def box_pictures(models: Path, model: LatentDiffusion, scenes: Sequence[Scene], 
 
 def boxes_of(scene: Scene) -> Array:
     """Left, top, right, bottom of its things `(things, 4)`, as shares of the picture."""
-    shares: Array = render(scene, 64).boxes / 64
+    shares: Array = render(scene, PAIRS.size).boxes / PAIRS.size
     return shares
 
 
 @torch.no_grad()
 def _asked(model: LatentDiffusion, scenes: Sequence[Scene]) -> dict[str, Tensor]:
-    boxes, present = torch.zeros(len(scenes), BOXES, 4), torch.zeros(len(scenes), BOXES)
-    phrases = torch.zeros(len(scenes), BOXES, model.text_encoder.config.hidden_size)
-    for number, scene in enumerate(scenes):
-        count = len(scene.things)
-        tokens = model.tokenizer([phrase_of(t) for t in scene.things], padding="max_length", return_tensors="pt")
-        boxes[number, :count] = torch.from_numpy(boxes_of(scene))
-        phrases[number, :count] = model.text_encoder(tokens.input_ids).pooler_output
-        present[number, :count] = 1
-    return in_slots(boxes, phrases, present)
+    tokens = model.tokenizer(PHRASES, padding="max_length", return_tensors="pt").input_ids
+    phrases = dict(zip(PHRASES, model.text_encoder(tokens).pooler_output, strict=True))
+    return in_slots(**places(scenes, [render(scene, PAIRS.size) for scene in scenes], phrases))
 
 
 def overlap(inside: Array, box: Sequence[float]) -> float:

@@ -63,7 +63,7 @@ def telea(pictures: Tensor, holes: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(filled).transpose(0, 3, 1, 2)) / 127.5 - 1
 
 
-def measure_inpainting(models: Path, scenes: int = 200) -> list[Figure]:
+def measure_inpainting(models: Path, scenes: int) -> list[Figure]:
     """Error against the true background inside the hole, over Telea's."""
     model = LatentDiffusion.load(models)
     errors: dict[str, list[Tensor]] = {"ours": [], "telea": []}

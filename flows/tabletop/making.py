@@ -30,7 +30,7 @@ GUIDANCE, STEPS = 5.0, 25
 ON = f"guidance {GUIDANCE:g}, {STEPS} DDIM steps"
 
 
-def measure_unet(models: Path, prompts: int = 200) -> list[Figure]:
+def measure_unet(models: Path, prompts: int) -> list[Figure]:
     """How often a picture shows what a prompt names, of one object and of two."""
     model, judges = LatentDiffusion.load(models), Judges.load(models / "judges")
     things, on = single(prompts), f"{prompts} prompts, {ON}"
@@ -58,7 +58,7 @@ def class_pictures(models: Path, model: LatentDiffusion, shapes: Sequence[str], 
     return model.sample(guided_by_class(unet, asked, NULL_CLASS, GUIDANCE), len(shapes), seed, STEPS, schedule)
 
 
-def measure_classes(models: Path, pictures: int = 200) -> list[Figure]:
+def measure_classes(models: Path, pictures: int) -> list[Figure]:
     """How often a picture shows the shape of its class."""
     model, judges = LatentDiffusion.load(models), Judges.load(models / "judges")
     shapes = [list(SHAPES)[n % len(SHAPES)] for n in range(pictures)]
@@ -77,7 +77,7 @@ def face_pictures(models: Path, count: int, seed: int) -> Tensor:
     return ddim(unconditional(unet), noise, load(DDIMScheduler, models, subfolder="unet_face"), STEPS).clamp(-1, 1)
 
 
-def measure_faces(models: Path, pictures: int = 100) -> list[Figure]:
+def measure_faces(models: Path, pictures: int) -> list[Figure]:
     """How often a picture has as much plate, face, eyes, nose and mouth as nineteen of twenty true ones, for each."""
     judges = Judges.load(models / "judges")
     true = np.concatenate([_face_parts(judges, pixels(shown)) for shown in rendered(FACES, pictures)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.flows.tabletop.boxes import measure_boxes
+from sluice.flows.tabletop.distance import measure_distance
 from sluice.flows.tabletop.figure import Figure
 from sluice.flows.tabletop.inpainting import measure_inpainting
 from sluice.flows.tabletop.making import measure_classes, measure_faces, measure_unet
@@ -19,31 +21,46 @@ from sluice.flows.tabletop.seeing import (
 )
 from sluice.infra.errors import SluiceError
 
-MEASURES: dict[str, tuple[Callable[[Path], list[Figure]], tuple[str, ...]]] = {
-    "vae": (measure_autoencoder, ()),
-    "text_encoder": (measure_encoders, ()),
-    "judges": (measure_judges, ()),
-    "latent_judges": (measure_latent_judges, ("vae",)),
-    "identity": (measure_identity, ()),
-    "unet": (measure_unet, ("judges",)),
-    "inpaint_unet": (measure_inpainting, ("unet",)),
-    "unet_class": (measure_classes, ("unet", "judges")),
-    "unet_boxes": (measure_boxes, ("unet", "judges")),
-    "ip_adapter": (measure_reference, ("unet", "judges")),
-    "unet_face": (measure_faces, ("judges",)),
-}
-"""By the folder that is measured: how, and which folders it takes besides."""
+
+@dataclass(frozen=True)
+class Measure:
+    """How figures are made, of how many pictures, and of which folders of the family, the measured one first."""
+
+    of: Callable[[Path, int], list[Figure]]
+    pictures: int
+    folders: tuple[str, ...]
+
+
+MAKES = ("vae", "text_encoder", "unet")
+
+MEASURES = (
+    Measure(measure_autoencoder, 500, ("vae",)),
+    Measure(measure_encoders, 500, ("text_encoder", "image_encoder")),
+    Measure(measure_judges, 500, ("judges",)),
+    Measure(measure_latent_judges, 500, ("latent_judges", "vae")),
+    Measure(measure_identity, 500, ("identity",)),
+    Measure(measure_unet, 200, ("unet", "judges", *MAKES)),
+    Measure(measure_distance, 500, ("unet", "judges", *MAKES)),
+    Measure(measure_inpainting, 200, ("inpaint_unet", *MAKES)),
+    Measure(measure_classes, 200, ("unet_class", "judges", *MAKES)),
+    Measure(measure_boxes, 200, ("unet_boxes", "judges", *MAKES)),
+    Measure(measure_reference, 200, ("ip_adapter", "judges", "image_encoder", *MAKES)),
+    Measure(measure_faces, 100, ("unet_face", "judges")),
+)
 
 
 class NothingTrained(SluiceError):
     """There is no model to measure."""
 
 
-def measure_family(models: Path) -> Iterator[Figure]:
-    """Every figure of the parts that are there. Raises NothingTrained where there are none."""
-    there = {folder for folder in MEASURES if (models / folder).exists()}
-    if not there:
-        raise NothingTrained(f"{models} holds none of {', '.join(MEASURES)}; `sluice train tabletop` trains them.")
-    for folder, (measure, besides) in MEASURES.items():
-        if folder in there and there.issuperset(besides):
-            yield from measure(models)
+def measure_family(models: Path, share: float = 1.0) -> Iterator[Figure]:
+    """Every figure of the parts that are there, or a quick look at a `share` of the pictures.
+
+    Raises NothingTrained where no part is there.
+    """
+    possible = [measure for measure in MEASURES if all((models / folder).exists() for folder in measure.folders)]
+    if not possible:
+        folders = ", ".join(dict.fromkeys(measure.folders[0] for measure in MEASURES))
+        raise NothingTrained(f"{models} holds none of {folders}; `sluice train tabletop` trains them.")
+    for measure in possible:
+        yield from measure.of(models, max(2, round(measure.pictures * share)))

@@ -41,7 +41,7 @@ def reference_pictures(models: Path, model: LatentDiffusion, references: Tensor,
     return model.sample(denoiser, len(references), seed, STEPS)
 
 
-def measure_reference(models: Path, pictures: int = 200) -> list[Figure]:
+def measure_reference(models: Path, pictures: int) -> list[Figure]:
     """How often a picture shows the object of the reference, without a caption."""
     model, judges = adapted(models), Judges.load(models / "judges")
     readings: list[Reading] = []

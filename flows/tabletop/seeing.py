@@ -30,7 +30,7 @@ NEAR = 3.0
 
 
 @torch.no_grad()
-def measure_autoencoder(models: Path, scenes: int = 500) -> list[Figure]:
+def measure_autoencoder(models: Path, scenes: int) -> list[Figure]:
     """PSNR of pictures after encoding and decoding."""
     vae: Any = load_network(AutoencoderKL, models, subfolder="vae", dtype=torch.float32)
     found = []
@@ -41,17 +41,17 @@ def measure_autoencoder(models: Path, scenes: int = 500) -> list[Figure]:
 
 
 @torch.no_grad()
-def measure_encoders(models: Path, groups: int = 5) -> list[Figure]:
-    """Retrieval among 100 captions of 100 scenes."""
+def measure_encoders(models: Path, scenes: int) -> list[Figure]:
+    """Retrieval among 100 captions of 100 scenes, at least once."""
     tokenizer = load(CLIPTokenizer, models, subfolder="tokenizer")
     text = load_network(CLIPTextModelWithProjection, models, subfolder="text_encoder").float()
     image = load_network(CLIPVisionModelWithProjection, models, subfolder="image_encoder").float()
-    scenes = Scenes(seed=HELD_OUT)
+    drawn, groups = Scenes(seed=HELD_OUT), -(-scenes // 100)
     found = []
     for group in range(groups):
         numbers = range(100 * group, 100 * (group + 1))
-        shown = image(pixels([scenes.render(n) for n in numbers])).image_embeds
-        told = text(tokens_of(tokenizer, [caption(scenes.scene(n)) for n in numbers])).text_embeds
+        shown = image(pixels([drawn.render(n) for n in numbers])).image_embeds
+        told = text(tokens_of(tokenizer, [caption(drawn.scene(n)) for n in numbers])).text_embeds
         found.append(retrieval(shown, told))
     to_text, to_image = np.mean(found, axis=0)
     on = f"{groups} times 100 scenes"
@@ -61,13 +61,13 @@ def measure_encoders(models: Path, groups: int = 5) -> list[Figure]:
     ]
 
 
-def measure_judges(models: Path, scenes: int = 500) -> list[Figure]:
+def measure_judges(models: Path, scenes: int) -> list[Figure]:
     """Classes, depth, points and landmarks, from pictures."""
     judges = Judges.load(models / "judges")
     return _measure_judges("judges", scenes, lambda pictures: judges(pictures), floor=0.75)
 
 
-def measure_latent_judges(models: Path, scenes: int = 500) -> list[Figure]:
+def measure_latent_judges(models: Path, scenes: int) -> list[Figure]:
     """The same from latents."""
     vae: Any = load_network(AutoencoderKL, models, subfolder="vae", dtype=torch.float32)
     judges = Judges.load(models / "latent_judges", scale=4)
@@ -103,7 +103,7 @@ def _near(found: Judgement, truth: Tensor, judge: str) -> Tensor:
 
 
 @torch.no_grad()
-def measure_identity(models: Path, pairs: int = 500) -> list[Figure]:
+def measure_identity(models: Path, pairs: int) -> list[Figure]:
     """Area under the curve: a face against the same one in another scene, and against the next pair's."""
     network: Any = load_network(CLIPVisionModelWithProjection, models, subfolder="identity").float()
     shown = [same_face(FACES, 2 * number) for number in range(pairs)]

@@ -42,7 +42,7 @@ def train_tabletop(out: Path, only: Sequence[str], steps: int | None, seed: int,
     for part in parts.values():
         if part.name in only or not only:
             _train(part, parts, out, seed, console)
-    console.print(f"The page of it all: {write_page(out, parts)}")
+    console.print(f"The page of it all: {write_page(out, parts)}; its figures: `sluice train measure {out / 'models'}`")
 
 
 def _train(part: Part, parts: Mapping[str, Part], out: Path, seed: int, console: Console) -> None:

@@ -60,22 +60,17 @@ def classed(frozen: Frozen, scenes: Scenes) -> Encode:
 
 
 def placed(frozen: Frozen, scenes: Scenes) -> Encode:
-    """Latents, states of captions that name no colour, and what stands where.
-
-    `boxes` `(8, 4)` left, top, right, bottom as shares of the picture, `phrases` `(8, width)`, `present` `(8,)` 1 or 0.
-    """
-
+    """Latents, states of captions that name no colour, and what stands where: `places`."""
     phrases = dict(zip(PHRASES, frozen.pooled(PHRASES).cpu(), strict=True))
 
     def encode(numbers: Sequence[int]) -> Fields:
         drawn = [scenes.scene(n) for n in numbers]
         shown = [scenes.render(n) for n in numbers]
         told = [caption(scene, n % WORDINGS, colours=False) for scene, n in zip(drawn, numbers, strict=True)]
-        boxes = [_boxes(scene, picture, phrases) for scene, picture in zip(drawn, shown, strict=True)]
         return {
             **_posterior(frozen, pixels(shown)),
             "states": frozen.states(told),
-            **{name: torch.stack([row[name] for row in boxes]) for name in boxes[0]},
+            **places(drawn, shown, phrases),
         }
 
     return _in_parts(encode)
@@ -130,11 +125,21 @@ def hole(picture: Rendered, k: int) -> Array:
     return np.asarray(cv2.dilate(inside, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8)))
 
 
-def _boxes(scene: Scene, picture: Rendered, phrases: Mapping[str, Tensor]) -> Fields:
+def places(scenes: Sequence[Scene], shown: Sequence[Rendered], phrases: Mapping[str, Tensor]) -> Fields:
+    """What stands where in scenes, the nearest eight things of each, by the embeddings of PHRASES.
+
+    `boxes` `(batch, 8, 4)` left, top, right, bottom as shares of the picture, `phrases` `(batch, 8, width)`, `present`
+    `(batch, 8)` 1 or 0.
+    """
+    rows = [_places(scene, picture, phrases) for scene, picture in zip(scenes, shown, strict=True)]
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _places(scene: Scene, picture: Rendered, phrases: Mapping[str, Tensor]) -> Fields:
     nearest = sorted(range(len(scene.things)), key=lambda k: scene.things[k].z)[:BOXES]
     height, width = picture.depth.shape
     boxes, present = torch.zeros(BOXES, 4), torch.zeros(BOXES)
-    named = torch.zeros(BOXES, len(phrases[PHRASES[0]]))
+    named = torch.zeros(BOXES, len(next(iter(phrases.values()))))
     for row, k in enumerate(nearest):
         boxes[row] = torch.from_numpy(picture.boxes[k] / [width, height, width, height])
         named[row] = phrases[phrase_of(scene.things[k])]
