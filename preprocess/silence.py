@@ -31,7 +31,7 @@ def kept_segments(labels: Collection[int], seed: int, epoch: int, key: str, keep
     if not labels:
         raise ValueError(f"record {key} has no segments to keep; its segments.png is empty")
     present = np.unique(np.fromiter(labels, np.int64))
-    words = _random_words(2 + len(present), seed, epoch, key)
+    words = random_words(2 + len(present), seed, epoch, key)
     if len(present) == 1 or int(words[0]) < keep_all * WORD:
         return frozenset(present.tolist())
     count = 1 + int(words[1]) * (len(present) - 1) // WORD
@@ -61,7 +61,7 @@ def silent_mask(segments: Array, kept: Collection[int]) -> NDArray[np.bool_]:
     return silent[segments]
 
 
-def _random_words(count: int, seed: int, epoch: int, key: str) -> NDArray[np.uint64]:
+def random_words(count: int, seed: int, epoch: int, key: str) -> NDArray[np.uint64]:
     """`count` uniform 64-bit words that belong to (seed, epoch, key).
 
     Raw words of a counter-based generator: their stream is numpy's promise, that of `Generator.choice` is not.
