@@ -33,11 +33,12 @@ def write_card(models: Path, figures: Sequence[Figure]) -> Path:
     """`README.md` and `figures.json` beside the models; nothing in either is typed by hand."""
     path = models / "README.md"
     write_whole(models / "figures.json", json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
-    write_whole(path, "\n".join(_lines(models, figures)) + "\n")
+    write_whole(path, "\n".join(card_lines(models, figures)) + "\n")
     return path
 
 
-def _lines(models: Path, figures: Sequence[Figure]) -> list[str]:
+def card_lines(models: Path, figures: Sequence[Figure]) -> list[str]:
+    """The card, line by line."""
     there = {name: what for name, what in FOLDERS.items() if (models / name).exists()}
     size = sum(file.stat().st_size for file in models.rglob("*.safetensors"))
     missed = [figure for figure in figures if not figure.reached]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+import transformers
 from rich.console import Console
 
 from sluice.flows.tabletop.page import keep_samples, write_page
@@ -32,6 +33,7 @@ def train_tabletop(out: Path, only: Sequence[str], steps: int | None, seed: int,
     UntrainedPart, OtherRecipe.
     """
     torch.set_float32_matmul_precision("high")
+    transformers.utils.logging.disable_progress_bar()
     parts = family(out)
     for name in only:
         if name not in parts:

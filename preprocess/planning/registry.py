@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.settings import nearest
 from sluice.preprocess.graph import Stage
 from sluice.preprocess.sources import Source
 
@@ -20,13 +19,6 @@ class UnknownName(SluiceError):
 @cache
 def _found(group: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group)}
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where a name is close, else the list of names."""
-    known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
 
 
 def source_kinds() -> list[str]:

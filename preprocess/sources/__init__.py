@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -74,11 +74,14 @@ class Source(ABC, Generic[C]):
     hands over nothing is passed over without a word. They raise SourceError when the place itself is wrong. `raw.json`
     is `{"captions": [str, ...], "origin": {...}}`, encoded with sorted keys; captions that are not UTF-8 are decoded
     with replacement characters and say so in origin["warnings"].
+
+    `stage_defaults` are parameters by stage for a configuration that names no model: networks made for these images.
     """
 
     kind: ClassVar[str]
     config_type: ClassVar[type[SourceConfig]] = SourceConfig
     companions: ClassVar[tuple[str, ...]] = ()
+    stage_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, config: C) -> None:
         self.config = config

@@ -6,7 +6,8 @@ import pytest
 
 from sluice.flows.configs import find_config
 from sluice.infra.errors import SluiceError
-from sluice.preprocess.planning.config import ConfigError, DatasetConfig, load_config, make_source, make_stages
+from sluice.infra.settings import ConfigError
+from sluice.preprocess.planning.config import DatasetConfig, load_config, make_source, make_stages
 from sluice.preprocess.planning.resolve import resolve
 
 
@@ -57,6 +58,13 @@ def test_mistakes_are_named_with_the_nearest_name(tmp_path: Path, settings: list
     path = write(tmp_path, PLAIN)
     with pytest.raises(SluiceError, match=message):
         resolve_all(path, settings)
+
+
+def test_a_source_of_the_configured_kind_keeps_its_settings(tmp_path: Path) -> None:
+    text = "source: {kind: tabletop, uri: 9, size: 64}\nstages: {image: {}}"
+    config = load_config(write(tmp_path, text), [], "tabletop:400")
+    assert config.source == {"kind": "tabletop", "uri": "400", "size": 64}
+    assert load_config(write(tmp_path, text), [], "folder:400").source == {"kind": "folder", "uri": "400"}
 
 
 def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Settings from YAML: every value overridable by `--set a.b=c`, unknown names refused with the nearest known one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sluice.infra.errors import SluiceError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class ConfigError(SluiceError):
+    """A configuration says something that cannot be."""
+
+
+def read_settings(path: Path, example: str) -> dict[str, Any]:
+    """The mapping in a YAML file; `example` is what an error shows. Raises ConfigError."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ConfigError(f"there is no configuration file {path}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold a mapping such as {example}")
+    return values
+
+
+def override(values: dict[str, Any], setting: str, example: str) -> None:
+    """Put `a.b.c=value` into nested mappings, the value read as YAML. Raises ConfigError."""
+    path, equals, text = setting.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"--set takes NAME=VALUE, as in --set {example}; this was '{setting}'")
+    *folders, last = path.split(".")
+    place = values
+    for name in folders:
+        if place.get(name) is None:
+            place[name] = {}
+        place = place[name]
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {setting}: '{name}' is a value, not a section")
+    try:
+        place[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {setting}: the value is not YAML: {error}") from error
+
+
+def parse(model: type[M], values: Any, where: str) -> M:
+    """Validate values; raises ConfigError with a line for each problem."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_described(error, model, where)) from error
+
+
+def _described(error: ValidationError, model: type[BaseModel], where: str) -> str:
+    """Lines that name the place, what is wrong and the nearest known name."""
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{where}: there is no '{name}'; {nearest(str(problem['loc'][-1]), model.model_fields)}")
+        else:
+            given = "" if problem["type"] == "missing" else f" (it is {problem['input']!r})"
+            place = f"{where}: {name}" if name else where
+            lines.append(f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}")
+    return "\n".join(lines)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`did you mean 'x'?` where a name is close, else the list of names."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
