@@ -16,8 +16,8 @@ from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts
 from sluice.flows.tabletop.reading import read_all
 from sluice.inference.denoisers import guided_by_boxes
 from sluice.inference.latent_diffusion import LatentDiffusion
+from sluice.infra.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
-from sluice.preprocess.perception.pretrained import load_network
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.render import render

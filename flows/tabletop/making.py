@@ -16,8 +16,8 @@ from sluice.flows.tabletop.reading import Reading, colour_shown, read_all, to_by
 from sluice.inference.denoisers import guided_by_class, unconditional
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.inference.sampler import ddim
+from sluice.infra.pretrained import load, load_network
 from sluice.preprocess.perception.judges import Judges
-from sluice.preprocess.perception.pretrained import load, load_network
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.scene import Thing

@@ -15,8 +15,8 @@ from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts, shown_fi
 from sluice.flows.tabletop.reading import Reading, read_all
 from sluice.inference.denoisers import guided_by_picture
 from sluice.inference.latent_diffusion import LatentDiffusion
+from sluice.infra.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
-from sluice.preprocess.perception.pretrained import load_network
 from sluice.training.tabletop.reference import WEIGHTS
 from sluice.training.tabletop.scenes import pixels
 

@@ -20,9 +20,9 @@ from sluice.flows.tabletop.reading import to_bytes
 from sluice.flows.tabletop.reference import adapted, reference_pictures
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.infra.page import Figure, Strip
+from sluice.infra.pretrained import load_network
 from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.perception.judges import Judgement, Judges
-from sluice.preprocess.perception.pretrained import load_network
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import CLASSES
 from sluice.preprocess.tabletop.render import Rendered

@@ -16,8 +16,8 @@ from sluice.flows.tabletop.figure import FACES, FIGURES, SHOWN, Figure, rendered
 from sluice.inference.metrics.mean_iou import MeanIou
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.retrieval import retrieval
+from sluice.infra.pretrained import load, load_network
 from sluice.preprocess.perception.judges import Judgement, Judges
-from sluice.preprocess.perception.pretrained import load, load_network
 from sluice.preprocess.tabletop.classes import CLASSES
 from sluice.preprocess.tabletop.words import caption
 from sluice.training.tabletop.encoders import tokens_of

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from sluice.infra.pretrained import ModelFolderError, load, load_network
 from sluice.preprocess.perception.batch import in_batches
 from sluice.preprocess.perception.clip import require_vocabulary
 from sluice.preprocess.perception.inpaint import compose
-from sluice.preprocess.perception.pretrained import ModelFolderError, load, load_network
 from sluice.preprocess.record import Array
 
 if TYPE_CHECKING:

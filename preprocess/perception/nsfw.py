@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from sluice.infra.pretrained import load, load_network
 from sluice.preprocess.perception.onnx import OnnxNetwork
-from sluice.preprocess.perception.pretrained import load, load_network
 from sluice.preprocess.record import Array
 
 if TYPE_CHECKING:

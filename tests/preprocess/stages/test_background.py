@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from sluice.infra.pretrained import ModelFolderError
 from sluice.preprocess.perception.diffusion_inpaint import noise_source
 from sluice.preprocess.perception.inpaint import hole
-from sluice.preprocess.perception.pretrained import ModelFolderError
 from sluice.preprocess.record import Array, Record
 from sluice.preprocess.stages.background import Background, BackgroundParameters
 

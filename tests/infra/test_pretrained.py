@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from sluice.preprocess.perception.pretrained import ModelFolderError, load_network
+from sluice.infra.pretrained import ModelFolderError, load_network
 
 
 @pytest.fixture
