@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Training: the tabletop family.")
+ENGINE = Path(__file__).parents[1] / "infra" / "deepspeed" / "cpu.json"
+
+app = typer.Typer(no_args_is_help=True, help="Training: control networks and fusers by a recipe, the tabletop family.")
 
 
 @app.callback()
 def train() -> None:
     """Training."""
+
+
+Data = Annotated[list[str], typer.Option(help="OUT/datasets/NAME, or merged shards; several are mixed.")]
+Out = Annotated[Path, typer.Option(help="Where the network comes, and what is needed to go on.")]
+Weights = Annotated[list[float] | None, typer.Option(help="Of each --data; by their sizes unless given.")]
+Scale = Annotated[str, typer.Option(help="tabletop, or paper: the values for Stable Diffusion 1.5.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over the recipe's.")]
+Engine = Annotated[Path, typer.Option(help="DeepSpeed's settings.")]
+
+
+@app.command()
+def recipe(
+    file: Annotated[str, typer.Argument(help="A YAML file like those in flows/configs/recipes.")],
+    data: Data,
+    out: Out,
+    weight: Weights = None,
+    scale: Scale = "tabletop",
+    set_: Set = None,
+    engine: Engine = ENGINE,
+) -> None:
+    """By a recipe of your own."""
+    from rich.console import Console
+
+    from sluice.flows.recipes import load_recipe
+    from sluice.flows.train import train_recipe
+
+    console = Console(soft_wrap=True, highlight=False)
+    train_recipe(load_recipe(file, scale, set_ or ()), data, weight, out, engine, console)
+
+
+def _ready(name: str) -> Callable[..., None]:
+    def command(
+        data: Data,
+        out: Out,
+        weight: Weights = None,
+        scale: Scale = "tabletop",
+        set_: Set = None,
+        engine: Engine = ENGINE,
+    ) -> None:
+        recipe(name, data, out, weight, scale, set_, engine)
+
+    return command
+
+
+READY = {
+    "controlnet": "A plain ControlNet, the baseline.",
+    "micontrolnet-1": "MIControlNet, stage 1: minimal-impact injection on rebalanced data.",
+    "micontrolnet-2": "MIControlNet, stage 2: with the conservativity loss.",
+    "cnc-local": "Compose and Conquer's local fuser.",
+    "cnc-global": "Compose and Conquer's global fuser.",
+    "cnc-joint": "Both fusers together.",
+}
+for name, told in READY.items():
+    app.command(name, help=told)(_ready(name))
 
 
 @app.command()

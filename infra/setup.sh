@@ -22,7 +22,8 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/nu
     fi
 fi
 echo "Installing the pinned packages into $venv (2.6 GB; a few minutes, once)"
-"$venv/bin/python" -m pip install --quiet --upgrade setuptools wheel --constraint constraints.txt
+# DeepSpeed's own set-up looks at the torch that is there.
+"$venv/bin/python" -m pip install --quiet --upgrade setuptools wheel ninja packaging torch --constraint constraints.txt
 "$venv/bin/python" -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 # mypy does not see through the package mapping, so it gets a folder of links.
 mkdir -p .types/sluice

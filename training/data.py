@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import BinaryIO, cast
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, storage
@@ -46,7 +45,7 @@ class TrainingData:
         """
         place, wanted = storage(self.uri), set(shard.keys)
         try:
-            streams = [read_shard(cast(BinaryIO, place.open(file)), fields, file) for file in shard.files]
+            streams = [read_shard(place.open(file), fields, file) for file in shard.files]
             found = {key: record for key, record in join(streams) if key in wanted}
         except MissingFile as error:
             raise ShardError(f"{error}; it was there when this training began: build or export it again") from error

@@ -27,10 +27,13 @@ class Regions:
     tokens: int
 
     @classmethod
-    def of(cls, mask: Tensor, latent: tuple[int, int], levels: int, tokens: int) -> Regions:
-        """Of a mask `(batch, 1, height, width)` of any size, values 0 to 1; half covered counts as inside."""
+    def of(cls, mask: Tensor, latent: tuple[int, int], tokens: int) -> Regions:
+        """Of a mask `(batch, 1, height, width)` of any size, values 0 to 1; half covered counts as inside.
+
+        For latents of this height and width and all their halves, as a U-Net makes them.
+        """
         inside, size = {}, latent
-        for _ in range(levels):
+        while size[0] * size[1] not in inside:
             shares = F.interpolate(mask.float(), size=size, mode="area")
             inside[size[0] * size[1]] = shares.flatten(1) >= 0.5
             size = ((size[0] + 1) // 2, (size[1] + 1) // 2)

@@ -1,0 +1,121 @@
+"""Data sets for training: a version of one that Sluice built, or merged shards that lie anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+
+from sluice.infra.storage import Storage, storage
+from sluice.preprocess.shards import read_shard
+from sluice.preprocess.version.export import scalars
+from sluice.preprocess.version.manifest import Version, read_version
+from sluice.preprocess.version.reading import shard_outputs
+from sluice.training.data import MissingRecords, TrainingData, TrainingShard
+
+Split = Literal["train", "validation"]
+BUILT = re.compile(r"(?P<out>.*?)/?datasets/(?P<name>[^/]+)(?:/(?P<version>[^/]+))?/?")
+
+
+@dataclass(frozen=True)
+class BuiltData:
+    """A version, `OUT/datasets/NAME` or `OUT/datasets/NAME/VERSION`: its stages' outputs as they lie."""
+
+    place: Storage
+    version: Version
+
+    @cached_property
+    def writes(self) -> Mapping[str, Collection[str]]:
+        """The fields of each stage's output."""
+        return {stage["name"]: stage["writes"] for stage in self.version.manifest["stages"]}
+
+    @property
+    def fields(self) -> frozenset[str]:
+        return frozenset(field for fields in self.writes.values() for field in fields)
+
+    @property
+    def digest(self) -> str:
+        return f"{self.version.dataset} {self.version.id}"
+
+    def weights(self, field: str) -> str | None:
+        """The digest of the weights that made a field."""
+        made = [stage["weights"] for stage in self.version.manifest["stages"] if field in stage["writes"]]
+        return made[0] if made else None
+
+    def split(self, split: Split, fields: Collection[str]) -> TrainingData:
+        """Its records of a split, with at least these fields."""
+        return TrainingData(self.place.uri, tuple(self._shards(split, fields)), self.digest)
+
+    def _shards(self, split: Split, fields: Collection[str]) -> Iterator[TrainingShard]:
+        for outputs in shard_outputs(self.place, self.version):
+            keys = [row["key"] for row in scalars(self.place, [asdict(o) for o in outputs]) if row["split"] == split]
+            files = [output.file for output in outputs if set(self.writes[output.stage]) & set(fields)]
+            yield TrainingShard(tuple(files), tuple(keys))
+
+
+@dataclass(frozen=True)
+class MergedData:
+    """A folder of merged shards, each tar with a parquet of the same stem: what `sluice dataset export` writes."""
+
+    place: Storage
+
+    @cached_property
+    def tars(self) -> tuple[str, ...]:
+        return tuple(entry.path for entry in self.place.list() if entry.path.endswith(".tar"))
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        with self.place.open(self.tars[0]) as stream:
+            _, record = next(read_shard(stream, None, self.tars[0]))
+        return frozenset(record)
+
+    @property
+    def digest(self) -> str:
+        stamps = sorted((entry.path, entry.size, entry.stamp) for entry in self.place.list())
+        return f"{self.place.uri} {hashlib.sha256(repr(stamps).encode()).hexdigest()[:12]}"
+
+    def weights(self, field: str) -> str | None:  # noqa: ARG002 - nothing here says
+        """Unknown of merged shards."""
+        return None
+
+    def split(self, split: Split, fields: Collection[str]) -> TrainingData:  # noqa: ARG002 - a merged tar has all
+        """Its records of a split."""
+        return TrainingData(self.place.uri, tuple(self._shard(tar, split) for tar in self.tars), self.digest)
+
+    def _shard(self, tar: str, split: Split) -> TrainingShard:
+        rows = pq.read_table(io.BytesIO(self.place.read(f"{tar.removesuffix('.tar')}.parquet"))).to_pylist()
+        return TrainingShard((tar,), tuple(row["key"] for row in rows if row["split"] == split))
+
+
+Data = BuiltData | MergedData
+
+
+def open_data(uri: str) -> Data:
+    """The data set at a folder or s3:// prefix. Raises UnknownVersion, MissingRecords, StorageError."""
+    built = BUILT.fullmatch(uri)
+    if built is not None:
+        place = storage(built["out"] or ".")
+        return BuiltData(place, read_version(place, built["name"], built["version"] or "latest"))
+    merged = MergedData(storage(uri))
+    if not merged.tars:
+        raise MissingRecords(
+            f"{uri} holds no shards: name OUT/datasets/NAME, what `sluice dataset build` made, or a folder of merged "
+            "shards, what `sluice dataset export` made"
+        )
+    return merged
+
+
+def require_fields(data: Data, uri: str, wanted: Collection[str], what: str) -> None:
+    """Raises MissingRecords where a data set lacks what is to be trained on."""
+    lacking: list[Any] = sorted(set(wanted) - data.fields)
+    if lacking:
+        raise MissingRecords(
+            f"{what} is trained on {', '.join(sorted(wanted))}, and {uri} lacks {', '.join(lacking)}: name the stages "
+            f"that write them in its configuration and build it again; it has {', '.join(sorted(data.fields))}"
+        )

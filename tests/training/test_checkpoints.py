@@ -1,0 +1,73 @@
+"""Checkpoints that are there whole, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sluice.infra.storage import storage
+from sluice.training.checkpoints import Checkpoints, OtherTraining
+
+TRAINING = {"recipe": "micontrolnet-1", "data": "abc"}
+
+
+def at(folder: Path, training: dict[str, str] | None = None, keep: int = 3) -> Checkpoints:
+    return Checkpoints(storage(folder), training or TRAINING, keep)
+
+
+def quiet(line: str) -> None:
+    raise AssertionError(line)
+
+
+def test_the_newest_state_comes_back_to_the_bit(tmp_path: Path) -> None:
+    assert at(tmp_path).newest(quiet) is None
+    state = {"step": 7, "network": {"weight": torch.randn(3, 4)}, "moments": {"weight": torch.randn(3, 4).bfloat16()}}
+    at(tmp_path).write(6, {"step": 6})
+    at(tmp_path).write(7, state)
+    found = at(tmp_path).newest(quiet)
+    assert found is not None
+    assert found["step"] == 7
+    assert torch.equal(found["network"]["weight"], state["network"]["weight"])
+    assert torch.equal(found["moments"]["weight"], state["moments"]["weight"])
+
+
+def test_the_last_few_are_kept(tmp_path: Path) -> None:
+    for step in range(1, 6):
+        at(tmp_path, keep=2).write(step, {"step": step})
+    assert sorted(path.name for path in tmp_path.glob("0*")) == [
+        "000000004.json",
+        "000000004.pt",
+        "000000005.json",
+        "000000005.pt",
+    ]
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "note"])
+def test_a_damaged_one_is_passed_over_and_said(damage: str, tmp_path: Path) -> None:
+    for step in (1, 2):
+        at(tmp_path).write(step, {"step": step})
+    newest = tmp_path / "000000002.pt"
+    if damage == "cut":
+        newest.write_bytes(newest.read_bytes()[:-10])
+    elif damage == "gone":
+        newest.unlink()
+    else:
+        (tmp_path / "000000002.json").write_text('{"step": 2, "sha')
+    told: list[str] = []
+    found = at(tmp_path).newest(told.append)
+    assert found == {"step": 1}
+    assert told == [f"the checkpoint after step 2 in {tmp_path} is damaged: the one before it is taken"]
+
+
+def test_what_was_put_without_its_note_is_not_believed(tmp_path: Path) -> None:
+    at(tmp_path).write(1, {"step": 1})
+    (tmp_path / "000000002.pt").write_bytes((tmp_path / "000000001.pt").read_bytes())
+    assert at(tmp_path).newest(quiet) == {"step": 1}
+
+
+def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
+    at(tmp_path).write(1, {"step": 1})
+    with pytest.raises(OtherTraining, match=r"data: abc then, xyz now.*--out of its own"):
+        at(tmp_path, {**TRAINING, "data": "xyz"}).newest(quiet)

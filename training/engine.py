@@ -1,0 +1,144 @@
+"""DeepSpeed's engine around a network, and its state as plain tensors that fit any number of processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sluice.infra.errors import SluiceError
+from sluice.training.recipe import Recipe
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class CannotTrain(SluiceError):
+    """A recipe asks of the hardware, or of DeepSpeed, what it cannot do."""
+
+
+def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> Any:
+    """The engine; `settings` are DeepSpeed's own (ZeRO stage, precision), to which the recipe adds its batch.
+
+    Raises CannotTrain where the processes cannot share a batch, or cannot train what the recipe asks for.
+    """
+    import deepspeed
+
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    shared = recipe.micro_batch * processes
+    if recipe.batch % shared:
+        raise CannotTrain(
+            f"a batch of {recipe.batch} cannot be shared by {processes} processes of {recipe.micro_batch} each: set "
+            f"`batch` to a multiple of {shared}, or another `micro_batch`"
+        )
+    stage = int(settings.get("zero_optimization", {}).get("stage", 0))
+    half = any(settings.get(kind, {}).get("enabled") for kind in ("bf16", "fp16"))
+    if half and not stage:
+        raise CannotTrain("bf16 and fp16 are trained with ZeRO 1 or more, which keeps float32 weights beside them")
+    if recipe.conservativity and stage == 3:
+        raise CannotTrain(
+            "conservativity calls the network several times in a step, between which ZeRO 3 would let its parameters "
+            "go: train it with ZeRO 2 or less"
+        )
+    if not torch.distributed.is_initialized():
+        _announce_alone()
+        deepspeed.init_distributed(verbose=False)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+    )
+    engine, *_ = deepspeed.initialize(
+        model=network,
+        optimizer=optimizer,
+        config={
+            **settings,
+            "train_micro_batch_size_per_gpu": recipe.micro_batch,
+            "gradient_accumulation_steps": recipe.batch // shared,
+            "gradient_clipping": recipe.clip,
+            "zero_allow_untested_optimizer": True,
+        },
+        dist_init_required=False,
+    )
+    return engine
+
+
+def state_of(engine: Any) -> dict[str, Any]:
+    """Weights and moments of every parameter in float32, whole, for any number of processes; all of them call it."""
+    from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
+
+    state: dict[str, dict[str, Tensor]] = {"network": {}, **{moment: {} for moment in MOMENTS}}
+    for name, parameter in engine.module.named_parameters():
+        if _is_parted(engine):
+            found = [safe_get_full_fp32_param(parameter)]
+            found += [safe_get_full_optimizer_state(parameter, moment) for moment in MOMENTS]
+        else:
+            own = engine.optimizer.state[parameter]
+            found = [parameter, *(own[moment] for moment in MOMENTS)]
+        for kind, value in zip(state, found, strict=True):
+            state[kind][name] = value.detach().cpu().clone()
+    buffers = {name: buffer.cpu().clone() for name, buffer in engine.module.named_buffers()}
+    return {**state, "buffers": buffers, "updates": _updates(engine), "loss_scale": _loss_scale(engine)}
+
+
+def restore(engine: Any, state: Mapping[str, Any]) -> None:
+    """Go on from a state, with any number of processes; all of them call it."""
+    from deepspeed.runtime.zero import GatheredParameters
+    from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
+
+    _make_moments(engine, state["updates"])
+    for name, parameter in engine.module.named_parameters():
+        weights = state["network"][name].to(engine.device)
+        moments = {moment: state[moment][name].to(engine.device) for moment in MOMENTS}
+        with torch.no_grad(), GatheredParameters([parameter], modifier_rank=0):
+            parameter.copy_(weights)
+        if _is_parted(engine):
+            safe_set_full_fp32_param(parameter, weights)
+            for moment, value in moments.items():
+                safe_set_full_optimizer_state(parameter, value, moment)
+        else:
+            engine.optimizer.state[parameter].update(moments)
+    for name, buffer in engine.module.named_buffers():
+        buffer.copy_(state["buffers"][name])
+    if state["loss_scale"] is not None:
+        vars(engine.optimizer.loss_scaler).update(state["loss_scale"])
+
+
+def _is_parted(engine: Any) -> bool:
+    """Whether DeepSpeed keeps float32 weights and moments for itself, apart from the module's."""
+    return engine.optimizer is not engine.basic_optimizer
+
+
+def _make_moments(engine: Any, updates: int) -> None:
+    """The optimizer's state as it is after so many updates, moments zero: it makes its own with the first."""
+    optimizer = engine.basic_optimizer
+    grouped = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in getattr(engine.optimizer, "fp32_partitioned_groups_flat", grouped):  # ZeRO 3 hides them
+        moments = {moment: torch.zeros_like(parameter, requires_grad=False) for moment in MOMENTS}
+        optimizer.state[parameter] = {"step": torch.tensor(float(updates)), **moments}
+    if hasattr(engine.optimizer, "_lazy_init_hp_params_optimizer_state"):
+        engine.optimizer._lazy_init_hp_params_optimizer_state()  # what its own first update would do
+
+
+def _updates(engine: Any) -> int:
+    return max((int(own["step"]) for own in engine.basic_optimizer.state.values() if "step" in own), default=0)
+
+
+def _loss_scale(engine: Any) -> dict[str, float] | None:
+    """The numbers of a dynamic loss scale, None where there is none."""
+    scaler = getattr(engine.optimizer, "loss_scaler", None)
+    if scaler is None:
+        return None
+    return {name: value for name, value in vars(scaler).items() if isinstance(value, (int, float))}
+
+
+def _announce_alone() -> None:
+    """What a launcher would have said, where there is none: one process, a free port."""
+    if "RANK" in os.environ:
+        return
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))

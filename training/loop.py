@@ -1,0 +1,171 @@
+"""Training by a recipe, resumable at any moment: what was stopped ends with the bits of what was not."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from sluice.infra.errors import SluiceError
+from sluice.infra.interrupts import held
+from sluice.training.checkpoints import Checkpoints
+from sluice.training.data import Stream
+from sluice.training.engine import restore, start, state_of
+from sluice.training.methods.method import Batch, Method, batch_of
+from sluice.training.order import share
+from sluice.training.recipe import Recipe
+
+LOG_STEPS = 50
+AHEAD = 4
+MOST_SKIPPED = 20
+
+Report = Callable[[int, Mapping[str, float]], None]
+Say = Callable[[str], None]
+
+
+class Diverged(SluiceError):
+    """Too many losses were not finite."""
+
+    exit_code = 1
+
+
+@dataclass
+class Progress:
+    """How far a training is: steps done, losses since the last line of the log, batches skipped and their keys."""
+
+    step: int = 0
+    logged: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    skipped: int = 0
+    skipped_keys: list[str] = field(default_factory=list)
+
+
+def train(
+    method: Method,
+    recipe: Recipe,
+    stream: Stream,
+    steps: int,
+    settings: Mapping[str, Any],
+    checkpoints: Checkpoints,
+    report: Report,
+    say: Say,
+) -> nn.Module:
+    """Train a method's network for so many optimizer steps, in every process that was launched; it is returned.
+
+    `settings` are DeepSpeed's. `report` is told of losses every fifty steps and last, in the first process. A Ctrl-C,
+    and SIGTERM, end it after the step, with a checkpoint. Raises Diverged, CannotTrain, OtherTraining.
+    """
+    engine = start(method.network(), recipe, settings)
+    progress = Progress()
+    state = checkpoints.newest(say)
+    if state is not None:
+        restore(engine, state["engine"])
+        progress = Progress(**state["progress"])
+    with held() as interrupted:
+        for micro_batches in _batches(method, recipe, stream, range(progress.step, steps), engine.device):
+            _update(engine, method, recipe, progress, micro_batches, steps)
+            stop = _anywhere(interrupted())
+            if progress.step % LOG_STEPS == 0 or progress.step == steps:
+                _log(progress, report)
+            if stop or progress.step % recipe.checkpoint_steps == 0 or progress.step == steps:
+                _keep(engine, progress, checkpoints)
+            if stop:
+                raise KeyboardInterrupt
+    module: nn.Module = engine.module
+    return module
+
+
+def _update(
+    engine: Any, method: Method, recipe: Recipe, progress: Progress, batches: Sequence[Batch], steps: int
+) -> None:
+    """One optimizer step, of this process's share of a batch, some at a time."""
+    for group in engine.optimizer.param_groups:
+        group["lr"] = recipe.learning_rate * rate(progress.step, steps, recipe)
+    for batch in batches:
+        losses = method.losses(engine, batch)
+        if not bool(losses["loss"].isfinite()):
+            _skip(progress, batch)
+            losses = {"loss": sum(p.sum() for p in engine.module.parameters()) * 0.0}
+        engine.backward(losses["loss"])
+        engine.step()
+        for name, value in losses.items():
+            progress.sums[name] = progress.sums.get(name, 0.0) + float(value.detach()) / len(batches)
+    progress.step += 1
+
+
+def _skip(progress: Progress, batch: Batch) -> None:
+    progress.skipped += 1
+    progress.skipped_keys += batch.draws.keys
+    if progress.skipped > MOST_SKIPPED:
+        raise Diverged(
+            f"{progress.skipped} batches had a loss that is not finite, the last at step {progress.step}: lower "
+            f"`learning_rate`, or look at the records (last: {', '.join(batch.draws.keys[:4])})"
+        )
+
+
+def _batches(
+    method: Method, recipe: Recipe, stream: Stream, steps: range, device: torch.device
+) -> Iterator[list[Batch]]:
+    """The micro-batches of each step, made ahead by a thread."""
+    rank, processes = dist.get_rank(), dist.get_world_size()
+
+    def made(step: int) -> list[Batch]:
+        own, size = share(step, recipe.batch, rank, processes), recipe.micro_batch
+        return [
+            batch_of(method, [stream[position] for position in own[first : first + size]], recipe.seed, device)
+            for first in range(0, len(own), size)
+        ]
+
+    left = iter(steps)
+    with ThreadPoolExecutor(1) as pool:
+        ahead = deque(pool.submit(made, step) for step in islice(left, AHEAD))
+        try:
+            while ahead:
+                batches = ahead.popleft().result()
+                ahead.extend(pool.submit(made, step) for step in islice(left, 1))
+                yield batches
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _log(progress: Progress, report: Report) -> None:
+    sums, since = _mean_over_processes(progress.sums), progress.step - progress.logged
+    if dist.get_rank() == 0:
+        report(progress.step, {name: value / since for name, value in sums.items()})
+    progress.sums, progress.logged = {}, progress.step
+
+
+def _keep(engine: Any, progress: Progress, checkpoints: Checkpoints) -> None:
+    progress.sums = _mean_over_processes(progress.sums)
+    state = {"engine": state_of(engine), "progress": vars(progress)}
+    if dist.get_rank() == 0:
+        checkpoints.write(progress.step, state)
+    dist.barrier()
+
+
+def _mean_over_processes(sums: Mapping[str, float]) -> dict[str, float]:
+    names = sorted(sums)
+    values = torch.tensor([sums[name] for name in names], dtype=torch.float64)
+    dist.all_reduce(values)
+    return dict(zip(names, (values / dist.get_world_size()).tolist(), strict=True))
+
+
+def _anywhere(flag: bool) -> bool:
+    """Whether it is so in any process, so that all of them do the same."""
+    found: Tensor = torch.tensor(float(flag))
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return bool(found)
+
+
+def rate(step: int, steps: int, recipe: Recipe) -> float:
+    """The learning rate's share at a step: a linear rise, then what the recipe's schedule says."""
+    rise = min(1.0, (step + 1) / max(recipe.warm_up, 1))
+    return rise * (0.5 * (1 + math.cos(math.pi * step / steps)) if recipe.schedule == "cosine" else 1.0)

@@ -1,0 +1,1 @@
+"""What is trained: a method's network, the fields it needs, and its losses."""

@@ -1,0 +1,131 @@
+"""Compose and Conquer's fusers, trained apart and together (CnC, Sec. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import ControlNetModel
+from torch import Tensor, nn
+
+from sluice.infra.pretrained import load_network
+from sluice.preprocess.record import Record
+from sluice.training.examples import Example, fields_seen, image, seen
+from sluice.training.methods.method import Batch, noised
+from sluice.training.networks.global_fuser import GlobalFuser, with_tokens
+from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.local_fuser import LocalFuser
+from sluice.training.networks.soft_guidance import Regions, SoftGuidance
+from sluice.training.networks.unet import decode, encode
+from sluice.training.recipe import Recipe
+
+PARTS = {"cnc-local": ("local",), "cnc-global": ("global",), "cnc-joint": ("local", "global")}
+STREAMS = ("fg", "bg")
+EMBEDDINGS = {"fg": "clip.npy", "bg": "bg_clip.npy"}
+"""The foreground's stream sees the embedding of the whole image (CnC, Algorithm 1)."""
+
+
+class Fusers(nn.Module):
+    """The local fuser, the global one, or both, called at once: DeepSpeed trains what is called as one network."""
+
+    def __init__(self, local: LocalFuser | None, wide: GlobalFuser | None) -> None:
+        super().__init__()
+        self.local, self.wide = local, wide
+
+    def forward(
+        self, x: Tensor, t: Tensor, states: Tensor, mask: Tensor, conditions: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Any] | None, tuple[Tensor, ...] | None]:
+        """Text states with the global fuser's tokens, what attention takes then, and the local fuser's features."""
+        attention: dict[str, Any] | None = None
+        if self.wide is not None:
+            tokens = self.wide(*(conditions[f"{stream} embedding"] for stream in STREAMS))
+            states = with_tokens(states, tokens)
+            attention = {"regions": Regions.of(mask, (x.shape[2], x.shape[3]), tokens.shape[1] // 2)}
+        if self.local is None:
+            return states, attention, None
+        images = (conditions[f"{stream} image"] for stream in STREAMS)
+        return states, attention, self.local(x, t, states, *images, attention=attention)
+
+
+class ComposeAndConquer:
+    """The local fuser, the global one, or both, saved in the folders `local` and `global`."""
+
+    def __init__(
+        self, recipe: Recipe, model: LatentModel, available: Collection[str], begin: Path | None = None
+    ) -> None:
+        self.recipe, self.model, self.begin = recipe, model, begin
+        self.parts = PARTS[recipe.method]
+        self.seen = fields_seen(available)
+        model.unet.set_attn_processor(SoftGuidance(recipe.guidance))
+
+    @property
+    def fields(self) -> frozenset[str]:
+        wanted = {*self.seen, "mask.png"}
+        if "local" in self.parts:
+            wanted |= {f"{stream}_{self.recipe.images}.png" for stream in STREAMS}
+        if "global" in self.parts:
+            wanted |= set(EMBEDDINGS.values())
+        return frozenset(wanted)
+
+    def network(self) -> nn.Module:
+        local = self._local() if "local" in self.parts else None
+        if local is not None:
+            local.encoder.set_attn_processor(SoftGuidance(self.recipe.guidance))
+        return Fusers(local, self._global() if "global" in self.parts else None).train()
+
+    def example(self, record: Record, epoch: int) -> Example:  # noqa: ARG002 - nothing of it is drawn by epoch
+        size = self.recipe.size
+        made = {**seen(record, self.seen, size), "mask": image(record, "mask.png", size)[:1]}
+        for stream in STREAMS:
+            if "local" in self.parts:
+                made[f"{stream} image"] = image(record, f"{stream}_{self.recipe.images}.png", size)
+            if "global" in self.parts:
+                made[f"{stream} embedding"] = torch.from_numpy(record[EMBEDDINGS[stream]].astype(np.float32))
+        return made
+
+    def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        given = noised(self.model, self.recipe, batch)
+        conditions = {name: self._kept(batch, name) for name in batch.tensors if name.startswith(STREAMS)}
+        states, attention, features = network(given.x, given.t, given.states, batch.tensors["mask"], conditions)
+        with torch.no_grad():
+            encoded = encode(self.model.unet, given.x, given.t, states, attention=attention)
+        if features is not None:
+            encoded = encoded.with_features(tuple(f + c for f, c in zip(encoded.features, features, strict=True)))
+        noise = F.mse_loss(decode(self.model.unet, encoded).float(), given.noise)
+        return {"loss": noise, "noise": noise}
+
+    def save(self, network: nn.Module, folder: Path) -> None:
+        assert isinstance(network, Fusers)
+        for part, own in (("local", network.local), ("global", network.wide)):
+            if own is not None:
+                own.save_pretrained(folder / part)
+
+    def _kept(self, batch: Batch, name: str) -> Tensor:
+        """A condition, zeros where it is dropped."""
+        given = batch.tensors[name]
+        kept = batch.draws.uniform(name) >= self.recipe.drop_conditions
+        return given * kept.reshape(-1, *[1] * (given.dim() - 1))
+
+    def _local(self) -> LocalFuser:
+        fuser: LocalFuser
+        if self.begin is not None and (self.begin / "local").is_dir():
+            fuser = load_network(LocalFuser, self.begin, subfolder="local")
+            return fuser
+        if self.begin is not None and (self.begin / "config.json").is_file():
+            begun: Any = load_network(ControlNetModel, self.begin)
+        else:
+            begun = ControlNetModel.from_unet(self.model.unet)
+        fuser = LocalFuser.from_controlnet(begun.float(), self.model.scale)
+        return fuser
+
+    def _global(self) -> GlobalFuser:
+        fuser: GlobalFuser
+        if self.begin is not None and (self.begin / "global").is_dir():
+            fuser = load_network(GlobalFuser, self.begin, subfolder="global")
+            return fuser
+        fuser = GlobalFuser(width=self.model.unet.config.cross_attention_dim)
+        return fuser

@@ -1,0 +1,99 @@
+"""ControlNets, plain ones and those of minimal impact (MIControlNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import ControlNetModel
+from torch import Tensor, nn
+
+from sluice.infra.pretrained import load_network
+from sluice.preprocess.record import Record
+from sluice.training.balance import with_silent_mask
+from sluice.training.conservativity import by_differences
+from sluice.training.examples import Example, fields_seen, image, seen, speaking
+from sluice.training.methods.method import Batch, noised
+from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.minimal_impact import Features, balance, features_of, injected
+from sluice.training.networks.unet import Encoded, decode, encode
+from sluice.training.recipe import Recipe
+
+WIDTHS = (16, 32, 96, 256)
+"""Of the layers that bring a control image to the size of latents, the last as often as it is halved."""
+MASKED = frozenset({"depth"})
+"""Controls without an empty value: a fourth channel says where they speak."""
+STEP = 1e-3
+"""Of the difference quotients, as a share of a latent's length; in float32 the gradient's error is least there."""
+
+
+class ControlTraining:
+    """A ControlNet of one control, with minimal impact where the recipe's method says so."""
+
+    def __init__(
+        self, recipe: Recipe, model: LatentModel, available: Collection[str], begin: Path | None = None
+    ) -> None:
+        self.recipe, self.model, self.begin = recipe, model, begin
+        self.control = f"{recipe.control}.png"
+        self.seen = fields_seen(available)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        return frozenset({*self.seen, self.control}) | ({"segments.png"} if self.recipe.rebalanced else set())
+
+    def network(self) -> nn.Module:
+        if self.begin is not None:
+            network: nn.Module = load_network(ControlNetModel, self.begin, dtype=torch.float32)
+            return network.train()
+        halvings = self.model.scale.bit_length() - 1
+        begun: nn.Module = ControlNetModel.from_unet(
+            self.model.unet.float(),
+            conditioning_channels=4 if self.recipe.control in MASKED else 3,
+            conditioning_embedding_out_channels=WIDTHS[: halvings + 1],
+        )
+        return begun.train()
+
+    def example(self, record: Record, epoch: int) -> Example:
+        control = image(record, self.control, self.recipe.size)
+        speaks = torch.ones_like(control[:1])
+        if self.recipe.rebalanced:
+            speaks = speaking(record, self.recipe.seed, epoch)
+        masked = with_silent_mask(control[None], speaks[None])[0]
+        shown = masked if self.recipe.control in MASKED else masked[:3]
+        return {**seen(record, self.seen, self.recipe.size), "control": shown}
+
+    def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        given, control = noised(self.model, self.recipe, batch), batch.tensors["control"]
+        if self.recipe.conservativity:
+            # DeepSpeed's wrapping takes the products' own backward pass for the step's.
+            network = getattr(network, "module", network)
+        with torch.no_grad():
+            encoded = encode(self.model.unet, given.x, given.t, given.states)
+        features = features_of(network, given.x, given.t, given.states, control)
+        if self.recipe.method == "controlnet":
+            noise = F.mse_loss(decode(self.model.unet, _added(encoded, features)).float(), given.noise)
+            return {"loss": noise, "noise": noise}
+        held = balance(encoded, [features])
+        noise = F.mse_loss(decode(self.model.unet, injected(encoded, [features], held)).float(), given.noise)
+        if not self.recipe.conservativity:
+            return {"loss": noise, "noise": noise}
+
+        def predict(x: Tensor) -> Tensor:
+            moved = features_of(network, x, given.t, given.states, control)
+            return decode(self.model.unet, injected(encoded, [moved], held))
+
+        probe = batch.draws.signs("probe", given.x.shape[1:])
+        asym = by_differences(predict, given.x, probe, STEP).mean() / given.x[0].numel()
+        return {"loss": noise + self.recipe.conservativity * asym, "noise": noise, "conservativity": asym}
+
+    def save(self, network: nn.Module, folder: Path) -> None:
+        saved: Any = network
+        saved.save_pretrained(folder)
+
+
+def _added(encoded: Encoded, features: Features) -> Encoded:
+    """A plain ControlNet's way: the sum."""
+    return encoded.with_features(tuple(f + c for f, c in zip(encoded.features, features, strict=True)))
