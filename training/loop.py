@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,6 +64,7 @@ def train(
     `settings` are DeepSpeed's. `report` is told of losses every fifty steps and last, in the first process. A Ctrl-C,
     and SIGTERM, end it after the step, with a checkpoint. Raises Diverged, CannotTrain, OtherTraining.
     """
+    torch.manual_seed(recipe.seed)
     engine = start(method.network(), recipe, settings)
     progress = Progress()
     state = checkpoints.newest(say)
@@ -87,6 +89,7 @@ def _update(
     engine: Any, method: Method, recipe: Recipe, progress: Progress, batches: Sequence[Batch], steps: int
 ) -> None:
     """One optimizer step, of this process's share of a batch, some at a time."""
+    _seed_dropout(recipe.seed, progress.step)
     for group in engine.optimizer.param_groups:
         group["lr"] = recipe.learning_rate * rate(progress.step, steps, recipe)
     for batch in batches:
@@ -99,6 +102,12 @@ def _update(
         for name, value in losses.items():
             progress.sums[name] = progress.sums.get(name, 0.0) + float(value.detach()) / len(batches)
     progress.step += 1
+
+
+def _seed_dropout(seed: int, step: int) -> None:
+    """What networks draw by themselves belongs to (seed, step, process), so that nothing of it need be kept."""
+    digest = hashlib.sha256(f"{seed}/{step}/{dist.get_rank()}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def _skip(progress: Progress, batch: Batch) -> None:

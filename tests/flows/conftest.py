@@ -22,6 +22,7 @@ from sluice.preprocess.planning import registry
 from sluice.preprocess.planning.build import Build, prepare
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import Version
+from sluice.training.tabletop.family import family
 from tests.faults.servers import S3Server
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
@@ -91,6 +92,15 @@ def build(ray4: None) -> Callable[..., tuple[Build, Version, str]]:  # noqa: ARG
         return prepared, version, said.getvalue()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of every part as it is initialised."""
+    models = tmp_path_factory.mktemp("untrained")
+    for part in family(models).values():
+        part.save(part.network(models), models)
+    return models
 
 
 def tree(out: Path) -> dict[str, str]:

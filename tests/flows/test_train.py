@@ -1,0 +1,129 @@
+"""`sluice train RECIPE` from a data set to a network, in processes of its own: DeepSpeed keeps a process to itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import ControlNetModel
+from safetensors.torch import load_file
+
+from sluice.training.networks.global_fuser import GlobalFuser
+from sluice.training.networks.local_fuser import LocalFuser
+from tests.flows.conftest import config_for
+from tests.flows.runs import SLUICE
+
+SMALL = ("steps=4", "batch=8", "micro_batch=4", "checkpoint_steps=2", "warm_up=0")
+STAGES: dict[str, Any] = {
+    "image": {"size": 64, "min_side": 0},
+    "given": {"conditions": ["segments", "depth", "pose", "mask", "fg_depth", "bg_depth", "background"]},
+    "canny": {},
+}
+
+
+@pytest.fixture(scope="module")
+def data(build: Callable[..., Any], untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set of tabletop scenes, with what every recipe is trained on."""
+    out = tmp_path_factory.mktemp("data")
+    embeddings = {name: {"model": str(untrained / "image_encoder")} for name in ("clip", "bg_clip")}
+    source = {"kind": "tabletop", "uri": "24", "size": 64}
+    build(config_for(source, out, stages={**STAGES, **embeddings}, workers=2))
+    return out / "datasets" / "made"
+
+
+def command(recipe: str, data: Path, base: Path, out: Path, *settings: str, processes: int = 1) -> list[str]:
+    launched = [str(SLUICE)]
+    if processes > 1:
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        launched = [*torchrun, "--no-python", str(SLUICE)]
+    given = [f"base={base}", *SMALL, *settings]
+    asked = ["train", recipe, "--data", str(data), "--out", str(out)]
+    return [*launched, *asked, *(part for setting in given for part in ("--set", setting))]
+
+
+def train(*asked: Any, **options: Any) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command(*asked, **options), capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def losses(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "model" / "diffusion_pytorch_model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MIControlNet's first stage, not interrupted."""
+    out = tmp_path_factory.mktemp("trained")
+    train("micontrolnet-1", data, untrained, out)
+    return out
+
+
+def test_what_is_trained_is_a_plain_controlnet(trained: Path) -> None:
+    network = ControlNetModel.from_pretrained(trained / "model")
+    assert any(parameter.abs().max() > 0 for parameter in network.controlnet_mid_block.parameters())
+    (line,) = losses(trained)
+    assert line["step"] == 4
+    assert 0 < line["noise"] < 3
+
+
+def test_a_second_stage_goes_on_from_the_first(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
+    train("micontrolnet-2", data, untrained, tmp_path, f"begin={trained / 'model'}")
+    (line,) = losses(tmp_path)
+    assert line["conservativity"] >= 0
+    assert line["loss"] == pytest.approx(line["noise"] + 0.01 * line["conservativity"], rel=1e-6)
+    assert not same(weights(tmp_path), weights(trained))
+
+
+def test_the_fusers_are_trained_together_and_load(data: Path, untrained: Path, tmp_path: Path) -> None:
+    train("cnc-joint", data, untrained, tmp_path)
+    LocalFuser.from_pretrained(tmp_path / "model" / "local")
+    GlobalFuser.from_pretrained(tmp_path / "model" / "global")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_what_was_stopped_ends_with_the_bits_of_what_was_not(
+    how: signal.Signals, data: Path, untrained: Path, tmp_path: Path
+) -> None:
+    asked = command("micontrolnet-1", data, untrained, tmp_path, "steps=24")
+    begun = subprocess.Popen(asked, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+    while not kept(tmp_path):
+        assert begun.poll() is None, begun.communicate()[1]
+        time.sleep(0.02)
+    begun.send_signal(how)
+    begun.communicate(timeout=60)
+    assert 0 < max(kept(tmp_path)) < 24
+    train("micontrolnet-1", data, untrained, tmp_path, "steps=24")
+    train("micontrolnet-1", data, untrained, tmp_path / "whole", "steps=24")
+    assert same(weights(tmp_path), weights(tmp_path / "whole"))
+    assert losses(tmp_path) == losses(tmp_path / "whole")
+
+
+def kept(out: Path) -> list[int]:
+    return [int(path.stem) for path in (out / "checkpoints").glob("*.json")]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
+    train("micontrolnet-1", data, untrained, tmp_path, processes=2)
+    assert losses(tmp_path)[0]["noise"] == pytest.approx(losses(trained)[0]["noise"], rel=1e-5)
+    for name, value in weights(trained).items():
+        torch.testing.assert_close(weights(tmp_path)[name], value, rtol=1e-3, atol=1e-5)
