@@ -28,13 +28,13 @@ def unconditional(unet: Any) -> Denoiser:
 def guided(unet: Any, states: Tensor, null: Tensor, scale: float) -> Denoiser:
     """By text states `(batch, tokens, width)`, against those of the null condition."""
     both = torch.cat([null.expand_as(states), states])
-    return _guided(lambda x, t: unet(x, t, both).sample, scale)
+    return guidance(lambda x, t: unet(x, t, both).sample, scale)
 
 
 def guided_by_class(unet: Any, classes: Tensor, null: int, scale: float) -> Denoiser:
     """By class numbers `(batch,)`; of a learned variance's channels only the noise is taken."""
     both = torch.cat([torch.full_like(classes, null), classes])
-    return _guided(lambda x, t: unet(x, t, both).sample[:, : x.shape[1]], scale)
+    return guidance(lambda x, t: unet(x, t, both).sample[:, : x.shape[1]], scale)
 
 
 def guided_by_boxes(unet: Any, states: Tensor, boxes: Mapping[str, Tensor], scale: float) -> Denoiser:
@@ -47,14 +47,14 @@ def guided_by_boxes(unet: Any, states: Tensor, boxes: Mapping[str, Tensor], scal
     both["masks"] = torch.cat([torch.zeros_like(boxes["masks"]), boxes["masks"]])
     told = torch.cat([states, states])
     # Diffusers takes the mapping apart.
-    return _guided(lambda x, t: unet(x, t, told, cross_attention_kwargs={"gligen": dict(both)}).sample, scale)
+    return guidance(lambda x, t: unet(x, t, told, cross_attention_kwargs={"gligen": dict(both)}).sample, scale)
 
 
 def guided_by_picture(unet: Any, states: Tensor, embeds: Tensor, scale: float) -> Denoiser:
     """By image embeddings `(batch, width)` through a loaded IP-Adapter, against the same text states without."""
     pictures = {"image_embeds": [torch.cat([torch.zeros_like(embeds), embeds])[:, None]]}
     told = torch.cat([states, states])
-    return _guided(lambda x, t: unet(x, t, told, added_cond_kwargs=pictures).sample, scale)
+    return guidance(lambda x, t: unet(x, t, told, added_cond_kwargs=pictures).sample, scale)
 
 
 def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoiser:
@@ -67,7 +67,9 @@ def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoi
     return denoiser
 
 
-def _guided(predict: Denoiser, scale: float) -> Denoiser:
+def guidance(predict: Denoiser, scale: float) -> Denoiser:
+    """A denoiser of one condition from predictions of doubled batches, the null condition first."""
+
     def denoiser(x: Tensor, t: int) -> Tensor:
         without, with_condition = predict(torch.cat([x, x]), t).chunk(2)
         return torch.lerp(without, with_condition, scale)

@@ -30,6 +30,7 @@ MOST_SKIPPED = 20
 
 Report = Callable[[int, Mapping[str, float]], None]
 Say = Callable[[str], None]
+Watch = Callable[[nn.Module, int], Mapping[str, float]]
 
 
 class Diverged(SluiceError):
@@ -57,12 +58,14 @@ def train(
     settings: Mapping[str, Any],
     checkpoints: Checkpoints,
     report: Report,
+    watch: Watch,
     say: Say,
 ) -> nn.Module:
     """Train a method's network for so many optimizer steps, in every process that was launched; it is returned.
 
     `settings` are DeepSpeed's. `report` is told of losses every fifty steps and last, in the first process. A Ctrl-C,
-    and SIGTERM, end it after the step, with a checkpoint. Raises Diverged, CannotTrain, OtherTraining.
+    and SIGTERM, end it after the step, with a checkpoint. `watch` is given the network now and then, in every process,
+    and what it returns is logged. Raises Diverged, CannotTrain, OtherTraining.
     """
     torch.manual_seed(recipe.seed)
     engine = start(method.network(), recipe, settings)
@@ -75,8 +78,10 @@ def train(
         for micro_batches in _batches(method, recipe, stream, range(progress.step, steps), engine.device):
             _update(engine, method, recipe, progress, micro_batches, steps)
             stop = _anywhere(interrupted())
-            if progress.step % LOG_STEPS == 0 or progress.step == steps:
-                _log(progress, report)
+            seen = progress.step % recipe.watch_steps == 0 or progress.step == steps
+            figures = _watched(engine, progress.step, watch) if seen else {}
+            if progress.step % LOG_STEPS == 0 or seen:
+                _log(progress, figures, report)
             if stop or progress.step % recipe.checkpoint_steps == 0 or progress.step == steps:
                 _keep(engine, progress, checkpoints)
             if stop:
@@ -145,10 +150,18 @@ def _batches(
             pool.shutdown(cancel_futures=True)
 
 
-def _log(progress: Progress, report: Report) -> None:
+def _watched(engine: Any, step: int, watch: Watch) -> Mapping[str, float]:
+    engine.eval()
+    with torch.no_grad():
+        figures = watch(engine, step)
+    engine.train()
+    return figures
+
+
+def _log(progress: Progress, figures: Mapping[str, float], report: Report) -> None:
     sums, since = _mean_over_processes(progress.sums), progress.step - progress.logged
     if dist.get_rank() == 0:
-        report(progress.step, {name: value / since for name, value in sums.items()})
+        report(progress.step, {**{name: value / since for name, value in sums.items()}, **figures})
     progress.sums, progress.logged = {}, progress.step
 
 

@@ -13,6 +13,8 @@ Method = Literal["controlnet", "micontrolnet", "cnc-local", "cnc-global", "cnc-j
 class Recipe(BaseModel):
     """`method` is trained on the frozen model `base`, from `begin` where that names a network, else from the base.
 
+    `checkpoint_steps`: how often it is kept; `watch_steps`: how often it is validated and shown.
+
     How long: just one of `epochs`, `samples`, `steps`. `batch` is the effective one, over all processes; `micro_batch`
     what one process sees at once.
     """
@@ -48,6 +50,7 @@ class Recipe(BaseModel):
     seed: int = 0
     window: int = Field(4, ge=1)
     checkpoint_steps: int = Field(500, ge=1)
+    watch_steps: int = Field(500, ge=1)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

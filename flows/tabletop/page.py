@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
 
+from sluice.flows.curves import loss_curves, sample_strips
 from sluice.flows.tabletop.runs import DONE
 from sluice.flows.tabletop.samples import samples
-from sluice.infra.page import Block, Cell, Curve, Curves, Figure, Page, Section, Strip, Table, Text, count_text, render
+from sluice.infra.page import Block, Cell, Page, Section, Table, count_text, render
 from sluice.infra.whole import write_whole
-from sluice.training.tabletop.loop import read_losses
+from sluice.training.log import read_losses
 from sluice.training.tabletop.recipe import Part
 
 SAMPLES, LOSSES = "samples.json", "losses.jsonl"
-POINTS = 200
 
 
 def write_page(out: Path, parts: Mapping[str, Part]) -> Path:
@@ -61,34 +60,4 @@ def _row(part: Part, run: Path) -> list[Cell]:
 
 
 def _blocks(run: Path) -> list[Block]:
-    lines = read_losses(run / LOSSES)
-    if not lines:
-        return [Text("No loss is logged yet.")]
-    names = [name for name in lines[-1] if name != "step"]
-    curves = [_curve(name, [int(line["step"]) for line in lines], [line[name] for line in lines]) for name in names]
-    return [Curves(curves), *_strips(run)]
-
-
-def _curve(name: str, steps: Sequence[int], values: Sequence[float]) -> Curve:
-    """Logarithmic where the values allow it and go over a decade."""
-    every = -(-len(steps) // POINTS)
-    shown = [sum(part) / len(part) for part in (values[i : i + every] for i in range(0, len(values), every))]
-    decades = min(shown) > 0 and max(shown) > 10 * min(shown)
-    heights = [math.log(value) for value in shown] if decades else shown
-    low, high = min(heights), max(heights)
-    points = [
-        (i / max(len(shown) - 1, 1), (height - low) / (high - low) if high > low else 0.5)
-        for i, height in enumerate(heights)
-    ]
-    note = f"now {values[-1]:.4g}" + (", logarithmic" if decades else "")
-    ends = (f"step {count_text(steps[0])}", count_text(steps[-1]))
-    return Curve(name, points, ends, (f"{min(shown):.3g}", f"{max(shown):.3g}"), note)
-
-
-def _strips(run: Path) -> list[Strip]:
-    if not (run / SAMPLES).exists():
-        return []
-    return [
-        Strip([Figure(**figure) for figure in strip["figures"]], strip["title"], strip["size"])
-        for strip in json.loads((run / SAMPLES).read_text())
-    ]
+    return [loss_curves(read_losses(run / LOSSES)), *sample_strips(run / SAMPLES)]

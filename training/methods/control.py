@@ -78,7 +78,7 @@ class ControlTraining:
             return {"loss": noise, "noise": noise}
         held = balance(encoded, [features])
         noise = F.mse_loss(decode(self.model.unet, injected(encoded, [features], held)).float(), given.noise)
-        if not self.recipe.conservativity:
+        if not self.recipe.conservativity or not torch.is_grad_enabled():
             return {"loss": noise, "noise": noise}
 
         def predict(x: Tensor) -> Tensor:

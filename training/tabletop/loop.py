@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from copy import deepcopy
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import nn
 
 from sluice.infra.interrupts import held
 from sluice.infra.whole import write_whole
+from sluice.training.log import read_losses
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.recipe import Batch, Part, Recipe
 
@@ -141,15 +141,6 @@ class Training:
         """A run that was killed had logged steps after its last checkpoint, which are now trained again."""
         lines = [line for line in read_losses(self._losses) if line["step"] <= self.step]
         write_whole(self._losses, "".join(json.dumps(line) + "\n" for line in lines))
-
-
-def read_losses(log: Path) -> list[dict[str, float]]:
-    """The lines of a log; one that a kill has cut is left out."""
-    lines = []
-    for line in log.read_text().splitlines() if log.exists() else []:
-        with suppress(ValueError):
-            lines.append(json.loads(line))
-    return lines
 
 
 def rate(step: int, recipe: Recipe) -> float:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sluice.flows.tabletop.card import write_card
 from sluice.flows.tabletop.figure import Figure
-from sluice.flows.tabletop.page import _curve, write_page
+from sluice.flows.tabletop.page import write_page
 from sluice.flows.tabletop.samples import SAMPLES, samples
 from sluice.flows.tabletop.train import train_tabletop
 from sluice.training.tabletop import loop
@@ -48,15 +48,6 @@ def test_a_part_that_has_just_begun_has_no_curve(tmp_path: Path) -> None:
     (tmp_path / "runs/vae").mkdir(parents=True)
     (tmp_path / "runs/vae/losses.jsonl").write_text("")
     assert "No loss is logged yet." in write_page(tmp_path, family(tmp_path)).read_text()
-
-
-def test_a_curve_over_decades_is_logarithmic() -> None:
-    curve = _curve("loss", [1, 2, 3], [100.0, 10.0, 1.0])
-    assert [round(y, 6) for _, y in curve.points] == [1, 0.5, 0]
-    assert curve.note == "now 1, logarithmic"
-    flat = _curve("loss", [1, 2, 3], [2.0, 2.0, 2.0])
-    assert [y for _, y in flat.points] == [0.5, 0.5, 0.5]
-    assert len(_curve("loss", list(range(1000)), [1.0] * 1000).points) == 200
 
 
 @pytest.mark.parametrize("part", SAMPLES)

@@ -1,0 +1,16 @@
+"""A training's log: JSON lines, each a step and its losses."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+
+def read_losses(log: Path) -> list[dict[str, float]]:
+    """The lines of a log; one that a kill has cut is left out."""
+    lines = []
+    for line in log.read_text().splitlines() if log.exists() else []:
+        with suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
