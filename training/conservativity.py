@@ -30,7 +30,7 @@ class Products:
         return 0.5 * _squares(self.along - self.back)
 
     def asym(self) -> Tensor:
-        """`v'JJ'v - v'JJv` `(batch,)`, the same in the mean as it is printed (Eq. 17)."""
+        """`v'JJ'v - v'JJv` `(batch,)`, the same in the mean as it is printed (Eq. 18)."""
         return _squares(self.back) - (self.back * self.along).flatten(1).sum(dim=1)
 
     def trace(self) -> Tensor:

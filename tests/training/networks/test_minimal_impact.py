@@ -134,3 +134,42 @@ def test_the_routes_to_conservativity_agree_on_the_controls_own_copy(unet: Any) 
         if one is not None:
             torch.testing.assert_close(other, one, rtol=1e-7, atol=1e-9)
             torch.testing.assert_close(third, one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def split(unet: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Full Jacobians of one prediction: of the whole, of the U-Net's own copy of x, and of the control's."""
+    x, t, states, control = (value[:1] for value in given())
+    network = controlnet_of(unet, 1).requires_grad_(False)
+    held = balance(encode(unet, x, t, states), [features_of(network, x, t, states, control)])
+
+    def predict(own: Tensor, seen: Tensor) -> Tensor:
+        features = features_of(network, seen.reshape(x.shape), t, states, control)
+        encoded = encode(unet, own.reshape(x.shape), t, states)
+        return decode(unet, injected(encoded, [features], held)).flatten()
+
+    flat = x.flatten()
+    whole = torch.autograd.functional.jacobian(lambda x: predict(x, x), flat)
+    own, control_ = torch.autograd.functional.jacobian(predict, (flat, flat))
+    return whole, own, control_
+
+
+def test_the_jacobian_splits_where_the_weights_are_held(split: tuple[Tensor, Tensor, Tensor]) -> None:
+    """MIControlNet, Proposition 4.1."""
+    whole, own, control = split
+    torch.testing.assert_close(whole, own + control)
+    assert float(control.norm()) > 0.01 * float(own.norm())
+
+
+def test_what_the_control_adds_to_the_loss_is_bounded_by_the_simple_loss(split: tuple[Tensor, Tensor, Tensor]) -> None:
+    """MIControlNet, Eqs. 16 and 23, Theorem 4.1."""
+    whole, own, control = split
+
+    def asym(j: Tensor) -> float:
+        return float((j @ j.mT).trace() - (j @ j).trace())
+
+    added = float((2 * own @ control.mT - 2 * own @ control).trace()) + asym(control)
+    assert added == pytest.approx(asym(whole) - asym(own))
+    simple = asym(control)
+    assert simple > 0
+    assert added <= 2 * 2**0.5 * float(own.norm()) * simple**0.5 + simple
