@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
+from sluice.flows.training_card import write_card
 from sluice.flows.training_data import Data, open_data, require_fields
 from sluice.flows.training_page import SAMPLES, write_page
 from sluice.flows.training_watch import TrainingWatch
@@ -22,6 +24,7 @@ from sluice.infra.whole import write_whole
 from sluice.preprocess.record import Record
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.data import Sample, Stream, TrainingData
+from sluice.training.engine import dtype_of
 from sluice.training.log import read_losses
 from sluice.training.loop import train
 from sluice.training.methods.compose_and_conquer import ComposeAndConquer
@@ -32,35 +35,72 @@ from sluice.training.recipe import Recipe
 
 LOSSES = "losses.jsonl"
 VALIDATED = 256
+EXECUTION = {"micro_batch", "checkpoint_steps", "watch_steps"}
 
 
-def train_recipe(
-    recipe: Recipe, uris: Sequence[str], weights: Sequence[float] | None, out: Path, engine: Path, console: Console
-) -> Path:
-    """Train, or go on; the network comes to `out/model` as diffusers reads it, `out` keeps what is needed to go on.
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe with its data and its frozen model, ready to be estimated or trained."""
 
-    `engine` is a file of DeepSpeed's settings. Raises MissingRecords, OtherTraining, CannotTrain, Diverged.
+    recipe: Recipe
+    model: LatentModel
+    method: Method
+    data: Sequence[Data]
+    shards: Sequence[TrainingData]
+    stream: Stream
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps."""
+        return self.recipe.total_steps(sum(sum(own.counts) for own in self.shards))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What cannot change while a training goes on; how many samples a process sees at once may."""
+        names = {name: str(value) for name, value in self.recipe.model_dump(exclude=EXECUTION).items()}
+        models = {name: own for name in ("base", "begin") if (own := getattr(self.recipe, name))}
+        weights = {f"{name} weights": find(own).digest for name, own in models.items()}
+        return names | weights | {f"data {number}": own.digest for number, own in enumerate(self.shards)}
+
+
+def prepare(
+    recipe: Recipe, uris: Sequence[str], weights: Sequence[float] | None, settings: Mapping[str, Any]
+) -> Prepared:
+    """Open data sets and models, and check that they belong together; `settings` are DeepSpeed's.
+
+    Raises MissingRecords, UnknownModel.
     """
-    os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
+    gpu = torch.cuda.is_available()
+    os.environ.setdefault("DS_ACCELERATOR", "cuda" if gpu else "cpu")
+    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if gpu else "cpu"
     data = [open_data(uri) for uri in uris]
-    model = LatentModel.load(find(recipe.base).path)
-    method = _method(recipe, model, data)
+    model = LatentModel.load(find(recipe.base).path, device, dtype_of(settings))
+    available = frozenset.intersection(*(own.fields for own in data))
+    begin = find(recipe.begin).path if recipe.begin else None
+    kind = ComposeAndConquer if recipe.method.startswith("cnc") else ControlTraining
+    method = kind(recipe, model, available, begin)
     for uri, own in zip(uris, data, strict=True):
         require_fields(own, uri, method.fields, recipe.method)
     shards = [own.split("train", method.fields) for own in data]
     stream = Stream(shards, method.fields, recipe.seed, weights, recipe.window)
-    steps = recipe.total_steps(sum(sum(own.counts) for own in shards))
-    checkpoints = Checkpoints(storage(out / "checkpoints"), _identity(recipe, shards))
+    return Prepared(recipe, model, method, data, shards, stream)
+
+
+def train_prepared(prepared: Prepared, settings: Mapping[str, Any], out: Path, console: Console) -> Path:
+    """Train, or go on: the network comes to `out/model` as diffusers reads it, `out` keeps what is needed to go on.
+
+    `settings` are DeepSpeed's. Raises OtherTraining, CannotTrain, Diverged.
+    """
+    recipe, method, first = prepared.recipe, prepared.method, os.environ.get("RANK", "0") == "0"
     write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
-    first = os.environ.get("RANK", "0") == "0"
-    log = _Log(out, recipe, [own.digest for own in data], steps, console)
-    held_out = [sample for own in data for sample in _held_out(own, method)]
-    watch = TrainingWatch(method, recipe, model, held_out, out / SAMPLES, first)
-    network = train(
-        method, recipe, stream, steps, json.loads(engine.read_text()), checkpoints, log, watch, console.print
-    )
+    checkpoints = Checkpoints(storage(out / "checkpoints"), prepared.identity)
+    log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console)
+    held_out = [sample for own in prepared.data for sample in _held_out(own, method)]
+    watch = TrainingWatch(method, recipe, prepared.model, held_out, out / SAMPLES, first)
+    network = train(method, recipe, prepared.stream, prepared.steps, settings, checkpoints, log, watch, console.print)
     if first:
         method.save(network, out / "model")
+        write_card(out / "model", recipe, prepared.identity, read_losses(out / LOSSES))
         console.print(f"{recipe.method}: {out / 'model'}; the page of its training: {out / 'index.html'}")
     return out / "model"
 
@@ -71,20 +111,6 @@ def _held_out(data: Data, method: Method) -> Iterator[Sample]:
     records = chain.from_iterable(held.read(shard, method.fields).items() for shard in held.shards if shard.keys)
     for position, (key, fields) in enumerate(islice(records, VALIDATED)):
         yield Sample(Record(key, dict(fields)), 0, position)
-
-
-def _identity(recipe: Recipe, shards: Sequence[TrainingData]) -> dict[str, str]:
-    """What cannot change while a training goes on; how many samples a process sees at once may."""
-    names = {name: str(value) for name, value in recipe.model_dump(exclude={"micro_batch", "checkpoint_steps"}).items()}
-    weights = {f"{name} weights": find(own).digest for name in ("base", "begin") if (own := getattr(recipe, name))}
-    return names | weights | {f"data {number}": own.digest for number, own in enumerate(shards)}
-
-
-def _method(recipe: Recipe, model: LatentModel, data: Sequence[Data]) -> Method:
-    available = frozenset.intersection(*(own.fields for own in data))
-    begin = find(recipe.begin).path if recipe.begin else None
-    kind = ComposeAndConquer if recipe.method.startswith("cnc") else ControlTraining
-    return kind(recipe, model, available, begin)
 
 
 @dataclass

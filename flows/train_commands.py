@@ -23,6 +23,7 @@ Out = Annotated[Path, typer.Option(help="Where the network comes, and what is ne
 Weights = Annotated[list[float] | None, typer.Option(help="Of each --data; by their sizes unless given.")]
 Scale = Annotated[str, typer.Option(help="tabletop, or paper: the values for Stable Diffusion 1.5.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over the recipe's.")]
+EstimateOnly = Annotated[bool, typer.Option("--estimate", help="Only say what it will take, from one measured step.")]
 Engine = Annotated[Path, typer.Option(help="DeepSpeed's settings.")]
 
 
@@ -35,15 +36,23 @@ def recipe(
     scale: Scale = "tabletop",
     set_: Set = None,
     engine: Engine = ENGINE,
+    estimate: EstimateOnly = False,
 ) -> None:
     """By a recipe of your own."""
     from rich.console import Console
 
     from sluice.flows.recipes import load_recipe
-    from sluice.flows.train import train_recipe
+    from sluice.flows.train import prepare, train_prepared
+    from sluice.flows.training_estimate import estimate as measure_step
+    from sluice.infra.settings import read_settings
 
     console = Console(soft_wrap=True, highlight=False)
-    train_recipe(load_recipe(file, scale, set_ or ()), data, weight, out, engine, console)
+    settings = read_settings(engine, "`zero_optimization:`")
+    prepared = prepare(load_recipe(file, scale, set_ or ()), data, weight, settings)
+    if estimate:
+        console.print("\n".join(measure_step(prepared, settings).lines()))
+    else:
+        train_prepared(prepared, settings, out, console)
 
 
 def _ready(name: str) -> Callable[..., None]:
@@ -54,8 +63,9 @@ def _ready(name: str) -> Callable[..., None]:
         scale: Scale = "tabletop",
         set_: Set = None,
         engine: Engine = ENGINE,
+        estimate: EstimateOnly = False,
     ) -> None:
-        recipe(name, data, out, weight, scale, set_, engine)
+        recipe(name, data, out, weight, scale, set_, engine, estimate)
 
     return command
 

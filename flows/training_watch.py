@@ -52,13 +52,15 @@ class TrainingWatch:
         return {"validation": total / len(self.samples)}
 
     def _batch(self, samples: Sequence[Sample]) -> Batch:
-        return batch_of(self.method, samples, self.recipe.seed, self.model.unet.device)
+        return batch_of(self.method, samples, self.recipe.seed, self.model.unet)
 
     def _strips(self, network: nn.Module, batch: Batch) -> list[Strip]:
         """The records, what conditions them, and pictures of equal noise with and without it."""
         model, side = self.model, self.recipe.size // self.model.scale
         shape = (len(batch.captions), model.unet.config.in_channels, side, side)
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.recipe.seed)).to(model.unet.device)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(self.recipe.seed)).to(
+            model.unet.device, model.unet.dtype
+        )
         states = batch.tensors.get("states", None)
         states = model.states(batch.captions) if states is None else states
         denoisers = {

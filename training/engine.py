@@ -34,8 +34,7 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
             f"`batch` to a multiple of {shared}, or another `micro_batch`"
         )
     stage = int(settings.get("zero_optimization", {}).get("stage", 0))
-    half = any(settings.get(kind, {}).get("enabled") for kind in ("bf16", "fp16"))
-    if half and not stage:
+    if dtype_of(settings) != torch.float32 and not stage:
         raise CannotTrain("bf16 and fp16 are trained with ZeRO 1 or more, which keeps float32 weights beside them")
     if recipe.conservativity and stage == 3:
         raise CannotTrain(
@@ -63,6 +62,14 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
     return engine
 
 
+def dtype_of(settings: Mapping[str, Any]) -> torch.dtype:
+    """What a network is trained in, and what its frozen model is kept in."""
+    for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
+        if settings.get(name, {}).get("enabled"):
+            return dtype
+    return torch.float32
+
+
 def state_of(engine: Any) -> dict[str, Any]:
     """Weights and moments of every parameter in float32, whole, for any number of processes; all of them call it."""
     from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
@@ -79,6 +86,16 @@ def state_of(engine: Any) -> dict[str, Any]:
             state[kind][name] = value.detach().cpu().clone()
     buffers = {name: buffer.cpu().clone() for name, buffer in engine.module.named_buffers()}
     return {**state, "buffers": buffers, "updates": _updates(engine), "loss_scale": _loss_scale(engine)}
+
+
+def filled(network: nn.Module, state: Mapping[str, Any]) -> nn.Module:
+    """A network with a state's weights, as it is saved."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(state["network"][name])
+        for name, buffer in network.named_buffers():
+            buffer.copy_(state["buffers"][name])
+    return network.eval()
 
 
 def restore(engine: Any, state: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.interrupts import held
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.data import Stream
-from sluice.training.engine import restore, start, state_of
+from sluice.training.engine import filled, restore, start, state_of
 from sluice.training.methods.method import Batch, Method, batch_of
 from sluice.training.order import share
 from sluice.training.recipe import Recipe
@@ -61,11 +61,12 @@ def train(
     watch: Watch,
     say: Say,
 ) -> nn.Module:
-    """Train a method's network for so many optimizer steps, in every process that was launched; it is returned.
+    """Train a method's network for so many optimizer steps, in every process that was launched.
 
-    `settings` are DeepSpeed's. `report` is told of losses every fifty steps and last, in the first process. A Ctrl-C,
-    and SIGTERM, end it after the step, with a checkpoint. `watch` is given the network now and then, in every process,
-    and what it returns is logged. Raises Diverged, CannotTrain, OtherTraining.
+    Returned is the network with its whole weights, in float32. `settings` are DeepSpeed's. `report` is told of losses
+    every fifty steps and last, in the first process. `watch` is given the network now and then, in every process, and
+    what it returns is logged. A Ctrl-C, and SIGTERM, end it after the step, with a checkpoint. Raises Diverged,
+    CannotTrain, OtherTraining.
     """
     torch.manual_seed(recipe.seed)
     engine = start(method.network(), recipe, settings)
@@ -75,7 +76,7 @@ def train(
         restore(engine, state["engine"])
         progress = Progress(**state["progress"])
     with held() as interrupted:
-        for micro_batches in _batches(method, recipe, stream, range(progress.step, steps), engine.device):
+        for micro_batches in _batches(method, recipe, stream, range(progress.step, steps), method.model.unet):
             _update(engine, method, recipe, progress, micro_batches, steps)
             stop = _anywhere(interrupted())
             seen = progress.step % recipe.watch_steps == 0 or progress.step == steps
@@ -86,8 +87,7 @@ def train(
                 _keep(engine, progress, checkpoints)
             if stop:
                 raise KeyboardInterrupt
-    module: nn.Module = engine.module
-    return module
+    return filled(method.network(), state_of(engine))
 
 
 def _update(
@@ -125,16 +125,14 @@ def _skip(progress: Progress, batch: Batch) -> None:
         )
 
 
-def _batches(
-    method: Method, recipe: Recipe, stream: Stream, steps: range, device: torch.device
-) -> Iterator[list[Batch]]:
+def _batches(method: Method, recipe: Recipe, stream: Stream, steps: range, like: Any) -> Iterator[list[Batch]]:
     """The micro-batches of each step, made ahead by a thread."""
     rank, processes = dist.get_rank(), dist.get_world_size()
 
     def made(step: int) -> list[Batch]:
         own, size = share(step, recipe.batch, rank, processes), recipe.micro_batch
         return [
-            batch_of(method, [stream[position] for position in own[first : first + size]], recipe.seed, device)
+            batch_of(method, [stream[position] for position in own[first : first + size]], recipe.seed, like)
             for first in range(0, len(own), size)
         ]
 

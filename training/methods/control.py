@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sluice.infra.pretrained import load_network
 from sluice.preprocess.record import Record
 from sluice.training.balance import with_silent_mask
-from sluice.training.conservativity import by_differences
+from sluice.training.conservativity import Predict, by_differences, by_double_backward
 from sluice.training.examples import Example, fields_seen, image, seen, speaking
 from sluice.training.methods.method import Batch, noised
 from sluice.training.networks.latent_model import LatentModel
@@ -86,8 +86,14 @@ class ControlTraining:
             return decode(self.model.unet, injected(encoded, [moved], held))
 
         probe = batch.draws.signs("probe", given.x.shape[1:])
-        asym = by_differences(predict, given.x, probe, STEP).mean() / given.x[0].numel()
+        asym = self._asymmetry(predict, given.x, probe.to(given.x.dtype)).mean() / given.x[0].numel()
         return {"loss": noise + self.recipe.conservativity * asym, "noise": noise, "conservativity": asym}
+
+    def _asymmetry(self, predict: Predict, x: Tensor, probe: Tensor) -> Tensor:
+        """By differences, which need no second derivative; where these drown, in half precision, by double backward."""
+        if x.dtype == torch.float32:
+            return by_differences(predict, x, probe, STEP)
+        return by_double_backward(predict, x, probe).float()
 
     def save(self, network: nn.Module, folder: Path) -> None:
         saved: Any = network

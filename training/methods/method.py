@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,8 @@ class Batch:
 
 class Method(Protocol):
     """A network to train on a frozen model. What else a step depends on is in the batch."""
+
+    model: LatentModel
 
     @property
     def fields(self) -> frozenset[str]:
@@ -64,13 +66,19 @@ def noised(model: LatentModel, recipe: Recipe, batch: Batch) -> Noised:
     clean = latents_of(model, batch.tensors, draws.normal("posterior", shape))
     noise, t = draws.normal("noise", shape), draws.integers("timestep", schedule.config.num_train_timesteps)
     states = states_of(model, batch.tensors, batch.captions, draws.uniform("text") < recipe.drop_text)
-    return Noised(schedule.add_noise(clean, noise, t), noise, t, states)
+    x = schedule.add_noise(clean.float(), noise, t)
+    return Noised(x.to(model.unet.dtype), noise, t, states.to(model.unet.dtype))
 
 
-def batch_of(method: Method, samples: Sequence[Sample], seed: int, device: str | torch.device) -> Batch:
-    """Samples together."""
+def batch_of(method: Method, samples: Sequence[Sample], seed: int, like: Any) -> Batch:
+    """Samples together, on the device and in the dtype of a network, `like`; posteriors stay float32."""
     examples = [method.example(sample.record, sample.epoch) for sample in samples]
-    tensors = {name: torch.stack([example[name] for example in examples]).to(device) for name in examples[0]}
+    tensors = {
+        name: torch.stack([example[name] for example in examples]).to(
+            like.device, torch.float32 if name == "posterior" else like.dtype
+        )
+        for name in examples[0]
+    }
     captions = [sample.record["txt"] if "txt" in method.fields else "" for sample in samples]
     keys = [sample.record.key for sample in samples]
-    return Batch(tensors, captions, Draws(seed, [sample.position for sample in samples], keys, device))
+    return Batch(tensors, captions, Draws(seed, [sample.position for sample in samples], keys, like.device))

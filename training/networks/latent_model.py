@@ -55,7 +55,7 @@ class LatentModel:
     @torch.no_grad()
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of latents as the U-Net sees them, of pictures `(batch, 3, height, width)`, -1 to 1."""
-        found = self.vae.encode(pictures).latent_dist
+        found = self.vae.encode(pictures.to(self.vae.dtype)).latent_dist
         scaling = self.vae.config.scaling_factor
         return found.mean * scaling, found.std * scaling
 

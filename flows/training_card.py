@@ -1,0 +1,31 @@
+"""The model card of a trained network: from what, by which recipe, and how good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sluice.infra.whole import write_whole
+from sluice.training.recipe import Recipe
+
+
+def write_card(model: Path, recipe: Recipe, identity: Mapping[str, str], lines: Sequence[Mapping[str, float]]) -> Path:
+    """`README.md` beside a network, from its training's log; nothing in it is typed by hand."""
+    last = {name: value for line in lines for name, value in line.items() if name != "step"}
+    from_ = {name: told for name, told in identity.items() if name.startswith("data") or name.endswith("weights")}
+    values = {name: value for name, value in recipe.model_dump().items() if value is not None}
+    text = [
+        f"# {recipe.method}" + (f", {recipe.control}" if recipe.control else ""),
+        "",
+        f"Trained by `sluice train`, {int(lines[-1]['step']) if lines else 0} steps of {recipe.batch}.",
+        "",
+        *_table("figure, last logged", {name: f"{value:.4g}" for name, value in last.items()}),
+        *_table("made of", from_),
+        *_table("setting", values),
+    ]
+    write_whole(model / "README.md", "\n".join(text) + "\n")
+    return model / "README.md"
+
+
+def _table(head: str, rows: Mapping[str, object]) -> list[str]:
+    return [f"| {head} | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items()), ""]
