@@ -64,7 +64,7 @@ def _controlled(
     told = torch.cat([null.expand_as(states), states])
     images = [torch.cat([own.image, own.image]) for own in controls]
 
-    def predict(x: Tensor, t: int) -> Tensor:
+    def predict(x: Tensor, t: float) -> Tensor:
         encoded = encode(model.unet, x, t, told)
         features = [features_of(own.network, x, t, told, image) for own, image in zip(controls, images, strict=True)]
         return decode(model.unet, control(encoded, features))
@@ -83,7 +83,7 @@ def composed(
     both = {name: torch.cat([value, value]) for name, value in conditions.items()}
     mask = both.pop("mask")
 
-    def predict(x: Tensor, t: int) -> Tensor:
+    def predict(x: Tensor, t: float) -> Tensor:
         steps = torch.full((len(x),), t, device=x.device)
         known, attention, features = fusers(x, steps, told, mask, both)
         encoded = encode(model.unet, x, t, known, attention=attention)

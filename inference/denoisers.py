@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Denoiser = Callable[[Tensor, int], Tensor]
-"""`x` and `eps` `(batch, channels, height, width)`, `t` a training timestep."""
+Denoiser = Callable[[Tensor, float], Tensor]
+"""`x` and `eps` `(batch, channels, height, width)`, `t` a training timestep, or a time between two."""
 
 
 def unconditional(unet: Any) -> Denoiser:
     """A U-Net that takes no condition."""
 
-    def denoiser(x: Tensor, t: int) -> Tensor:
+    def denoiser(x: Tensor, t: float) -> Tensor:
         predicted: Tensor = unet(x, t).sample
         return predicted
 
@@ -60,7 +60,7 @@ def guided_by_picture(unet: Any, states: Tensor, embeds: Tensor, scale: float) -
 def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoiser:
     """Into `hole` `(batch, 1, height, width)`, 1 inside, of the `masked` latent around it; no guidance."""
 
-    def denoiser(x: Tensor, t: int) -> Tensor:
+    def denoiser(x: Tensor, t: float) -> Tensor:
         predicted: Tensor = unet(torch.cat([x, hole, masked], dim=1), t, states).sample
         return predicted
 
@@ -70,7 +70,7 @@ def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoi
 def guidance(predict: Denoiser, scale: float) -> Denoiser:
     """A denoiser of one condition from predictions of doubled batches, the null condition first."""
 
-    def denoiser(x: Tensor, t: int) -> Tensor:
+    def denoiser(x: Tensor, t: float) -> Tensor:
         without, with_condition = predict(torch.cat([x, x]), t).chunk(2)
         return torch.lerp(without, with_condition, scale)
 

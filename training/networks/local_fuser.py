@@ -68,7 +68,7 @@ class LocalFuser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def forward(
         self,
         x: Tensor,
-        t: Tensor | int,
+        t: Tensor | float,
         states: Tensor,
         foreground: Tensor,
         background: Tensor,

@@ -30,7 +30,7 @@ class Balance:
     gains: tuple[Tensor, ...]
 
 
-def features_of(controlnet: Any, x: Tensor, t: Tensor | int, states: Tensor, control: Tensor) -> Features:
+def features_of(controlnet: Any, x: Tensor, t: Tensor | float, states: Tensor, control: Tensor) -> Features:
     """A ControlNet's features of latents `(batch, 4, height, width)` and a control image, values 0 to 1."""
     skips, middle = controlnet(x, t, encoder_hidden_states=states, controlnet_cond=control, return_dict=False)
     return (*skips, middle)

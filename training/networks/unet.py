@@ -36,7 +36,7 @@ class Encoded:
 def encode(
     unet: Any,
     x: Tensor,
-    t: Tensor | int,
+    t: Tensor | float,
     states: Tensor,
     added: Mapping[str, Any] | None = None,
     attention: Mapping[str, Any] | None = None,

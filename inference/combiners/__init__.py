@@ -1,0 +1,1 @@
+"""Combiners: several conditions and several models to one picture, one method a file."""

@@ -1,0 +1,119 @@
+"""Z-Magic: conditions that know of each other: what the second one sees has already moved towards the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sluice.inference.combiners.cagrad import cagrad
+from sluice.inference.combiners.freedom import Condition, pull
+from sluice.inference.denoisers import Denoiser
+from sluice.inference.sampler import Moment, Step, step_along
+
+Curvature = Literal["exact", "finite_difference"]
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How conditions are combined: `pairs` ordered, or all of them, then conflict-averse with `c` (CAGrad).
+
+    `curvature`: the Hessian product differentiated twice, or by differences of `step` times a latent's length.
+    """
+
+    c: float = 0.4
+    curvature: Curvature = "exact"
+    step: float = 1e-3
+
+
+def zmagic_step(
+    denoiser: Denoiser, conditions: Sequence[Condition], path: Sequence[Moment], dependence: Dependence | None = None
+) -> Step:
+    """A score step guided by dependent conditions (Z-Magic, Algorithms 1 and 2).
+
+    One condition is its own pull; two are an ordered pair; of more, all ordered pairs are averaged without conflict.
+    `path` is the one that is sampled along: the second condition is seen one step later.
+    """
+    how = dependence or Dependence()
+    after = {at.t: later for at, later in zip(path, [*path[1:], path[-1]], strict=True)}
+
+    def step(x: Tensor, at: Moment, z: Tensor) -> Tensor:
+        with torch.enable_grad():
+            eps, pulls = guided_score(denoiser, conditions, x, at, after[at.t], z, how)
+        return step_along(x, -eps / at.sigma + pulls, at, z)
+
+    return step
+
+
+def guided_score(
+    denoiser: Denoiser,
+    conditions: Sequence[Condition],
+    x: Tensor,
+    at: Moment,
+    after: Moment,
+    z: Tensor,
+    how: Dependence,
+) -> tuple[Tensor, Tensor]:
+    """The prediction, and the sum of what the conditions add to its score; both without a graph."""
+    if len(conditions) < 2:
+        seen, eps = _seen(denoiser, x, at)
+        alone = [pull(seen, eps, condition, at) for condition in conditions]
+        return eps.detach(), torch.stack(alone).sum(dim=0) if alone else torch.zeros_like(x)
+    pairs = [(0, 1)] if len(conditions) == 2 else list(permutations(range(len(conditions)), 2))
+    found: list[Tensor] = []
+    prediction = torch.zeros_like(x)
+    for first in dict.fromkeys(first for first, _ in pairs):
+        # All that follow one condition share the graph up to where it leads.
+        seconds = [conditions[second] for own, second in pairs if own == first]
+        prediction, own = _followed(denoiser, conditions[first], seconds, x, at, after, z, how)
+        found += own
+    return prediction, found[0] if len(found) == 1 else cagrad(found, how.c)
+
+
+def _followed(
+    denoiser: Denoiser,
+    first: Condition,
+    seconds: Sequence[Condition],
+    x: Tensor,
+    at: Moment,
+    after: Moment,
+    z: Tensor,
+    how: Dependence,
+) -> tuple[Tensor, list[Tensor]]:
+    """For each second condition, the first's pull and its own, as the first has changed what it sees (Eqs. 6 and 7)."""
+    exact = how.curvature == "exact"
+    seen, eps = _seen(denoiser, x, at)
+    g1 = pull(seen, eps, first, at, keep=exact)
+    score = -eps / at.sigma
+    moved = step_along(seen, score + g1, at, z).detach()
+    ahead, ahead_eps = _seen(denoiser, moved, after)
+    found = []
+    for second in seconds:
+        g2 = pull(ahead, ahead_eps, second, after).detach()
+        (along_score,) = torch.autograd.grad((score * g2).sum(), seen, retain_graph=True)
+        if exact:
+            (along_pull,) = torch.autograd.grad((g1 * g2).sum(), seen, retain_graph=True)
+        else:
+            along_pull = _difference(denoiser, first, x, g2, at, how.step)
+        back = (2 - (1 - at.beta).sqrt()) * g2 + at.beta * (along_score + along_pull)
+        found.append((g1 + back).detach())
+    return eps.detach(), found
+
+
+def _seen(denoiser: Denoiser, x: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
+    seen = x.detach().requires_grad_()
+    return seen, denoiser(seen, at.t)
+
+
+def _difference(denoiser: Denoiser, first: Condition, x: Tensor, g2: Tensor, at: Moment, step: float) -> Tensor:
+    """`grad (g1 . g2)`, a symmetric Hessian's product with g2, from two pulls to either side of `x`."""
+    axes = [1] * (x.dim() - 1)
+    lengths = [value.flatten(1).norm(dim=1).clamp(min=1e-12).reshape(-1, *axes) for value in (x, g2)]
+    move = step * lengths[0] / lengths[1]
+    pulls = [pull(*_seen(denoiser, x + sign * move * g2, at), first, at) for sign in (1, -1)]
+    product: Tensor = (pulls[0] - pulls[1]) / (2 * move)
+    return product

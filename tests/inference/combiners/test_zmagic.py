@@ -1,0 +1,187 @@
+"""Dependent conditions: gradients against differences, CAGrad against scipy, and what they come to in the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler
+from scipy.optimize import minimize
+from torch import Tensor
+
+from sluice.inference.combiners.cagrad import cagrad, cagrad_weights, onto_simplex
+from sluice.inference.combiners.freedom import Condition, constant, freedom_step, pull, relative
+from sluice.inference.combiners.zmagic import Dependence, guided_score, zmagic_step
+from sluice.inference.sampler import Moment, clean_estimate, moments, no_noise, sample, step_along
+
+PATH = moments(DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False), 10)
+AT, AFTER = PATH[4], PATH[5]
+MIX = torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64) / 6
+
+
+def denoiser(x: Tensor, t: int) -> Tensor:
+    return torch.tanh(torch.nn.functional.conv2d(x, MIX, padding=1) + t / 1000)
+
+
+def normal(seed: int, batch: int = 2) -> Tensor:
+    return torch.randn(batch, 4, 5, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def towards(seed: int) -> Callable[[Tensor], Tensor]:
+    wanted = normal(seed, 1)
+    return lambda clean: (clean - wanted).pow(2).flatten(1).sum(dim=1).add(1).sqrt()
+
+
+CONDITIONS = [Condition(towards(seed), constant(0.3)) for seed in (11, 12, 13)]
+
+
+def differences(value: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor) -> Tensor:
+    """The derivative along a direction, `(batch,)`, by central differences."""
+    return (value(x + 1e-5 * direction) - value(x - 1e-5 * direction)) / 2e-5
+
+
+def dot(one: Tensor, other: Tensor) -> Tensor:
+    return (one * other).flatten(1).sum(dim=1)
+
+
+def log_likelihood(condition: Condition, x: Tensor, at: Moment) -> Tensor:
+    return -0.3 / at.beta * condition.energy(clean_estimate(x, denoiser(x, at.t), at.abar))
+
+
+def test_a_pull_is_the_gradient_of_its_energy() -> None:
+    x, direction = normal(0).requires_grad_(), normal(1)
+    found = pull(x, denoiser(x, AT.t), CONDITIONS[0], AT)
+    wanted = differences(lambda x: log_likelihood(CONDITIONS[0], x, AT), x.detach(), direction)
+    torch.testing.assert_close(dot(found, direction), wanted, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize(("curvature", "tolerance"), [("exact", 1e-6), ("finite_difference", 1e-3)])
+def test_the_second_term_is_the_whole_derivative_of_what_the_second_condition_sees(
+    curvature: str, tolerance: float
+) -> None:
+    x, z, direction = normal(0), normal(2), normal(1)
+
+    def first_pull(x: Tensor) -> Tensor:
+        seen = x.detach().requires_grad_()
+        return pull(seen, denoiser(seen, AT.t), CONDITIONS[0], AT)
+
+    def seen_by_second(x: Tensor) -> Tensor:
+        moved = step_along(x, -denoiser(x, AT.t) / AT.sigma + first_pull(x), AT, z)
+        return log_likelihood(CONDITIONS[1], moved, AFTER)
+
+    how = Dependence(curvature=curvature)  # type: ignore[arg-type]
+    with torch.enable_grad():
+        _, both = guided_score(denoiser, CONDITIONS[:2], x, AT, AFTER, z, how)
+    wanted = differences(seen_by_second, x, direction)
+    torch.testing.assert_close(dot(both - first_pull(x), direction), wanted, rtol=tolerance, atol=tolerance)
+
+
+def test_one_condition_is_its_own_pull_and_none_is_none() -> None:
+    x, z = normal(0), normal(2)
+    seen = x.clone().requires_grad_()
+    alone = pull(seen, denoiser(seen, AT.t), CONDITIONS[0], AT)
+    assert torch.equal(guided_score(denoiser, CONDITIONS[:1], x, AT, AFTER, z, Dependence())[1], alone)
+    plain = sample(zmagic_step(denoiser, [], PATH), x, PATH, no_noise)
+    summed = sample(freedom_step(denoiser, []), x, PATH, no_noise)
+    torch.testing.assert_close(plain, summed)
+
+
+def test_in_steps_of_no_size_it_is_freedoms_sum() -> None:
+    """There the second condition sees what the first one saw: with beta -> 0, xh is x."""
+    small = Moment(AT.t, AT.t, AT.abar.double(), AT.abar.double() * (1 + 1e-7))
+    weak = [Condition(c.energy, constant(1e-7)) for c in CONDITIONS[:2]]
+    x = normal(0)
+    both = guided_score(denoiser, weak, x, small, small, torch.zeros_like(x), Dependence())[1]
+    seen = x.clone().requires_grad_()
+    eps = denoiser(seen, small.t)
+    wanted = pull(seen, eps, weak[0], small) + pull(seen, eps, weak[1], small)
+    torch.testing.assert_close(both, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_three_conditions_are_all_ordered_pairs_without_conflict() -> None:
+    x, z = normal(0), normal(2)
+    pairs = [
+        guided_score(denoiser, [CONDITIONS[i], CONDITIONS[j]], x, AT, AFTER, z, Dependence())[1]
+        for i in range(3)
+        for j in range(3)
+        if i != j
+    ]
+    found = guided_score(denoiser, CONDITIONS, x, AT, AFTER, z, Dependence(c=0.4))[1]
+    torch.testing.assert_close(found, cagrad(pairs, 0.4))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_picture_does_not_see_its_batch(count: int) -> None:
+    x, z = normal(0, 3), normal(2, 3)
+    whole = guided_score(denoiser, CONDITIONS[:count], x, AT, AFTER, z, Dependence())[1]
+    alone = guided_score(denoiser, CONDITIONS[:count], x[1:2], AT, AFTER, z[1:2], Dependence())[1]
+    torch.testing.assert_close(alone, whole[1:2], rtol=1e-6, atol=1e-6)
+
+
+def test_guidance_brings_a_picture_nearer_to_what_it_is_asked_for() -> None:
+    scheduler = DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False)
+
+    def ideal(x: Tensor, t: int) -> Tensor:
+        """Of data that are standard normal themselves."""
+        return (1 - scheduler.alphas_cumprod[t]).sqrt() * x
+
+    path, x, energy = moments(scheduler, 50), normal(0), towards(11)
+    asked = [Condition(energy, relative(0.3), silent_from=200)]
+    plain, guided, summed = (
+        sample(step, x, path, no_noise)
+        for step in (zmagic_step(ideal, [], path), zmagic_step(ideal, asked, path), freedom_step(ideal, asked))
+    )
+    assert (energy(guided) < 0.8 * energy(plain)).all()
+    torch.testing.assert_close(guided, summed)
+
+
+def test_from_its_last_timestep_on_a_condition_is_silent() -> None:
+    x = normal(0).requires_grad_()
+    silent = Condition(towards(11), constant(1.0), silent_from=AT.t)
+    assert not pull(x, denoiser(x, AT.t), silent, AT).any()
+
+
+@pytest.mark.parametrize("c", [0.1, 0.4, 0.9])
+@pytest.mark.parametrize("k", [2, 3, 6])
+def test_cagrad_is_the_solvers(k: int, c: float) -> None:
+    vectors = torch.randn(20, k, 7, generator=torch.Generator().manual_seed(k), dtype=torch.float64)
+    vectors[10:, 0] *= 20
+    gram = vectors @ vectors.mT
+    weights = cagrad_weights(gram, c)
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(20, dtype=torch.float64))
+    for own, found in zip(gram.numpy(), weights.numpy(), strict=True):
+        scale = own.diagonal().max()
+        radius = c * np.sqrt(own.mean() / scale)
+
+        def value(w: np.ndarray, own: np.ndarray = own / scale, radius: float = radius) -> float:
+            return float(w @ own.mean(axis=1) + radius * np.sqrt(max(w @ own @ w, 1e-24)))
+
+        starts = [np.full(k, 1 / k), *np.eye(k)]
+        best = min(
+            minimize(
+                value,
+                start,
+                bounds=[(0, 1)] * k,
+                constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+                method="SLSQP",
+                options={"ftol": 1e-14, "maxiter": 500},
+            ).fun
+            for start in starts
+        )
+        assert value(found) <= best + 1e-6
+
+
+def test_without_c_it_is_the_mean_and_of_nothing_nothing() -> None:
+    some = [normal(seed) for seed in range(3)]
+    torch.testing.assert_close(cagrad(some, 0.0), torch.stack(some).mean(dim=0))
+    assert not cagrad([some[0], -some[0]], 0.4).any()
+    assert not cagrad([torch.zeros(2, 3)] * 2, 0.4).any()
+
+
+def test_the_nearest_point_of_the_simplex() -> None:
+    points = torch.tensor([[0.2, 0.3, 0.5], [2.0, 0.0, 0.0], [-1.0, 0.5, 0.5], [1.0, 1.0, 1.0]])
+    wanted = torch.tensor([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [1 / 3] * 3])
+    torch.testing.assert_close(onto_simplex(points), wanted)
