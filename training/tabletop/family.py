@@ -33,7 +33,7 @@ def family(work: Path) -> dict[str, Part]:
     parts: list[Part] = [
         Autoencoder(PICTURES, Recipe(steps=6_000, batch=16, learning_rate=1e-3)),
         Encoders(CAPTIONED, Recipe(steps=3_000, batch=96, learning_rate=1e-3, weight_decay=0.05)),
-        Judges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
+        Judges(JUDGED, Recipe(steps=8_000, batch=32, learning_rate=1e-3)),
         Denoiser(GENERATED, Recipe(10_000, 64, 1e-3, warm_up=500), latents, count=40_000),
         LatentJudges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
         IdentityJudge(FACES, Recipe(steps=3_000, batch=48, learning_rate=1e-3, weight_decay=0.05)),

@@ -92,12 +92,22 @@ def judged(logits: Tensor, truth: Batch) -> dict[str, Tensor]:
     )
     losses = {
         "parser": F.cross_entropy(classes, truth["parser"]),
+        "overlap": overlap_loss(classes, truth["parser"]),
         "depth": F.l1_loss(depth[:, 0], truth["depth"]),
     }
     for name in HEATMAPS:
         wanted = heatmaps(truth[name], (logits.shape[2], logits.shape[3]), scale)
         losses[name] = heatmap_loss(parts[name], wanted)
     return {"loss": torch.stack(list(losses.values())).sum(), **losses}
+
+
+def overlap_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """One less the Dice overlap of each class in a batch: rare classes count as much as the wall (V-Net, Sec. 3)."""
+    likely = logits.softmax(dim=1)
+    true = F.one_hot(truth, logits.shape[1]).permute(0, 3, 1, 2).to(likely)
+    shared, either = ((likely * true).sum(dim=(0, 2, 3)), (likely + true).sum(dim=(0, 2, 3)))
+    there = true.sum(dim=(0, 2, 3)) > 0
+    return (1 - 2 * shared[there] / either[there]).mean()
 
 
 def roughened(pictures: Tensor, draws: Draws) -> Tensor:
