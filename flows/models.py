@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,6 +64,21 @@ def pull_models(
     """Bring weights into the cache, verified; what is there already stays."""
     for found in pull_all(names, origin):
         typer.echo(f"{found.name}: {found.path}")
+
+
+@app.command("convert")
+def convert_model(
+    checkpoint: Annotated[Path, typer.Argument(help="Compose and Conquer's released checkpoint, or one laid out so.")],
+    to: Annotated[Path, typer.Option(help="The folder that gets `local` and `global`, as `sluice train` leaves them.")],
+) -> None:
+    """A released checkpoint as our networks, which diffusers reads."""
+    from sluice.training.networks.released_fusers import read_released
+
+    fusers = read_released(checkpoint)
+    for name, own in (("local", fusers.local), ("global", fusers.wide)):
+        if own is not None:
+            own.save_pretrained(to / name)
+            typer.echo(f"{name}: {to / name}")
 
 
 def pull_all(names: Sequence[str], origin: str | None = None) -> Iterator[Found]:
