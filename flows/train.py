@@ -19,6 +19,7 @@ from sluice.flows.training_data import Data, open_data, require_fields
 from sluice.flows.training_page import SAMPLES, write_page
 from sluice.flows.training_watch import TrainingWatch
 from sluice.infra.models import find
+from sluice.infra.settings import ConfigError
 from sluice.infra.storage import storage
 from sluice.infra.whole import write_whole
 from sluice.preprocess.record import Record
@@ -68,13 +69,17 @@ def prepare(
 ) -> Prepared:
     """Open data sets and models, and check that they belong together; `settings` are DeepSpeed's.
 
-    Raises MissingRecords, UnknownModel.
+    Raises MissingRecords, UnknownModel, ConfigError.
     """
     gpu = torch.cuda.is_available()
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if gpu else "cpu")
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if gpu else "cpu"
     data = [open_data(uri) for uri in uris]
     model = LatentModel.load(find(recipe.base).path, device, dtype_of(settings))
+    if recipe.size % model.scale:
+        raise ConfigError(
+            f"size {recipe.size} is no multiple of {model.scale}, the pixels for one latent of {recipe.base}"
+        )
     available = frozenset.intersection(*(own.fields for own in data))
     begin = find(recipe.begin).path if recipe.begin else None
     kind = ComposeAndConquer if recipe.method.startswith("cnc") else ControlTraining

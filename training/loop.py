@@ -19,7 +19,7 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.interrupts import held
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.data import Stream
-from sluice.training.engine import filled, restore, start, state_of
+from sluice.training.engine import CannotTrain, filled, restore, start, state_of
 from sluice.training.methods.method import Batch, Method, batch_of
 from sluice.training.order import share
 from sluice.training.recipe import Recipe
@@ -98,7 +98,7 @@ def _update(
     for group in engine.optimizer.param_groups:
         group["lr"] = recipe.learning_rate * rate(progress.step, steps, recipe)
     for batch in batches:
-        losses = method.losses(engine, batch)
+        losses = _losses(method, engine, batch)
         if not bool(losses["loss"].isfinite()):
             _skip(progress, batch)
             losses = {"loss": sum(p.sum() for p in engine.module.parameters()) * 0.0}
@@ -107,6 +107,16 @@ def _update(
         for name, value in losses.items():
             progress.sums[name] = progress.sums.get(name, 0.0) + float(value.detach()) / len(batches)
     progress.step += 1
+
+
+def _losses(method: Method, engine: Any, batch: Batch) -> dict[str, Tensor]:
+    try:
+        return method.losses(engine, batch)
+    except torch.OutOfMemoryError as error:
+        raise CannotTrain(
+            f"the GPU's memory is used up by {len(batch.captions)} samples at once: lower `micro_batch`, or raise the "
+            "ZeRO stage in the engine's settings, or train in half precision"
+        ) from error
 
 
 def _seed_dropout(seed: int, step: int) -> None:

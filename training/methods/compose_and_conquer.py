@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sluice.infra.pretrained import load_network
 from sluice.preprocess.record import Record
 from sluice.training.examples import Example, fields_seen, image, seen
-from sluice.training.methods.method import Batch, noised
+from sluice.training.methods.method import Batch, noised, require_made_for
 from sluice.training.networks.global_fuser import GlobalFuser, with_tokens
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.local_fuser import LocalFuser
@@ -114,9 +114,11 @@ class ComposeAndConquer:
         fuser: LocalFuser
         if self.begin is not None and (self.begin / "local").is_dir():
             fuser = load_network(LocalFuser, self.begin, subfolder="local")
+            require_made_for(fuser.config.controlnet, self.model.unet, self.begin / "local")
             return fuser
         if self.begin is not None and (self.begin / "config.json").is_file():
             begun: Any = load_network(ControlNetModel, self.begin)
+            require_made_for(begun.config, self.model.unet, self.begin)
         else:
             begun = ControlNetModel.from_unet(self.model.unet)
         fuser = LocalFuser.from_controlnet(begun.float(), self.model.scale)
@@ -126,6 +128,8 @@ class ComposeAndConquer:
         fuser: GlobalFuser
         if self.begin is not None and (self.begin / "global").is_dir():
             fuser = load_network(GlobalFuser, self.begin, subfolder="global")
+            made_for = {"cross_attention_dim": fuser.config.width}
+            require_made_for(made_for, self.model.unet, self.begin / "global")
             return fuser
         fuser = GlobalFuser(width=self.model.unet.config.cross_attention_dim)
         return fuser

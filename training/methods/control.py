@@ -16,7 +16,7 @@ from sluice.preprocess.record import Record
 from sluice.training.balance import with_silent_mask
 from sluice.training.conservativity import Predict, by_differences, by_double_backward
 from sluice.training.examples import Example, fields_seen, image, seen, speaking
-from sluice.training.methods.method import Batch, noised
+from sluice.training.methods.method import Batch, noised, require_made_for
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.minimal_impact import Features, balance, features_of, injected
 from sluice.training.networks.unet import Encoded, decode, encode
@@ -46,8 +46,10 @@ class ControlTraining:
 
     def network(self) -> nn.Module:
         if self.begin is not None:
-            network: nn.Module = load_network(ControlNetModel, self.begin, dtype=torch.float32)
-            return network.train()
+            network: Any = load_network(ControlNetModel, self.begin, dtype=torch.float32)
+            require_made_for(network.config, self.model.unet, self.begin)
+            trained: nn.Module = network.train()
+            return trained
         halvings = self.model.scale.bit_length() - 1
         begun: nn.Module = ControlNetModel.from_unet(
             self.model.unet.float(),

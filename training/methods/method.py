@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Record
 from sluice.training.data import Sample
 from sluice.training.draws import Draws
@@ -47,6 +48,21 @@ class Method(Protocol):
 
     def save(self, network: nn.Module, folder: Path) -> None:
         """Write it as diffusers reads it."""
+
+
+class OtherNetwork(SluiceError):
+    """A network to begin with was made for another U-Net."""
+
+
+def require_made_for(config: Mapping[str, Any], unet: Any, begin: Path) -> None:
+    """Raises OtherNetwork where a ControlNet's configuration has other widths than the frozen U-Net."""
+    for name in ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels"):
+        own, wanted = (list(v) if isinstance(v, tuple | list) else v for v in (config.get(name), unet.config[name]))
+        if own is not None and own != wanted:
+            raise OtherNetwork(
+                f"{begin} was made for a U-Net whose {name} is {own}, and the base's is {wanted}: begin with a network "
+                "for this base, or train on that one's (`base`)"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,168 @@
+"""ControlNets to train: what they read of a record, how they begin, and what a step makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+
+from sluice.preprocess.record import Record
+from sluice.training.data import Sample
+from sluice.training.methods.compose_and_conquer import ComposeAndConquer
+from sluice.training.methods.control import ControlTraining
+from sluice.training.methods.method import Batch, Method, OtherNetwork, batch_of
+from sluice.training.networks.latent_model import LatentModel
+from sluice.training.recipe import Recipe
+
+CACHED = {"latent.npy", "text.npy", "json"}
+
+
+def model_of(widths: tuple[int, int] = (8, 16)) -> LatentModel:
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=widths,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=6,
+        attention_head_dim=4,
+        norm_num_groups=4,
+    )
+    vae = AutoencoderKL(block_out_channels=(8, 8, 8), norm_num_groups=4, down_block_types=("DownEncoderBlock2D",) * 3)
+    return _Frozen(None, None, unet.requires_grad_(False), vae, DDIMScheduler())
+
+
+class _Frozen(LatentModel):
+    """Without a text encoder: captions come with their states."""
+
+    def states(self, prompts: Any) -> torch.Tensor:
+        return torch.zeros(len(prompts), 5, 6)
+
+
+def recipe(method: str, **values: Any) -> Recipe:
+    plain = {"size": 32, "steps": 2, "batch": 2, "micro_batch": 2, "learning_rate": 1e-3, "drop_text": 0.0}
+    return Recipe.model_validate({"method": method, **plain, **values})
+
+
+def records() -> list[Record]:
+    rng = np.random.default_rng(0)
+    grey, depths = (
+        (lambda kind: rng.integers(0, np.iinfo(kind).max, (32, 32)).astype(kind)),
+        ("depth", "fg_depth", "bg_depth"),
+    )
+    return [
+        Record(
+            f"{number:016x}",
+            values={
+                "latent.npy": rng.normal(size=(2, 4, 8, 8)).astype(np.float16),
+                "text.npy": rng.normal(size=(5, 6)).astype(np.float16),
+                "segments.png": np.repeat(np.arange(4, dtype=np.uint16), 256).reshape(32, 32),
+                "canny.png": grey(np.uint8),
+                "mask.png": (grey(np.uint8) > 99).astype(np.uint8) * 255,
+                "clip.npy": rng.normal(size=6).astype(np.float16),
+                "bg_clip.npy": rng.normal(size=6).astype(np.float16),
+                **{f"{name}.png": grey(np.uint16) for name in depths},
+            },
+        )
+        for number in range(2)
+    ]
+
+
+def batch(method: Method, positions: tuple[int, int] = (0, 1)) -> Batch:
+    samples = [Sample(record, 0, position) for record, position in zip(records(), positions, strict=True)]
+    return batch_of(method, samples, 0, method.model.unet)
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        ({"control": "canny"}, {"latent.npy", "text.npy", "canny.png"}),
+        ({"control": "depth", "rebalanced": True}, {"latent.npy", "text.npy", "depth.png", "segments.png"}),
+    ],
+)
+def test_it_reads_what_it_needs_and_no_more(values: dict[str, Any], fields: set[str]) -> None:
+    assert ControlTraining(recipe("micontrolnet", **values), model_of(), CACHED).fields == fields
+
+
+@pytest.mark.parametrize("control", ["canny", "depth"])
+def test_a_rebalanced_control_is_silent_outside_its_segments(control: str) -> None:
+    method = ControlTraining(recipe("micontrolnet", control=control, rebalanced=True), model_of(), CACHED)
+    shown = [method.example(records()[0], epoch)["control"] for epoch in range(6)]
+    assert {len(image) for image in shown} == {4 if control == "depth" else 3}
+    silent = [float((image[:3] == 0).all(dim=0).float().mean()) for image in shown]
+    assert len(set(silent)) > 2
+    if control == "depth":
+        assert all(torch.equal(image[:3] * image[3:], image[:3]) for image in shown)
+
+
+def test_at_first_minimal_impact_is_a_controlnet_that_learns_twenty_times_as_fast() -> None:
+    noise, gradients = [], []
+    for method in ("controlnet", "micontrolnet"):
+        training = ControlTraining(recipe(method, control="canny"), model_of(), CACHED)
+        network: Any = training.network()
+        losses = training.losses(network, batch(training))
+        losses["loss"].backward()
+        noise.append(float(losses["noise"]))
+        gradients.append(network.controlnet_mid_block.weight.grad)
+    assert noise[0] == noise[1]
+    torch.testing.assert_close(gradients[1], 20 * gradients[0])
+
+
+def test_the_second_stage_weighs_conservativity(tmp_path: Path) -> None:
+    first = ControlTraining(recipe("micontrolnet", control="canny"), model_of(), CACHED)
+    network = first.network()
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
+    first.save(network, tmp_path)
+    second = ControlTraining(recipe("micontrolnet", control="canny", conservativity=0.5), model_of(), CACHED, tmp_path)
+    losses = second.losses(second.network(), batch(second))
+    assert float(losses["conservativity"]) > 0
+    torch.testing.assert_close(losses["loss"], losses["noise"] + 0.5 * losses["conservativity"])
+    torch.testing.assert_close(losses["noise"], first.losses(network, batch(first))["noise"])
+
+
+def test_a_network_for_another_unet_is_not_begun_with(tmp_path: Path) -> None:
+    other = ControlTraining(recipe("controlnet", control="canny"), model_of((8, 8)), CACHED)
+    other.save(other.network(), tmp_path / "control")
+    with pytest.raises(OtherNetwork, match=r"block_out_channels is \[8, 8\], and the base's is \[8, 16\]"):
+        ControlTraining(recipe("controlnet", control="canny"), model_of(), CACHED, tmp_path / "control").network()
+    fusers = ComposeAndConquer(recipe("cnc-local"), model_of((8, 8)), CACHED)
+    fusers.save(fusers.network(), tmp_path / "fusers")
+    with pytest.raises(OtherNetwork, match="was made for a U-Net"):
+        ComposeAndConquer(recipe("cnc-local"), model_of(), CACHED, tmp_path / "fusers").network()
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("cnc-local", {"mask.png", "fg_depth.png", "bg_depth.png"}),
+        ("cnc-global", {"mask.png", "clip.npy", "bg_clip.npy"}),
+        ("cnc-joint", {"mask.png", "fg_depth.png", "bg_depth.png", "clip.npy", "bg_clip.npy"}),
+    ],
+)
+def test_the_fusers_read_what_they_need_and_learn(method: str, fields: set[str]) -> None:
+    training = ComposeAndConquer(recipe(method, drop_conditions=0.1), model_of(), CACHED)
+    assert training.fields == {"latent.npy", "text.npy"} | fields
+    network = training.network()
+    training.losses(network, batch(training))["loss"].backward()
+    learning = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+    assert learning == {"cnc-local": {"local"}, "cnc-global": {"wide"}, "cnc-joint": {"local", "wide"}}[method]
+
+
+def test_conditions_are_dropped_each_by_itself_and_the_mask_never() -> None:
+    training = ComposeAndConquer(recipe("cnc-joint", drop_conditions=0.5), model_of(), CACHED)
+    seen: dict[str, list[bool]] = {}
+    for position in range(0, 60, 2):
+        own = batch(training, (position, position + 1))
+        for name in own.tensors:
+            if name.startswith(("fg", "bg")):
+                kept = training._kept(own, name)
+                seen.setdefault(name, []).extend(bool(value.any()) for value in kept)
+    assert len(seen) == 4
+    assert all(0.3 < sum(kept) / len(kept) < 0.7 for kept in seen.values())
+    assert len({tuple(kept) for kept in seen.values()}) == 4
