@@ -1,4 +1,4 @@
-"""`sluice demo`: the main job on real photographs, on this machine, with nothing to configure."""
+"""`sluice demo`: the main job on photographs and on rendered scenes, on this machine, with nothing to configure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rich.console import Console
@@ -18,6 +19,7 @@ from sluice.flows.show import show_dataset
 from sluice.preprocess.planning.config import load_config, make_stages
 from sluice.preprocess.planning.resolve import cannot_run
 
+SCENES = 16
 WEIGHTS = ("mobile-sam", "hed", "openpose-thin", "u2net-small", "open-nsfw")
 
 # The photographs that scikit-image and scikit-learn carry, with captions of ours.
@@ -80,36 +82,53 @@ def write_config(folder: Path, without: Sequence[str] = ()) -> Path:
 
     One `without` some of the stages has a name of its own, so that the whole one comes back with the weights.
     """
-    values = yaml.safe_load(find_config(Path("photos")).read_text())
+    values = _ready("photos", folder)
     values["source"] = {"kind": "folder", "uri": str(folder / "photos")}
-    values["out"] = str(folder / "data")
-    values["shard_size"] = 8  # two shards of sixteen pictures, so that both of a laptop's workers have one
     for stage in without:
         del values["stages"][stage]
-    path = folder / f"{'-without-'.join(['photos', *without])}.yaml"
+    return _write(values, folder / f"{'-without-'.join(['photos', *without])}.yaml")
+
+
+def write_tabletop_config(folder: Path) -> Path:
+    """The ready configuration `tabletop-seen`, of a few scenes, likewise."""
+    values = _ready("tabletop-seen", folder)
+    values["source"]["uri"] = str(SCENES)
+    return _write(values, folder / "tabletop.yaml")
+
+
+def _ready(name: str, folder: Path) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(find_config(Path(name)).read_text())
+    # Two shards of sixteen pictures, so that both of a laptop's workers have one.
+    return {**values, "out": str(folder / "data"), "shard_size": 8}
+
+
+def _write(values: dict[str, Any], path: Path) -> Path:
     if not path.exists():
         path.write_text(yaml.safe_dump(values, sort_keys=False))
     return path
 
 
 def run_demo(folder: Path, console: Console) -> None:
-    """Photographs to shards and a page, and what to try next."""
+    """Photographs to shards and a page, rendered scenes likewise, and what to try next."""
     lay_out_photographs(folder / "photos")
     pull_what_there_is(console)
     without = stages_to_leave_out()
     if without:
         left_out = f"Left out, for want of weights and of anything to run in their place: {', '.join(without)}."
         console.print(left_out, style="bold yellow", markup=False, highlight=False)
-    path = write_config(folder, without)
+    photographs, scenes = write_config(folder, without), write_tabletop_config(folder)
+    page, scenes_page = (_build_and_show(path, console) for path in (photographs, scenes))
+    command = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "sluice" else "sluice"
+    told = NEXT.format(
+        photos=folder / "photos", page=page, scenes_page=scenes_page, command=command, config=photographs, scenes=scenes
+    )
+    console.print(told, markup=False, highlight=False)
+
+
+def _build_and_show(path: Path, console: Console) -> str:
     config = load_config(path)
     run_build(config, console)
-    page = show_dataset(config, "latest", None, None)
-    command = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "sluice" else "sluice"
-    console.print(
-        NEXT.format(photos=folder / "photos", page=os.path.relpath(page), command=command, config=path),
-        markup=False,
-        highlight=False,
-    )
+    return os.path.relpath(show_dataset(config, "latest", None, None))
 
 
 WITHOUT_WEIGHTS = (
@@ -118,6 +137,7 @@ WITHOUT_WEIGHTS = (
 )
 NEXT = """
 The page of it all: {page}
+The page of the rendered scenes, seen by the networks that ship with Sluice: {scenes_page}
 
 Try next:
   {command} dataset plan -c {config} --set stages.canny.low=50    what another threshold would run, and why
@@ -125,4 +145,5 @@ Try next:
   {command} dataset verify -c {config}                            every byte against its digest
   {command} dataset show -c {config} --key KEY                    one record, in full size
 Put pictures of your own, or a broken file, into {photos} and build again.
+{scenes} is what the rendered scenes were built with; `{command} models list` shows who sees them.
 """

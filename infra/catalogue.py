@@ -86,6 +86,7 @@ class Entry(_Strict):
         "faces",
         "diffusion",
         "control",
+        "judge",
         "metric",
         "text",
     ]

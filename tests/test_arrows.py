@@ -56,11 +56,11 @@ def test_ray_and_prefect_stay_in_their_folders(library: str, gates: tuple[str, .
             assert not any(name.split(".")[0] == library for name in imports(path)), f"{path} imports {library}"
 
 
-def test_every_folder_with_python_is_packaged() -> None:
+def test_every_folder_with_python_and_the_models_are_packaged() -> None:
     import tomllib
 
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    there = {"sluice"} | {
+    there = {"sluice", "sluice.models"} | {
         ".".join(["sluice", *path.parent.relative_to(ROOT).parts])
         for gate in GATES
         for path in (ROOT / gate).rglob("__init__.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -16,6 +17,7 @@ from sluice.preprocess.tabletop.scene import Plate
 MOST_SCENES = 10**8
 DIGITS = len(str(MOST_SCENES - 1))
 WORDINGS = 3
+JUDGES, FAMILY, IMAGE_ENCODER = {"model": "tabletop/judges"}, {"model": "tabletop"}, {"model": "tabletop/image_encoder"}
 
 
 class TabletopConfig(SourceConfig):
@@ -64,6 +66,17 @@ class Tabletop(Source[TabletopConfig]):
         "raw.fg_depth",
         "raw.bg_depth",
     )
+    stage_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "depth": JUDGES,
+        "fg_depth": JUDGES,
+        "bg_depth": JUDGES,
+        "pose": JUDGES,
+        "mask": JUDGES,
+        "clip": IMAGE_ENCODER,
+        "bg_clip": IMAGE_ENCODER,
+        "text": FAMILY,
+        "latent": FAMILY,
+    }
 
     def items(self) -> Iterator[Item]:
         config = self.config

@@ -88,6 +88,17 @@ def test_ready_configurations_resolve_where_the_demos_weights_are_and_where_none
     assert all("instead" in node.notes[0] for node in nodes if node.stage.fallback)
 
 
+def test_a_source_with_networks_of_its_own_names_them_where_the_configuration_names_none() -> None:
+    def models(kind: str, stages: dict[str, dict[str, str] | None]) -> list[str]:
+        source = {"kind": kind, "uri": "4"}
+        made = make_stages(DatasetConfig.model_validate({"source": source, "stages": stages}))
+        return [stage.parameters.model for stage in made]
+
+    asked = {"depth": None, "pose": {"precision": "fp32"}, "mask": {"model": "grabcut"}, "text": {}}
+    assert models("tabletop", asked) == ["tabletop/judges", "tabletop/judges", "grabcut", "tabletop"]
+    assert models("folder", asked) == ["dpt-large", "openpose-thin", "grabcut", "sd15"]
+
+
 def test_a_pose_networks_detector_counts_towards_the_fingerprint(tmp_path: Path) -> None:
     def mark(detector: str) -> str:
         stages = {"image": {}, "pose": {"model": str(tmp_path / "pose"), "detector": str(tmp_path / detector)}}

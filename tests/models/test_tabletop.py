@@ -1,0 +1,73 @@
+"""The family that ships: whole, small enough, read by plain diffusers and transformers, as good as its card says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from diffusers import AutoencoderKL
+from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection, SegformerForSemanticSegmentation
+
+from sluice.flows.tabletop.card import card_lines
+from sluice.flows.tabletop.figure import Figure
+from sluice.flows.tabletop.measure import measure_family
+from sluice.infra.catalogue import Shipped, catalogue
+from sluice.infra.digests import size_of
+from sluice.infra.models import find
+
+SHARE = 0.9
+ROWS = [name for name, info in catalogue().items() if isinstance(info.origin, Shipped)]
+
+
+@pytest.fixture(scope="module")
+def models() -> Path:
+    return find("tabletop").path
+
+
+@pytest.fixture(scope="module")
+def stated(models: Path) -> dict[tuple[str, str], Figure]:
+    figures = [Figure(**figure) for figure in json.loads((models / "figures.json").read_text())]
+    return {(figure.part, figure.name): figure for figure in figures}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_holds_what_ships_to_its_digest_and_size(name: str) -> None:
+    info, found = catalogue()[name], find(name)
+    assert info.sha256 == found.digest
+    assert info.size == sum(file.stat().st_size for file in found.path.rglob("*.safetensors"))
+
+
+def test_a_row_for_every_network_there_is(models: Path) -> None:
+    networks = {file.parent.name for file in models.rglob("*.safetensors")}
+    assert {"tabletop", *(f"tabletop/{name}" for name in networks)} == set(ROWS)
+
+
+def test_it_is_small_enough_for_a_checkout(models: Path) -> None:
+    assert size_of(models) <= 26_000_000
+
+
+def test_the_card_says_what_was_measured(models: Path, stated: dict[tuple[str, str], Figure]) -> None:
+    assert (models / "README.md").read_text() == "\n".join(card_lines(models, list(stated.values()))) + "\n"
+
+
+def test_a_quick_look_comes_to_nine_tenths_of_the_stated_figures(
+    models: Path, stated: dict[tuple[str, str], Figure]
+) -> None:
+    seen = {(figure.part, figure.name): figure for figure in measure_family(models, share=0.2)}
+    assert seen.keys() == stated.keys()
+    for name, figure in seen.items():
+        if figure.floor is not None:
+            least = stated[name].value / SHARE if figure.lower else stated[name].value * SHARE
+            assert (figure.value <= least) if figure.lower else (figure.value >= least), name
+
+
+def test_plain_diffusers_and_transformers_read_it(models: Path) -> None:
+    for kind, folder in (
+        (AutoencoderKL, "vae"),
+        (CLIPTextModelWithProjection, "text_encoder"),
+        (CLIPVisionModelWithProjection, "image_encoder"),
+        (SegformerForSemanticSegmentation, "judges"),
+    ):
+        _, found = kind.from_pretrained(models / folder, output_loading_info=True)
+        assert not any(found.values()), folder
