@@ -99,6 +99,16 @@ def test_a_source_with_networks_of_its_own_names_them_where_the_configuration_na
     assert models("folder", asked) == ["dpt-large", "openpose-thin", "grabcut", "sd15"]
 
 
+@pytest.mark.parametrize("name", ["tabletop", "tabletop-seen"])
+def test_the_ready_tabletops_need_no_weights_but_those_that_ship(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_MODELS", str(tmp_path))
+    nodes, left_out = resolve(make_stages(load_config(find_config(Path(name)), [])))
+    assert left_out == []
+    assert {node.name for node in nodes if node.notes} <= {"hed", "background"}
+
+
 def test_a_pose_networks_detector_counts_towards_the_fingerprint(tmp_path: Path) -> None:
     def mark(detector: str) -> str:
         stages = {"image": {}, "pose": {"model": str(tmp_path / "pose"), "detector": str(tmp_path / detector)}}
