@@ -34,13 +34,13 @@ def family(work: Path) -> dict[str, Part]:
         Autoencoder(PICTURES, Recipe(steps=6_000, batch=16, learning_rate=1e-3)),
         Encoders(CAPTIONED, Recipe(steps=3_000, batch=96, learning_rate=1e-3, weight_decay=0.05)),
         Judges(JUDGED, Recipe(steps=8_000, batch=32, learning_rate=1e-3)),
-        Denoiser(GENERATED, Recipe(10_000, 64, 1e-3, warm_up=500), latents, count=40_000),
+        Denoiser(GENERATED, Recipe(20_000, 32, 1e-3, warm_up=1000), latents, count=40_000),
         LatentJudges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
         IdentityJudge(FACES, Recipe(steps=3_000, batch=48, learning_rate=1e-3, weight_decay=0.05)),
-        Inpainter(EMPTIED, Recipe(6_000, 64, 5e-4), latents, count=20_000),
-        ClassDenoiser(CLASSED, Recipe(8_000, 64, 1e-3, warm_up=500), latents, count=30_000),
-        BoxDenoiser(GENERATED, Recipe(8_000, 64, 1e-3, warm_up=500), latents, count=40_000),
-        Reference(GENERATED, Recipe(3_000, 64, 5e-4), latents, count=40_000),
+        Inpainter(EMPTIED, Recipe(12_000, 32, 5e-4), latents, count=20_000),
+        ClassDenoiser(CLASSED, Recipe(16_000, 32, 1e-3, warm_up=1000), latents, count=30_000),
+        BoxDenoiser(GENERATED, Recipe(16_000, 32, 1e-3, warm_up=1000), latents, count=40_000),
+        Reference(GENERATED, Recipe(6_000, 32, 5e-4), latents, count=40_000),
         FaceDenoiser(FACES, Recipe(8_000, 32, 1e-3, warm_up=500)),
     ]
     return {part.name: part for part in parts}
