@@ -46,27 +46,25 @@ def rademacher(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 def products(predict: Predict, x: Tensor, probe: Tensor) -> Products:
     """Both products, for reporting: no gradient reaches any parameter."""
-    with differentiable_twice():
-        seen = x.detach().requires_grad_()
-        made = predict(seen)
-        cotangent = torch.zeros_like(made, requires_grad=True)
-        (back,) = torch.autograd.grad(made, seen, cotangent, create_graph=True)
-        # J'u is linear in u, and the derivative of v'J'u with respect to u is J v.
-        (along,) = torch.autograd.grad(back, cotangent, probe, retain_graph=True)
-        (back,) = torch.autograd.grad(made, seen, probe)
-    return Products(along.detach(), back.detach())
+    found = _differentiable_products(predict, x, probe)
+    return Products(found.along.detach(), found.back.detach())
 
 
 def by_double_backward(predict: Predict, x: Tensor, probe: Tensor) -> Tensor:
     """The loss `(batch,)`, differentiated through its own backward passes."""
+    return _differentiable_products(predict, x, probe).loss()
+
+
+def _differentiable_products(predict: Predict, x: Tensor, probe: Tensor) -> Products:
     with differentiable_twice():
         seen = x.detach().requires_grad_()
         made = predict(seen)
         cotangent = torch.zeros_like(made, requires_grad=True)
         (linear,) = torch.autograd.grad(made, seen, cotangent, create_graph=True)
+        # J'u is linear in u, and the derivative of v'J'u with respect to u is J v.
         (along,) = torch.autograd.grad(linear, cotangent, probe, create_graph=True)
         (back,) = torch.autograd.grad(made, seen, probe, create_graph=True)
-        return Products(along, back).loss()
+    return Products(along, back)
 
 
 def by_forward_mode(predict: Predict, x: Tensor, probe: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from diffusers import ControlNetModel
 from torch import Tensor
 
 from sluice.inference.controlled import Controlled, added, composed, minimal_impact
@@ -17,25 +17,14 @@ from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.local_fuser import LocalFuser
 from sluice.training.networks.soft_guidance import SoftGuidance
+from tests.small_unet import small_model
 
 SCALE = 3.0
 
 
 @pytest.fixture(scope="module")
 def model() -> LatentModel:
-    torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=6,
-        attention_head_dim=4,
-        norm_num_groups=4,
-    ).eval()
-    vae = AutoencoderKL(block_out_channels=(8, 8, 8), norm_num_groups=4, down_block_types=("DownEncoderBlock2D",) * 3)
-    return LatentModel(None, None, unet, vae, DDIMScheduler())
+    return small_model()
 
 
 def controlnet(model: LatentModel, seed: int | None) -> Any:

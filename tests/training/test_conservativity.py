@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from sluice.training.conservativity import (
@@ -20,6 +19,7 @@ from sluice.training.conservativity import (
     rademacher,
 )
 from sluice.training.written_out import checkpoint
+from tests.small_unet import small_unet
 
 Route = Callable[[Predict, Tensor, Tensor], Tensor]
 ROUTES: dict[str, Route] = {
@@ -33,19 +33,7 @@ EXACT = [pytest.param(route, id=name) for name, route in ROUTES.items()]
 @pytest.fixture
 def unet() -> Any:
     """A small U-Net with everything in it: GroupNorm, LayerNorm, GEGLU, self- and cross-attention."""
-    torch.manual_seed(0)
-    network = UNet2DConditionModel(
-        sample_size=4,
-        in_channels=2,
-        out_channels=2,
-        block_out_channels=(8, 8),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=6,
-        attention_head_dim=2,
-        norm_num_groups=4,
-    ).double()
+    network = small_unet((8, 8), in_channels=2, out_channels=2, attention_head_dim=2).double()
     for parameter in network.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return network.train()

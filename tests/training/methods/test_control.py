@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 from sluice.preprocess.record import Record
 from sluice.training.data import Sample
@@ -17,24 +16,13 @@ from sluice.training.methods.control import ControlTraining
 from sluice.training.methods.method import Batch, Method, OtherNetwork, batch_of
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.recipe import Recipe
+from tests.small_unet import small_model
 
 CACHED = {"latent.npy", "text.npy", "json"}
 
 
 def model_of(widths: tuple[int, int] = (8, 16)) -> LatentModel:
-    torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=widths,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=6,
-        attention_head_dim=4,
-        norm_num_groups=4,
-    )
-    vae = AutoencoderKL(block_out_channels=(8, 8, 8), norm_num_groups=4, down_block_types=("DownEncoderBlock2D",) * 3)
-    return _Frozen(None, None, unet.requires_grad_(False), vae, DDIMScheduler())
+    return small_model(_Frozen, widths=widths)
 
 
 class _Frozen(LatentModel):
@@ -107,7 +95,7 @@ def test_at_first_minimal_impact_is_a_controlnet_that_learns_twenty_times_as_fas
         network: Any = training.network()
         losses = training.losses(network, batch(training))
         losses["loss"].backward()
-        noise.append(float(losses["noise"]))
+        noise.append(losses["noise"].item())
         gradients.append(network.controlnet_mid_block.weight.grad)
     assert noise[0] == noise[1]
     torch.testing.assert_close(gradients[1], 20 * gradients[0])

@@ -7,25 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import ControlNetModel
 from torch import Tensor
 
 from sluice.training.networks.global_fuser import GlobalFuser, with_tokens
 from sluice.training.networks.local_fuser import FeatureDenormalisation, LocalFuser
 from sluice.training.networks.unet import encode
+from tests.small_unet import small_unet
 
 
 def unet_of() -> Any:
-    torch.manual_seed(0)
-    return UNet2DConditionModel(
-        block_out_channels=(8, 8, 16),
-        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 2,
-        up_block_types=("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",),
-        layers_per_block=2,
-        cross_attention_dim=6,
-        attention_head_dim=4,
-        norm_num_groups=4,
-    ).eval()
+    return small_unet((8, 8, 16), layers_per_block=2)
 
 
 def fuser_of(scale: int = 8) -> LocalFuser:

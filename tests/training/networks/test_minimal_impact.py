@@ -6,29 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import ControlNetModel
 from torch import Tensor
 
 from sluice.training.balance import unit_min_norm
 from sluice.training.conservativity import by_differences, by_double_backward, by_forward_mode, rademacher
 from sluice.training.networks.minimal_impact import Features, balance, features_of, injected
 from sluice.training.networks.unet import Encoded, decode, encode
+from tests.small_unet import small_unet
 
 
 @pytest.fixture(scope="module")
 def unet() -> Any:
-    torch.manual_seed(0)
-    network = UNet2DConditionModel(
-        sample_size=4,
-        block_out_channels=(8, 8),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=6,
-        attention_head_dim=4,
-        norm_num_groups=4,
-    )
-    return network.double().eval().requires_grad_(False)
+    return small_unet((8, 8)).double().requires_grad_(False)
 
 
 def controlnet_of(unet: Any, seed: int | None = None) -> Any:

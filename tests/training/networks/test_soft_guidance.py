@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from sluice.training.networks.soft_guidance import Kind, Regions, SoftGuidance, exclude, hadamard
 from sluice.training.networks.unet import decode, encode
+from tests.small_unet import small_unet
 
 TEXT, TOKENS, POSITIONS = 3, 2, 12
 
@@ -67,16 +67,7 @@ def test_there_are_regions_for_every_resolution_of_a_unet(latent: tuple[int, int
 
 
 def unet_of() -> Any:
-    torch.manual_seed(0)
-    return UNet2DConditionModel(
-        block_out_channels=(8, 8, 8),
-        down_block_types=("CrossAttnDownBlock2D",) * 2 + ("DownBlock2D",),
-        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 2,
-        layers_per_block=1,
-        cross_attention_dim=6,
-        attention_head_dim=4,
-        norm_num_groups=4,
-    ).eval()
+    return small_unet((8, 8, 8), attends="first")
 
 
 @torch.no_grad()
