@@ -77,13 +77,19 @@ def train(
         progress = Progress(**state["progress"])
     with held() as interrupted:
         for micro_batches in _batches(method, recipe, stream, range(progress.step, steps), method.model.unet):
-            _update(engine, method, recipe, progress, micro_batches, steps)
+            skipped = progress.skipped
+            _update(engine, method, recipe, progress, micro_batches, steps, say)
+            if _anywhere(progress.skipped > MOST_SKIPPED):
+                raise _diverged(progress)
             stop = _anywhere(interrupted())
             seen = progress.step % recipe.watch_steps == 0 or progress.step == steps
             figures = _watched(engine, progress.step, watch) if seen else {}
             if progress.step % LOG_STEPS == 0 or seen:
                 _log(progress, figures, report)
-            if stop or progress.step % recipe.checkpoint_steps == 0 or progress.step == steps:
+            due = stop or progress.step % recipe.checkpoint_steps == 0 or progress.step == steps
+            if due and not _anywhere(
+                progress.skipped > skipped
+            ):  # weights that have diverged are no good to go on from
                 _keep(engine, progress, checkpoints)
             if stop:
                 raise KeyboardInterrupt
@@ -91,7 +97,7 @@ def train(
 
 
 def _update(
-    engine: Any, method: Method, recipe: Recipe, progress: Progress, batches: Sequence[Batch], steps: int
+    engine: Any, method: Method, recipe: Recipe, progress: Progress, batches: Sequence[Batch], steps: int, say: Say
 ) -> None:
     """One optimizer step, of this process's share of a batch, some at a time."""
     _seed_dropout(recipe.seed, progress.step)
@@ -100,8 +106,10 @@ def _update(
     for batch in batches:
         losses = _losses(method, engine, batch)
         if not bool(losses["loss"].isfinite()):
-            _skip(progress, batch)
-            losses = {"loss": sum(p.sum() for p in engine.module.parameters()) * 0.0}
+            progress.skipped += 1
+            progress.skipped_keys += batch.draws.keys
+            say(f"step {progress.step}: a loss is not finite; these are left out: {', '.join(batch.draws.keys)}")
+            losses = {"loss": sum(p.nan_to_num().sum() for p in engine.module.parameters()) * 0.0}
         engine.backward(losses["loss"])
         engine.step()
         for name, value in losses.items():
@@ -125,14 +133,11 @@ def _seed_dropout(seed: int, step: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def _skip(progress: Progress, batch: Batch) -> None:
-    progress.skipped += 1
-    progress.skipped_keys += batch.draws.keys
-    if progress.skipped > MOST_SKIPPED:
-        raise Diverged(
-            f"{progress.skipped} batches had a loss that is not finite, the last at step {progress.step}: lower "
-            f"`learning_rate`, or look at the records (last: {', '.join(batch.draws.keys[:4])})"
-        )
+def _diverged(progress: Progress) -> Diverged:
+    return Diverged(
+        f"{progress.skipped} batches had a loss that is not finite, the last at step {progress.step - 1}: lower "
+        "`learning_rate`, or look at the records that were left out. The last checkpoint is from before them"
+    )
 
 
 def _batches(method: Method, recipe: Recipe, stream: Stream, steps: range, like: Any) -> Iterator[list[Batch]]:

@@ -122,6 +122,16 @@ def kept(out: Path) -> list[int]:
 
 
 @pytest.mark.slow
+def test_a_training_that_diverges_says_which_records_it_left_out(data: Path, untrained: Path, tmp_path: Path) -> None:
+    asked = command("controlnet", data, untrained, tmp_path, "steps=60", "learning_rate=1e18")
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "a loss is not finite; these are left out: " in done.stdout
+    assert "22 batches had a loss that is not finite, the last at step " in done.stderr
+    assert max(kept(tmp_path), default=0) <= int(done.stdout.partition("step ")[2].partition(":")[0])
+
+
+@pytest.mark.slow
 def test_two_processes_train_as_one(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
     train("micontrolnet-1", data, untrained, tmp_path, processes=2)
     assert losses(tmp_path)[0]["noise"] == pytest.approx(losses(trained)[0]["noise"], rel=1e-5)
