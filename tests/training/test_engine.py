@@ -1,0 +1,66 @@
+"""DeepSpeed's state, whole: kept and restored to the bit, and steps that are plain AdamW's. In processes of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import sys
+import torch
+from sluice.training.engine import restore, start, state_of
+from sluice.training.recipe import Recipe
+
+stage, half = int(sys.argv[1]), sys.argv[2] == "bf16"
+recipe = Recipe(method="controlnet", control="canny", steps=4, batch=8, micro_batch=2, learning_rate=1e-2, clip=0.1)
+settings = {"zero_optimization": {"stage": stage}, **({"bf16": {"enabled": True}} if half else {})}
+
+def network():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.SiLU(), torch.nn.Linear(8, 4))
+
+def given(step, part):
+    return torch.randn(2, 4, generator=torch.Generator().manual_seed(10 * step + part))
+
+def train(engine, steps):
+    for step in steps:
+        for part in range(4):
+            x = given(step, part).to(next(engine.module.parameters()).dtype)
+            engine.backward((engine(x) - 1).square().mean())
+            engine.step()
+    return state_of(engine)
+
+whole = train(start(network(), recipe, settings), range(6))
+half_way = train(start(network(), recipe, settings), range(3))
+resumed = start(network(), recipe, settings)
+restore(resumed, half_way)
+again = train(resumed, range(3, 6))
+for kind in ("network", "exp_avg", "exp_avg_sq"):
+    for name, value in whole[kind].items():
+        assert torch.equal(value, again[kind][name]), (kind, name)
+assert whole["updates"] == again["updates"] == 6
+
+plain = network()
+optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-2)
+for step in range(6):
+    optimizer.zero_grad()
+    for part in range(4):
+        ((plain(given(step, part)) - 1).square().mean() / 4).backward()
+    torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.1)
+    optimizer.step()
+for name, value in plain.named_parameters():
+    if not half:  # gradients in bf16 are others
+        torch.testing.assert_close(whole["network"][name], value.detach(), rtol=0, atol=1e-6)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "dtype"), [(0, "fp32"), (1, "fp32"), (2, "bf16"), (3, "fp32"), (3, "bf16")])
+def test_a_state_is_restored_to_the_bit_and_steps_are_adamws(stage: int, dtype: str) -> None:
+    environment = os.environ | {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+    asked = [sys.executable, "-c", SCRIPT, str(stage), dtype]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
