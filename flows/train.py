@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from sluice.flows.training_card import write_card
-from sluice.flows.training_data import Data, open_data, require_fields
+from sluice.flows.training_data import Data, fields_for, open_data, require_fields
 from sluice.flows.training_page import SAMPLES, write_page
 from sluice.flows.training_watch import TrainingWatch
 from sluice.infra.models import find
@@ -80,7 +80,7 @@ def prepare(
         raise ConfigError(
             f"size {recipe.size} is no multiple of {model.scale}, the pixels for one latent of {recipe.base}"
         )
-    available = frozenset.intersection(*(own.fields for own in data))
+    available = frozenset.intersection(*(fields_for(own, find(recipe.base).digest) for own in data))
     begin = find(recipe.begin).path if recipe.begin else None
     kind = ComposeAndConquer if recipe.method.startswith("cnc") else ControlTraining
     method = kind(recipe, model, available, begin)

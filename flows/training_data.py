@@ -94,6 +94,12 @@ class MergedData:
 
 
 Data = BuiltData | MergedData
+CACHED = ("latent.npy", "text.npy")
+
+
+def fields_for(data: Data, base: str) -> frozenset[str]:
+    """Its fields, but cached ones that are known to be made by other weights than those with the digest `base`."""
+    return data.fields - {field for field in CACHED if data.weights(field) not in {None, base}}
 
 
 def open_data(uri: str) -> Data:

@@ -20,7 +20,7 @@ Curvature = Literal["exact", "finite_difference"]
 
 @dataclass(frozen=True)
 class Dependence:
-    """How conditions are combined: `pairs` ordered, or all of them, then conflict-averse with `c` (CAGrad).
+    """How conditions are combined: of three and more, all ordered pairs without conflict, by CAGrad's `c`.
 
     `curvature`: the Hessian product differentiated twice, or by differences of `step` times a latent's length.
     """

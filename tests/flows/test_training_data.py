@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sluice.flows.training_data import open_data, require_fields
+from sluice.flows.training_data import BuiltData, fields_for, open_data, require_fields
+from sluice.infra.storage import storage
 from sluice.preprocess.shards import write_shard
-from sluice.preprocess.version.manifest import UnknownVersion
+from sluice.preprocess.version.manifest import UnknownVersion, Version
 from sluice.training.data import MissingRecords
 
 
@@ -30,6 +31,16 @@ def test_merged_shards_are_read_by_split(merged: Path) -> None:
     assert [shard.keys for shard in data.split("train", ["txt"]).shards] == [("00", "01", "02"), ("10", "11", "12")]
     held = data.split("validation", ["txt"])
     assert held.read(held.shards[1], ["txt"]) == {"13": {"txt": b"13"}}
+
+
+def test_what_other_weights_cached_is_not_taken(tmp_path: Path) -> None:
+    stages = [
+        {"name": "image", "writes": ["jpg", "txt"], "weights": None},
+        {"name": "latent", "writes": ["latent.npy"], "weights": "ours"},
+    ]
+    built = BuiltData(storage(tmp_path), Version("made", "id", {"stages": stages}))
+    assert fields_for(built, "ours") == {"jpg", "txt", "latent.npy"}
+    assert fields_for(built, "others") == {"jpg", "txt"}
 
 
 def test_another_byte_is_another_data_set(merged: Path) -> None:

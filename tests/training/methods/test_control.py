@@ -101,6 +101,14 @@ def test_at_first_minimal_impact_is_a_controlnet_that_learns_twenty_times_as_fas
     torch.testing.assert_close(gradients[1], 20 * gradients[0])
 
 
+def test_a_frozen_model_in_half_precision_stays_so() -> None:
+    model = model_of()
+    model.unet.bfloat16()
+    network: Any = ControlTraining(recipe("micontrolnet", control="canny"), model, CACHED).network()
+    assert model.unet.dtype == torch.bfloat16
+    assert network.dtype == torch.float32
+
+
 def test_the_second_stage_weighs_conservativity(tmp_path: Path) -> None:
     first = ControlTraining(recipe("micontrolnet", control="canny"), model_of(), CACHED)
     network = first.network()
