@@ -36,7 +36,6 @@ from sluice.training.tabletop.encoders import tokens_of
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.loop import Training
-from sluice.training.tabletop.noise import min_snr_weights, sd_schedule
 from sluice.training.tabletop.scenes import Scenes
 
 CHUNK = 32
@@ -177,10 +176,3 @@ def test_latents_have_unit_size_and_the_null_caption_is_dropped_in(trained: Path
     part.losses(network, part.batch(0), Draws(0, 0, CPU))
     null = (seen[0] == part.null).all(dim=2).all(dim=1)
     assert 1 <= null.sum() <= 16
-
-
-def test_min_snr_weights() -> None:
-    abar = sd_schedule().alphas_cumprod
-    weights, snr = min_snr_weights(abar), abar / (1 - abar)
-    assert torch.equal(weights[snr < 5], torch.ones_like(weights[snr < 5]))
-    assert torch.allclose(weights[snr > 5] * snr[snr > 5], torch.tensor(5.0))
