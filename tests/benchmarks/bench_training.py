@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from sluice.training.tabletop.denoiser import Denoiser
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.latents import CHUNK
@@ -30,7 +31,7 @@ def run() -> list[Result]:
         parts = family(Path(folder))
         for part in parts.values():
             part.save(part.network(models), models)
-        return [_measure(part, models) for part in parts.values()]
+        return [_measure(part, models) for part in parts.values()] + [_in_threads(parts["unet"], models)]
 
 
 def _measure(part: Part, models: Path) -> Result:
@@ -45,6 +46,24 @@ def _measure(part: Part, models: Path) -> Result:
     paces = [statistics.median(column) for column in zip(*rounds, strict=True)]
     details = {"samples/s": round(paces[0]), "on a ready batch": round(paces[1]), "batch": part.recipe.batch}
     return Result(f"training {part.name}: data made beside it / ready", paces[0] / paces[1], GOAL, details)
+
+
+class Whole(Denoiser):
+    """The U-Net, its batches not in shares: torch's own threads, in every operation."""
+
+    share = None
+
+
+def _in_threads(unet: Part, models: Path) -> Result:
+    """What a thread for each share of a batch is worth."""
+    whole = Whole(unet.scenes, unet.recipe, models, CHUNK)
+    trainings = [Training(part, models, models / "unused", 0, torch.device("cpu")) for part in (unet, whole)]
+    ready = itertools.repeat(next(trainings[0]._batches()))
+    whole.null = unet.null
+    rounds = [[_pace(training, ready, SECONDS) for training in trainings] for _ in range(ROUNDS)]
+    shared, plain = (statistics.median(column) for column in zip(*rounds, strict=True))
+    details = {"samples/s": round(shared), "whole": round(plain), "share": unet.share}
+    return Result("training unet: shares in threads / whole batches", shared / plain, Goal(">=", 1.3), details)
 
 
 def _made_pace(training: Training) -> float:

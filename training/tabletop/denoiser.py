@@ -54,7 +54,7 @@ class Denoiser(LatentPart):
         (models / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
 
 
-def text_unet(widths: tuple[int, int, int] = (32, 64, 80), **options: Any) -> nn.Module:
+def text_unet(widths: tuple[int, int, int] = (64, 64, 64), **options: Any) -> nn.Module:
     """Stable Diffusion's U-Net, small: attention at its two lower levels, for latents of 16 x 16."""
     network: nn.Module = UNet2DConditionModel(
         sample_size=16,

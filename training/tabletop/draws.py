@@ -1,4 +1,4 @@
-"""Random draws that are a function of (seed, step) alone, so that a resumed training draws what it would have drawn."""
+"""Random draws that depend on (seed, step, share) alone: a resumed training draws what it would have drawn."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class Draws:
-    """The draws of one step; each has a name, so that one more draw changes no other."""
+    """The draws of one step, of one share of its batch; each has a name, so that one more draw changes no other."""
 
-    def __init__(self, seed: int, step: int, device: torch.device) -> None:
-        self.seed, self.step, self.device = seed, step, device
+    def __init__(self, seed: int, step: int, device: torch.device, share: int = 0) -> None:
+        self.seed, self.step, self.device, self.share = seed, step, device, share
 
     def normal(self, name: str, shape: Sequence[int]) -> Tensor:
         """Standard normal noise of this shape."""
@@ -29,5 +29,5 @@ class Draws:
 
     def _generator(self, name: str) -> torch.Generator:
         # Drawn on the CPU whatever the device: a GPU's generator has another stream.
-        digest = hashlib.sha256(f"{self.seed}:{self.step}:{name}".encode()).digest()
+        digest = hashlib.sha256(f"{self.seed}:{self.step}:{self.share}:{name}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

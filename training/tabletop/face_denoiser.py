@@ -18,6 +18,7 @@ class FaceDenoiser(Part):
     """Trained on pictures of plates, by Stable Diffusion's schedule."""
 
     name = "unet_face"
+    share = 8
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         network: nn.Module = UNet2DModel(

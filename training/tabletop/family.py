@@ -24,7 +24,7 @@ JUDGED = Scenes((("tabletop", 0.45), ("one", 0.1), ("figures", 0.2), ("faces", 0
 FACES = Scenes((("faces", 1.0),))
 CLASSED = Scenes((("one", 0.6), ("two", 0.3), ("objects", 0.1)))
 EMPTIED = Scenes((("one", 0.2), ("two", 0.3), ("tabletop", 0.4), ("faces", 0.1)))
-GENERATED = Scenes((("one", 0.35), ("two", 0.2), ("objects", 0.15), ("tabletop", 0.25), ("faces", 0.05)))
+GENERATED = Scenes((("one", 0.5), ("two", 0.2), ("objects", 0.1), ("tabletop", 0.15), ("faces", 0.05)))
 
 
 def family(work: Path) -> dict[str, Part]:
@@ -34,7 +34,7 @@ def family(work: Path) -> dict[str, Part]:
         Autoencoder(PICTURES, Recipe(steps=6_000, batch=16, learning_rate=1e-3)),
         Encoders(CAPTIONED, Recipe(steps=3_000, batch=96, learning_rate=1e-3, weight_decay=0.05)),
         Judges(JUDGED, Recipe(steps=8_000, batch=32, learning_rate=1e-3)),
-        Denoiser(GENERATED, Recipe(20_000, 32, 1e-3, warm_up=1000), latents, count=40_000),
+        Denoiser(GENERATED, Recipe(9_000, 64, 1e-3, warm_up=300, muon=0.02), latents, count=40_000),
         LatentJudges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
         IdentityJudge(FACES, Recipe(steps=3_000, batch=48, learning_rate=1e-3, weight_decay=0.05)),
         Inpainter(EMPTIED, Recipe(12_000, 32, 5e-4), latents, count=20_000),

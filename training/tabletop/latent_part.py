@@ -17,6 +17,8 @@ from sluice.training.tabletop.recipe import Batch, Part, Report
 from sluice.training.tabletop.scenes import Scenes
 from sluice.training.tabletop.seen import SEEN
 
+SHARE = 16
+
 
 @dataclass
 class LatentPart(Part):
@@ -31,6 +33,7 @@ class LatentPart(Part):
     null: Tensor = field(init=False)
     latents: Latents = field(init=False)
     needs: ClassVar[tuple[str, ...]] = ("vae", "encoders")
+    share: ClassVar[int | None] = SHARE
 
     @staticmethod
     @abstractmethod

@@ -20,7 +20,9 @@ from sluice.infra.interrupts import held
 from sluice.infra.whole import write_whole
 from sluice.training.log import read_losses
 from sluice.training.tabletop.draws import Draws
+from sluice.training.tabletop.optimizers import optimizers
 from sluice.training.tabletop.recipe import Batch, Part, Recipe
+from sluice.training.tabletop.shares import backward, in_shares
 
 CHECKPOINT_SECONDS = 60.0
 LOG_STEPS = 50
@@ -31,15 +33,15 @@ Report = Callable[[int, Mapping[str, float]], None]
 
 
 class Training:
-    """The state of a part's training: network, average, optimizer, step; kept in `folder`."""
+    """The state of a part's training: network, average, optimizers, step; kept in `folder`."""
 
     def __init__(self, part: Part, models: Path, folder: Path, seed: int, device: torch.device) -> None:
         self.part, self.folder, self.seed, self.device = part, folder, seed, device
         torch.manual_seed(seed)
         self.network = part.network(models).to(device)
         self.average = deepcopy(self.network).requires_grad_(False)
-        self.trained = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, weight_decay=part.recipe.weight_decay)
+        self.optimizers = optimizers(self.network, part.recipe)
+        self.threads = ThreadPoolExecutor(torch.get_num_threads())
         self.step = 0
         self.sums: dict[str, float] = {}
         self._resume()
@@ -70,7 +72,7 @@ class Training:
             "sums": self.sums,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
         buffer = io.BytesIO()  # torch's own writing to a full disk raises no OSError
         torch.save(state, buffer)
@@ -87,7 +89,8 @@ class Training:
         self.step, self.sums = state["step"], state["sums"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         self._forget_later_lines()
 
     def _batches(self) -> Iterator[Batch]:
@@ -106,18 +109,26 @@ class Training:
 
     def _train(self, batch: Batch) -> None:
         recipe = self.part.recipe
-        for group in self.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * rate(self.step, recipe)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            losses = self.part.losses(self.network, batch, Draws(self.seed, self.step, self.device))
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(losses["loss"])
-        nn.utils.clip_grad_norm_(self.trained, recipe.clip)
-        self.optimizer.step()
+        losses = self._backward(batch)
+        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+            group["lr"] = group["initial_lr"] * rate(self.step, recipe)
+        list(self.threads.map(lambda optimizer: optimizer.step(), self.optimizers))
         self._average(min(recipe.ema, (1 + self.step) / (10 + self.step)))
         for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.item() / LOG_STEPS
+            self.sums[name] = self.sums.get(name, 0.0) + value / LOG_STEPS
         self.step += 1
+
+    def _backward(self, batch: Batch) -> dict[str, float]:
+        """Give the parameters their gradients, and return the losses."""
+        if self.part.share is not None and self.device.type == "cpu":
+            shares = in_shares(batch, min(self.part.share, self.part.recipe.batch))
+            return backward(self.part, self.network, shares, self.seed, self.step, self.threads)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            losses = self.part.losses(self.network, batch, Draws(self.seed, self.step, self.device))
+        self.network.zero_grad(set_to_none=True)
+        torch.autograd.backward(losses["loss"])
+        return {name: value.item() for name, value in losses.items()}
 
     @torch.no_grad()
     def _average(self, decay: float) -> None:

@@ -23,7 +23,8 @@ class Recipe:
     """How long and how fast a part trains.
 
     The learning rate rises over `warm_up` steps and falls as a half cosine to a twentieth; `ema` is the decay of the
-    running average of weights, which is what is kept, `clip` the largest norm of a gradient.
+    running average of weights, which is what is kept, `clip` the largest norm of a gradient. With `muon`, a learning
+    rate, matrices and convolutions are updated by Muon.
     """
 
     steps: int
@@ -33,16 +34,21 @@ class Recipe:
     weight_decay: float = 0.01
     ema: float = 0.999
     clip: float = 1.0
+    muon: float = 0.0
 
 
 @dataclass
 class Part(ABC):
-    """One network of the family, or two that are trained on each other. `needs` names the parts that come before."""
+    """One network of the family, or two that are trained on each other. `needs` names the parts that come before.
+
+    `share` is how many samples a thread takes at once, None where the loss is no mean over samples.
+    """
 
     scenes: Scenes
     recipe: Recipe
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
+    share: ClassVar[int | None] = None
 
     def prepare(self, models: Path, device: torch.device, report: Report) -> None:  # noqa: B027
         """Make what the batches are drawn from, with the parts in `models`; most draw scenes as they need them."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -24,16 +25,26 @@ STEPS = 12
 CPU = torch.device("cpu")
 
 
-def part(steps: int = STEPS) -> Autoencoder:
-    return Autoencoder(Scenes(size=16), Recipe(steps=steps, batch=2, learning_rate=1e-3, warm_up=4))
+class Shared(Autoencoder):
+    """Differentiated a sample to a thread."""
+
+    share = 1
+
+
+def part() -> Autoencoder:
+    return Autoencoder(Scenes(size=16), Recipe(steps=STEPS, batch=2, learning_rate=1e-3, warm_up=4))
+
+
+def in_threads() -> Autoencoder:
+    return Shared(Scenes(size=16), Recipe(steps=STEPS, batch=2, learning_rate=1e-3, warm_up=4, muon=0.02))
 
 
 def quiet(*_: object) -> None:
     """A report that nobody reads."""
 
 
-def train(folder: Path) -> dict[str, torch.Tensor]:
-    return Training(part(), folder, folder, 0, CPU).run(quiet).state_dict()
+def train(folder: Path, of: Autoencoder) -> dict[str, torch.Tensor]:
+    return Training(of, folder, folder, 0, CPU).run(quiet).state_dict()
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +52,13 @@ def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOG_STEPS", 5)
 
 
-@pytest.mark.parametrize("stop", [3, 5, 7])
-def test_a_resumed_training_ends_as_an_uninterrupted_one(tmp_path: Path, stop: int) -> None:
-    whole = train(tmp_path / "whole")
+@pytest.mark.parametrize(("stop", "make"), [(3, part), (5, part), (7, part), (4, in_threads)])
+def test_a_resumed_training_ends_as_an_uninterrupted_one(
+    tmp_path: Path, stop: int, make: Callable[[], Autoencoder]
+) -> None:
+    whole = train(tmp_path / "whole", make())
 
-    stopped = Training(part(), tmp_path / "cut", tmp_path / "cut", 0, CPU)
+    stopped = Training(make(), tmp_path / "cut", tmp_path / "cut", 0, CPU)
     for batch in stopped._batches():
         stopped._train(batch)
         if stopped.step % loop.LOG_STEPS == 0:
@@ -53,7 +66,7 @@ def test_a_resumed_training_ends_as_an_uninterrupted_one(tmp_path: Path, stop: i
         if stopped.step == stop:
             break
     stopped.keep()
-    resumed = train(tmp_path / "cut")
+    resumed = train(tmp_path / "cut", make())
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     logs = [(tmp_path / name / "losses.jsonl").read_text() for name in ("whole", "cut")]
