@@ -17,7 +17,7 @@ from sluice.training.tabletop.recipe import Batch, Part, Report
 from sluice.training.tabletop.scenes import Scenes
 from sluice.training.tabletop.seen import SEEN
 
-SHARE = 16
+SHARE = 32
 
 
 @dataclass
