@@ -23,10 +23,10 @@ class NoCluster(SluiceError):
 
 
 @contextmanager
-def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
+def ray_session(address: str | None, workers: int | None, says: bool = False) -> Iterator[None]:
     """The cluster at `address`, or a local Ray of this machine's cores; one that runs already is used and left.
 
-    Raises NoCluster.
+    What workers say is said here, too, where it `says` so. Raises NoCluster.
     """
     for name, value in RAY_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -47,7 +47,7 @@ def ray_session(address: str | None, workers: int | None) -> Iterator[None]:
             address="local" if local else address,
             num_cpus=cores if local else None,
             include_dashboard=False,
-            log_to_driver=False,
+            log_to_driver=says,
             logging_level=logging.ERROR,
             configure_logging=False,
         )

@@ -7,6 +7,7 @@ that lands in one of them goes no further. So whoever runs for long asks here, t
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -32,8 +33,14 @@ def pressed() -> bool:
 
 @contextmanager
 def held() -> Iterator[Callable[[], bool]]:
-    """Hold SIGINT and SIGTERM back within the block; the function says whether one came. A second one acts at once."""
+    """Hold SIGINT and SIGTERM back within the block; the function says whether one came. A second one acts at once.
+
+    Only a main thread hears them; elsewhere none ever comes.
+    """
     came = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
 
     def hold(number: int, frame: FrameType | None) -> None:
         nonlocal came
