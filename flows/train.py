@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rich.console import Console
 from sluice.flows.training_card import write_card
 from sluice.flows.training_data import Data, fields_for, open_data, require_fields
 from sluice.flows.training_page import SAMPLES, write_page
+from sluice.flows.training_trackers import Tracker, TrackerName, tracker
 from sluice.flows.training_watch import TrainingWatch
 from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
@@ -27,14 +27,14 @@ from sluice.training.checkpoints import Checkpoints
 from sluice.training.data import Sample, Stream, TrainingData
 from sluice.training.engine import dtype_of
 from sluice.training.log import read_losses
-from sluice.training.loop import train
+from sluice.training.loop import Diverged, train
 from sluice.training.methods.compose_and_conquer import ComposeAndConquer
 from sluice.training.methods.control import ControlTraining
 from sluice.training.methods.method import Method
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.recipe import Recipe
 
-LOSSES = "losses.jsonl"
+LOSSES, LEFT_OUT = "losses.jsonl", "left-out.txt"
 VALIDATED = 256
 EXECUTION = {"micro_batch", "checkpoint_steps", "watch_steps"}
 
@@ -91,18 +91,30 @@ def prepare(
     return Prepared(recipe, model, method, data, shards, stream)
 
 
-def train_prepared(prepared: Prepared, settings: Mapping[str, Any], out: Path, console: Console) -> Path:
+def train_prepared(
+    prepared: Prepared, settings: Mapping[str, Any], out: Path, console: Console, track: Sequence[TrackerName] = ()
+) -> Path:
     """Train, or go on: the network comes to `out/model` as diffusers reads it, `out` keeps what is needed to go on.
 
-    `settings` are DeepSpeed's. Raises OtherTraining, CannotTrain, Diverged.
+    `settings` are DeepSpeed's, `track` where figures go beside the folder's own log. Raises OtherTraining, CannotTrain,
+    Diverged, MissingTracker.
     """
     recipe, method, first = prepared.recipe, prepared.method, os.environ.get("RANK", "0") == "0"
     write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
     checkpoints = Checkpoints(storage(out / "checkpoints"), prepared.identity)
-    log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console)
+    settings_told = recipe.model_dump(exclude_none=True)
+    trackers = [tracker(name, out, recipe.method, settings_told) for name in track] if first else []
+    log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console, trackers)
     held_out = [sample for own in prepared.data for sample in _held_out(own, method)]
     watch = TrainingWatch(method, recipe, prepared.model, held_out, out / SAMPLES, first)
-    network = train(method, recipe, prepared.stream, prepared.steps, settings, checkpoints, log, watch, console.print)
+    try:
+        network = train(
+            method, recipe, prepared.stream, prepared.steps, settings, checkpoints, log, watch, console.print
+        )
+    except Diverged as error:
+        if first:
+            write_whole(out / LEFT_OUT, "".join(f"{key}\n" for key in error.keys))
+        raise Diverged(f"{error} (their keys: {out / LEFT_OUT})", error.keys) from error
     if first:
         method.save(network, out / "model")
         write_card(out / "model", recipe, prepared.identity, read_losses(out / LOSSES))
@@ -118,28 +130,25 @@ def _held_out(data: Data, method: Method) -> Iterator[Sample]:
         yield Sample(Record(key, dict(fields)), 0, position)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Log:
-    """Losses as JSON lines, said, and on the page."""
+    """Losses as JSON lines, said, on the page, and given to trackers."""
 
     out: Path
     recipe: Recipe
     data: Sequence[str]
     steps: int
     console: Console
-    began: float = field(default_factory=time.monotonic)
-    first: int | None = None
+    trackers: Sequence[Tracker]
 
-    def __call__(self, step: int, losses: Mapping[str, float]) -> None:
+    def __call__(self, step: int, figures: Mapping[str, float]) -> None:
         file = self.out / LOSSES
         before = [line for line in read_losses(file) if line["step"] < step]  # a killed run had logged later steps
-        lines = [*before, {"step": step, **losses}]
+        lines = [*before, {"step": step, **figures}]
         write_whole(file, "".join(json.dumps(line) + "\n" for line in lines))
         write_page(self.out, self.recipe, self.data, lines)
-        if self.first is None:
-            self.first, self.began = step, time.monotonic()
-            return
-        pace = (step - self.first) * self.recipe.batch / (time.monotonic() - self.began)
-        left = (self.steps - step) * self.recipe.batch / pace / 60
-        told = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
-        self.console.print(f"step {step} of {self.steps}, {told}; {pace:.0f}/s, {left:.0f} min left")
+        for tracked in self.trackers:
+            tracked(step, figures)
+        left = (self.steps - step) * self.recipe.batch / figures["images/s"] / 60
+        told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self.console.print(f"step {step} of {self.steps}, {told}; {left:.0f} min left")

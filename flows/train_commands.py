@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from sluice.flows.training_trackers import TrackerName
 
 ENGINE = Path(__file__).parents[1] / "infra" / "deepspeed" / "cpu.json"
 
@@ -23,7 +26,10 @@ Out = Annotated[Path, typer.Option(help="Where the network comes, and what is ne
 Weights = Annotated[list[float] | None, typer.Option(help="Of each --data; by their sizes unless given.")]
 Scale = Annotated[str, typer.Option(help="tabletop, or paper: the values for Stable Diffusion 1.5.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over the recipe's.")]
+Processes = Annotated[int | None, typer.Option("--ray", min=1, help="As so many processes of Ray Train.")]
+Address = Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster; this machine unless given.")]
 EstimateOnly = Annotated[bool, typer.Option("--estimate", help="Only say what it will take, from one measured step.")]
+Track = Annotated[list[TrackerName] | None, typer.Option(help="Also to one of these; may be given several times.")]
 Engine = Annotated[Path, typer.Option(help="DeepSpeed's settings.")]
 
 
@@ -36,6 +42,9 @@ def recipe(
     scale: Scale = "tabletop",
     set_: Set = None,
     engine: Engine = ENGINE,
+    track: Track = None,
+    ray: Processes = None,
+    ray_address: Address = None,
     estimate: EstimateOnly = False,
 ) -> None:
     """By a recipe of your own."""
@@ -44,29 +53,33 @@ def recipe(
     from sluice.flows.recipes import load_recipe
     from sluice.flows.train import prepare, train_prepared
     from sluice.flows.training_estimate import estimate as measure_step
+    from sluice.flows.training_ray import train_on_ray
     from sluice.infra.settings import read_settings
 
-    console = Console(soft_wrap=True, highlight=False)
     settings = read_settings(engine, "`zero_optimization:`")
-    prepared = prepare(load_recipe(file, scale, set_ or ()), data, weight, settings)
+    asked = load_recipe(file, scale, set_ or ())
+
+    def begin(console: Console) -> None:
+        train_prepared(prepare(asked, data, weight, settings), settings, out, console, track or ())
+
+    console = Console(soft_wrap=True, highlight=False)
     if estimate:
-        console.print("\n".join(measure_step(prepared, settings).lines()))
+        console.print("\n".join(measure_step(prepare(asked, data, weight, settings), settings).lines()))
+    elif ray:
+        train_on_ray(begin, out, ray, ray_address)
     else:
-        train_prepared(prepared, settings, out, console)
+        begin(console)
 
 
 def _ready(name: str) -> Callable[..., None]:
-    def command(
-        data: Data,
-        out: Out,
-        weight: Weights = None,
-        scale: Scale = "tabletop",
-        set_: Set = None,
-        engine: Engine = ENGINE,
-        estimate: EstimateOnly = False,
-    ) -> None:
-        recipe(name, data, out, weight, scale, set_, engine, estimate)
+    """`recipe` of one name."""
 
+    def command(**options: Any) -> None:
+        recipe(name, **options)
+
+    asked = inspect.signature(recipe, eval_str=True)
+    command.__signature__ = asked.replace(parameters=list(asked.parameters.values())[1:])  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in asked.parameters.values()}
     return command
 
 

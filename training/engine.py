@@ -41,9 +41,13 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
             "conservativity calls the network several times in a step, between which ZeRO 3 would let its parameters "
             "go: train it with ZeRO 2 or less"
         )
+    if recipe.ema and stage == 3:
+        raise CannotTrain(
+            "an average of weights (`ema`) needs them whole in every process: train with ZeRO 2 or less, or without it"
+        )
     if not torch.distributed.is_initialized():
         _announce_alone()
-        deepspeed.init_distributed(verbose=False)
+    deepspeed.init_distributed(verbose=False)  # a group that Ray Train has made becomes DeepSpeed's, too
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
     )
@@ -68,6 +72,11 @@ def dtype_of(settings: Mapping[str, Any]) -> torch.dtype:
         if settings.get(name, {}).get("enabled"):
             return dtype
     return torch.float32
+
+
+def scales_losses(engine: Any) -> bool:
+    """Whether a loss scale, as fp16 needs, is sought by trying."""
+    return bool(engine.fp16_enabled() and engine.dynamic_loss_scale())
 
 
 def state_of(engine: Any) -> dict[str, Any]:

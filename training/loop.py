@@ -7,7 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -17,11 +17,13 @@ from torch import Tensor, nn
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.interrupts import held
+from sluice.training.average import Average
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.data import Stream
-from sluice.training.engine import CannotTrain, filled, restore, start, state_of
+from sluice.training.engine import CannotTrain, filled, restore, scales_losses, start, state_of
 from sluice.training.methods.method import Batch, Method, batch_of
 from sluice.training.order import share
+from sluice.training.progress import Pace, Progress
 from sluice.training.recipe import Recipe
 
 LOG_STEPS = 50
@@ -34,20 +36,13 @@ Watch = Callable[[nn.Module, int], Mapping[str, float]]
 
 
 class Diverged(SluiceError):
-    """Too many losses were not finite."""
+    """Too many losses or gradients were not finite; `keys` are the records of these batches."""
 
     exit_code = 1
 
-
-@dataclass
-class Progress:
-    """How far a training is: steps done, losses since the last line of the log, batches skipped and their keys."""
-
-    step: int = 0
-    logged: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    skipped: int = 0
-    skipped_keys: list[str] = field(default_factory=list)
+    def __init__(self, message: str, keys: Sequence[str]) -> None:
+        super().__init__(message)
+        self.keys = keys
 
 
 def train(
@@ -69,31 +64,46 @@ def train(
     CannotTrain, OtherTraining.
     """
     torch.manual_seed(recipe.seed)
-    engine = start(method.network(), recipe, settings)
-    progress = Progress()
-    state = checkpoints.newest(say)
-    if state is not None:
-        restore(engine, state["engine"])
-        progress = Progress(**state["progress"])
+    network = method.network()
+    average = Average(network, recipe.ema) if recipe.ema else None
+    engine = start(network, recipe, settings)
+    progress, pace = _resumed(engine, average, checkpoints, say), Pace(recipe.batch)
     with held() as interrupted:
-        for micro_batches in _batches(method, recipe, stream, range(progress.step, steps), method.model.unet):
+        left = _batches(method, recipe, stream, range(progress.step, steps), method.model.unet)
+        for micro_batches in pace.timed(left):
             skipped = progress.skipped
             _update(engine, method, recipe, progress, micro_batches, steps, say)
+            if average is not None:
+                average.update(engine)
             if _anywhere(progress.skipped > MOST_SKIPPED):
                 raise _diverged(progress)
             stop = _anywhere(interrupted())
             seen = progress.step % recipe.watch_steps == 0 or progress.step == steps
-            figures = _watched(engine, progress.step, watch) if seen else {}
             if progress.step % LOG_STEPS == 0 or seen:
+                figures = {**pace.figures(), **(_watched(engine, average, progress.step, watch) if seen else {})}
                 _log(progress, figures, report)
+                pace.restart()
             due = stop or progress.step % recipe.checkpoint_steps == 0 or progress.step == steps
-            if due and not _anywhere(
-                progress.skipped > skipped
-            ):  # weights that have diverged are no good to go on from
-                _keep(engine, progress, checkpoints)
+            diverging = _anywhere(progress.skipped > skipped)
+            if due and not diverging:  # such weights are no good to go on from
+                _keep(engine, average, progress, checkpoints)
             if stop:
                 raise KeyboardInterrupt
-    return filled(method.network(), state_of(engine))
+    trained = filled(method.network(), state_of(engine))
+    if average is not None:
+        average.fill(trained)
+    return trained
+
+
+def _resumed(engine: Any, average: Average | None, checkpoints: Checkpoints, say: Say) -> Progress:
+    """The engine as it was kept last, and how far it is."""
+    state = checkpoints.newest(say)
+    if state is None:
+        return Progress()
+    restore(engine, state["engine"])
+    if average is not None:
+        average.restore(state["average"])
+    return Progress(**state["progress"])
 
 
 def _update(
@@ -101,20 +111,36 @@ def _update(
 ) -> None:
     """One optimizer step, of this process's share of a batch, some at a time."""
     _seed_dropout(recipe.seed, progress.step)
+    learning_rate = recipe.learning_rate * rate(progress.step, steps, recipe)
     for group in engine.optimizer.param_groups:
-        group["lr"] = recipe.learning_rate * rate(progress.step, steps, recipe)
+        group["lr"] = learning_rate
     for batch in batches:
         losses = _losses(method, engine, batch)
         if not bool(losses["loss"].isfinite()):
-            progress.skipped += 1
-            progress.skipped_keys += batch.draws.keys
+            progress.leave_out(batch.draws.keys)
             say(f"step {progress.step}: a loss is not finite; these are left out: {', '.join(batch.draws.keys)}")
             losses = {"loss": sum(p.nan_to_num().sum() for p in engine.module.parameters()) * 0.0}
         engine.backward(losses["loss"])
         engine.step()
         for name, value in losses.items():
-            progress.sums[name] = progress.sums.get(name, 0.0) + float(value.detach()) / len(batches)
+            progress.add(name, float(value.detach()) / len(batches))
+    progress.add("learning rate", learning_rate)
+    _note_gradient(engine, progress, [key for batch in batches for key in batch.draws.keys], say)
     progress.step += 1
+
+
+def _note_gradient(engine: Any, progress: Progress, keys: list[str], say: Say) -> None:
+    """Its norm before it was clipped; the engine takes no step by one that is not finite."""
+    norm = engine.get_global_grad_norm()
+    if norm is None:
+        return
+    if math.isfinite(norm):
+        progress.add("gradient norm", float(norm))
+    elif scales_losses(engine):
+        progress.add("overflows", 1.0)  # a loss scale is found by trying
+    else:
+        progress.leave_out(keys)
+        say(f"step {progress.step}: the gradient is not finite; these are left out: {', '.join(keys)}")
 
 
 def _losses(method: Method, engine: Any, batch: Batch) -> dict[str, Tensor]:
@@ -134,9 +160,13 @@ def _seed_dropout(seed: int, step: int) -> None:
 
 
 def _diverged(progress: Progress) -> Diverged:
+    everywhere: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everywhere, progress.skipped_keys)
     return Diverged(
-        f"{progress.skipped} batches had a loss that is not finite, the last at step {progress.step - 1}: lower "
-        "`learning_rate`, or look at the records that were left out. The last checkpoint is from before them"
+        f"{progress.skipped} batches had a loss or a gradient that is not finite, the last at step "
+        f"{progress.step - 1}: lower `learning_rate`, or look at the records that were left out. The last checkpoint "
+        "is from before them",
+        sorted({key for keys in everywhere for key in keys}),
     )
 
 
@@ -163,9 +193,9 @@ def _batches(method: Method, recipe: Recipe, stream: Stream, steps: range, like:
             pool.shutdown(cancel_futures=True)
 
 
-def _watched(engine: Any, step: int, watch: Watch) -> Mapping[str, float]:
+def _watched(engine: Any, average: Average | None, step: int, watch: Watch) -> Mapping[str, float]:
     engine.eval()
-    with torch.no_grad():
+    with torch.no_grad(), average.shown(engine) if average is not None else nullcontext():
         figures = watch(engine, step)
     engine.train()
     return figures
@@ -178,9 +208,11 @@ def _log(progress: Progress, figures: Mapping[str, float], report: Report) -> No
     progress.sums, progress.logged = {}, progress.step
 
 
-def _keep(engine: Any, progress: Progress, checkpoints: Checkpoints) -> None:
+def _keep(engine: Any, average: Average | None, progress: Progress, checkpoints: Checkpoints) -> None:
     progress.sums = _mean_over_processes(progress.sums)
     state = {"engine": state_of(engine), "progress": vars(progress)}
+    if average is not None:
+        state["average"] = average.state()
     if dist.get_rank() == 0:
         checkpoints.write(progress.step, state)
     dist.barrier()

@@ -15,6 +15,8 @@ class Recipe(BaseModel):
 
     `checkpoint_steps`: how often it is kept; `watch_steps`: how often it is validated and shown.
 
+    `ema` is the decay of a running average of weights, which is then what is validated and saved.
+
     How long: just one of `epochs`, `samples`, `steps`. `batch` is the effective one, over all processes; `micro_batch`
     what one process sees at once.
     """
@@ -44,6 +46,7 @@ class Recipe(BaseModel):
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(0.01, ge=0)
     clip: float = Field(1.0, gt=0)
+    ema: float | None = Field(None, gt=0, lt=1)
     drop_text: float = Field(0.1, ge=0, lt=1)
     drop_conditions: float = Field(0.0, ge=0, lt=1)
 

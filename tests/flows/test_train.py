@@ -23,6 +23,7 @@ from tests.flows.conftest import config_for
 from tests.flows.runs import SLUICE
 
 SMALL = ("steps=4", "batch=8", "micro_batch=4", "checkpoint_steps=2", "warm_up=0")
+AVERAGED = ("steps=24", "ema=0.9")
 STAGES: dict[str, Any] = {
     "image": {"size": 64, "min_side": 0},
     "given": {"conditions": ["segments", "depth", "pose", "mask", "fg_depth", "bg_depth", "background"]},
@@ -58,7 +59,9 @@ def train(*asked: Any, **options: Any) -> str:
 
 
 def losses(out: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+    """The log without what no two runs have alike."""
+    lines = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in {"images/s", "busy"}} for line in lines]
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -83,6 +86,11 @@ def test_what_is_trained_is_a_plain_controlnet(trained: Path) -> None:
     (line,) = losses(trained)
     assert line["step"] == 4
     assert 0 < line["noise"] < 3
+    assert line["gradient norm"] > 0
+    assert line["learning rate"] == pytest.approx(0.625 * 5e-4, rel=1e-3)  # half a cosine, from four steps
+    whole = json.loads((trained / "losses.jsonl").read_text())
+    assert whole["images/s"] > 0
+    assert 0 < whole["busy"] <= 1
 
 
 def test_a_second_stage_goes_on_from_the_first(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
@@ -103,7 +111,7 @@ def test_the_fusers_are_trained_together_and_load(data: Path, untrained: Path, t
 def test_what_was_stopped_ends_with_the_bits_of_what_was_not(
     how: signal.Signals, data: Path, untrained: Path, tmp_path: Path
 ) -> None:
-    asked = command("micontrolnet-1", data, untrained, tmp_path, "steps=24")
+    asked = command("micontrolnet-1", data, untrained, tmp_path, *AVERAGED)
     begun = subprocess.Popen(asked, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
     while not kept(tmp_path):
         assert begun.poll() is None, begun.communicate()[1]
@@ -111,8 +119,8 @@ def test_what_was_stopped_ends_with_the_bits_of_what_was_not(
     begun.send_signal(how)
     begun.communicate(timeout=60)
     assert 0 < max(kept(tmp_path)) < 24
-    train("micontrolnet-1", data, untrained, tmp_path, "steps=24")
-    train("micontrolnet-1", data, untrained, tmp_path / "whole", "steps=24")
+    train("micontrolnet-1", data, untrained, tmp_path, *AVERAGED)
+    train("micontrolnet-1", data, untrained, tmp_path / "whole", *AVERAGED)
     assert same(weights(tmp_path), weights(tmp_path / "whole"))
     assert losses(tmp_path) == losses(tmp_path / "whole")
 
@@ -127,7 +135,10 @@ def test_a_training_that_diverges_says_which_records_it_left_out(data: Path, unt
     done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 1, done.stdout + done.stderr
     assert "a loss is not finite; these are left out: " in done.stdout
-    assert "22 batches had a loss that is not finite, the last at step " in done.stderr
+    assert "22 batches had a loss or a gradient that is not finite, the last at step " in done.stderr
+    left_out = (tmp_path / "left-out.txt").read_text().split()
+    assert left_out
+    assert all(key in done.stdout for key in left_out)
     assert max(kept(tmp_path), default=0) <= int(done.stdout.partition("step ")[2].partition(":")[0])
 
 
@@ -137,3 +148,22 @@ def test_two_processes_train_as_one(data: Path, untrained: Path, trained: Path, 
     assert losses(tmp_path)[0]["noise"] == pytest.approx(losses(trained)[0]["noise"], rel=1e-5)
     for name, value in weights(trained).items():
         torch.testing.assert_close(weights(tmp_path)[name], value, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_ray_train_runs_the_same_loop(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
+    asked = [*command("micontrolnet-1", data, untrained, tmp_path), "--ray", "2"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert losses(tmp_path)[0]["noise"] == pytest.approx(losses(trained)[0]["noise"], rel=1e-5)
+    for name, value in weights(trained).items():
+        torch.testing.assert_close(weights(tmp_path)[name], value, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_of_ray_is_said_and_not_tried_again(data: Path, untrained: Path, tmp_path: Path) -> None:
+    asked = [*command("micontrolnet-1", data, untrained, tmp_path, "batch=6", "micro_batch=6"), "--ray", "2"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 1
+    assert "a batch of 6 cannot be shared by 2 processes of 6 each" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
