@@ -35,7 +35,7 @@ MAKES = ("vae", "text_encoder", "unet")
 
 MEASURES = (
     Measure(measure_autoencoder, 500, ("vae",)),
-    Measure(measure_encoders, 500, ("text_encoder", "image_encoder")),
+    Measure(measure_encoders, 500, ("image_encoder", "text_encoder")),
     Measure(measure_judges, 500, ("judges",)),
     Measure(measure_latent_judges, 500, ("latent_judges", "vae")),
     Measure(measure_identity, 500, ("identity",)),

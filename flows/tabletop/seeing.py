@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from sluice.flows.tabletop.figure import FACES, FIGURES, SHOWN, Figure, rendered
+from sluice.flows.tabletop.figure import FACES, FIGURES, SHOWN, SINGLE, Figure, rendered
 from sluice.inference.metrics.mean_iou import MeanIou
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.retrieval import retrieval
 from sluice.infra.pretrained import load, load_network
 from sluice.preprocess.perception.judges import Judgement, Judges
 from sluice.preprocess.tabletop.classes import CLASSES
-from sluice.preprocess.tabletop.words import caption
-from sluice.training.tabletop.encoders import tokens_of
+from sluice.preprocess.tabletop.scene import Thing
+from sluice.preprocess.tabletop.shapes import SHAPES
+from sluice.preprocess.tabletop.words import caption, plain_caption
 from sluice.training.tabletop.identity import same_face
 from sluice.training.tabletop.judges import truths
 from sluice.training.tabletop.scenes import HELD_OUT, Scenes, pixels
+from sluice.training.tabletop.text_encoder import tokens_of
 
 NEAR = 3.0
 """Pixels of 64 within which a point counts as found."""
@@ -42,7 +46,7 @@ def measure_autoencoder(models: Path, scenes: int) -> list[Figure]:
 
 @torch.no_grad()
 def measure_encoders(models: Path, scenes: int) -> list[Figure]:
-    """Retrieval among 100 captions of 100 scenes, at least once."""
+    """Retrieval among 100 captions of 100 scenes, at least once, and shapes named."""
     tokenizer = load(CLIPTokenizer, models, subfolder="tokenizer")
     text = load_network(CLIPTextModelWithProjection, models, subfolder="text_encoder").float()
     image = load_network(CLIPVisionModelWithProjection, models, subfolder="image_encoder").float()
@@ -54,11 +58,26 @@ def measure_encoders(models: Path, scenes: int) -> list[Figure]:
         told = text(tokens_of(tokenizer, [caption(drawn.scene(n)) for n in numbers])).text_embeds
         found.append(retrieval(shown, told))
     to_text, to_image = np.mean(found, axis=0)
-    on = f"{groups} times 100 scenes"
+    on, named = f"{groups} times 100 scenes", _named(tokenizer, text, image, scenes)
     return [
-        Figure("encoders", "picture finds its caption among 100", float(to_text), on, 0.6),
-        Figure("encoders", "caption finds its picture among 100", float(to_image), on),
+        Figure("image_encoder", "picture finds its caption among 100", float(to_text), on, 0.6),
+        Figure("image_encoder", "caption finds its picture among 100", float(to_image), on),
+        Figure("image_encoder", f"shape named among {len(SHAPES)}", named, f"{scenes} scenes"),
     ]
+
+
+def _named(tokenizer: Any, text: Any, image: Any, scenes: int) -> float:
+    """How often a picture of one object is nearest to its own caption, among those that differ by the shape alone."""
+    right = []
+    for first in range(0, scenes, 50):
+        numbers = range(first, min(first + 50, scenes))
+        things = [thing for n in numbers for thing in SINGLE.scene(n).things if isinstance(thing, Thing)]
+        told = [plain_caption(replace(thing, shape=shape)) for thing in things for shape in SHAPES]
+        captions = text(tokens_of(tokenizer, told)).text_embeds.unflatten(0, (len(things), len(SHAPES)))
+        shown = image(pixels([SINGLE.render(n) for n in numbers])).image_embeds
+        nearest = F.cosine_similarity(shown[:, None], captions, dim=2).argmax(dim=1)
+        right += [list(SHAPES)[k] == thing.shape for k, thing in zip(nearest, things, strict=True)]
+    return float(np.mean(right))
 
 
 def measure_judges(models: Path, scenes: int) -> list[Figure]:

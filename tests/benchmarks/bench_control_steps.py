@@ -34,7 +34,7 @@ def run() -> list[Result]:
     """Steps of equal batches on the family's shapes, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
-        for name in ("vae", "encoders", "unet"):
+        for name in ("vae", "text_encoder", "unet"):
             part = family(models)[name]
             part.save(part.network(models), models)
         model = LatentModel.load(models)

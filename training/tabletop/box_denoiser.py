@@ -26,7 +26,7 @@ class BoxDenoiser(LatentPart):
     """Trained whole, with its gates, on latents."""
 
     name = "unet_boxes"
-    needs = ("vae", "encoders", "unet")
+    needs = ("vae", "text_encoder", "unet")
     seen = staticmethod(placed)
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002

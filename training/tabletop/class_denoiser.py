@@ -32,7 +32,7 @@ class ClassDenoiser(LatentPart):
     """Trained on latents, a tenth of the classes null."""
 
     name = "unet_class"
-    needs = ("vae", "encoders", "unet")
+    needs = ("vae", "text_encoder", "unet")
     seen = staticmethod(classed)
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002

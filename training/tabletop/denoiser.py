@@ -11,11 +11,11 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
-from sluice.training.tabletop.encoders import WIDTH
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.noise import noise_loss, noised, sampled, sd_schedule, with_null
 from sluice.training.tabletop.recipe import Batch
 from sluice.training.tabletop.seen import captioned
+from sluice.training.tabletop.text_encoder import WIDTH
 
 NULL_SHARE = 0.1
 INDEX = {

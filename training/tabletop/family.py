@@ -8,18 +8,19 @@ from sluice.training.tabletop.autoencoder import Autoencoder
 from sluice.training.tabletop.box_denoiser import BoxDenoiser
 from sluice.training.tabletop.class_denoiser import ClassDenoiser
 from sluice.training.tabletop.denoiser import Denoiser
-from sluice.training.tabletop.encoders import Encoders
 from sluice.training.tabletop.face_denoiser import FaceDenoiser
 from sluice.training.tabletop.identity import IdentityJudge
+from sluice.training.tabletop.image_encoder import ImageEncoder
 from sluice.training.tabletop.inpainter import Inpainter
 from sluice.training.tabletop.judges import Judges
 from sluice.training.tabletop.latent_judges import LatentJudges
 from sluice.training.tabletop.recipe import Part, Recipe
 from sluice.training.tabletop.reference import Reference
 from sluice.training.tabletop.scenes import Scenes
+from sluice.training.tabletop.text_encoder import TextEncoder
 
 PICTURES = Scenes((("tabletop", 0.8), ("faces", 0.2)))
-CAPTIONED = Scenes((("tabletop", 0.7), ("one", 0.2), ("faces", 0.1)))
+CAPTIONED = Scenes((("one", 0.4), ("two", 0.15), ("tabletop", 0.35), ("faces", 0.1)))
 JUDGED = Scenes((("tabletop", 0.45), ("one", 0.1), ("figures", 0.2), ("faces", 0.25)))
 FACES = Scenes((("faces", 1.0),))
 CLASSED = Scenes((("one", 0.6), ("two", 0.3), ("objects", 0.1)))
@@ -32,9 +33,10 @@ def family(work: Path) -> dict[str, Part]:
     latents = work / "latents"
     parts: list[Part] = [
         Autoencoder(PICTURES, Recipe(steps=6_000, batch=16, learning_rate=1e-3)),
-        Encoders(CAPTIONED, Recipe(steps=3_000, batch=96, learning_rate=1e-3, weight_decay=0.05)),
+        TextEncoder(CAPTIONED, Recipe(1_000, 96, 1e-3, warm_up=100, muon=0.02)),
         Judges(JUDGED, Recipe(steps=8_000, batch=32, learning_rate=1e-3)),
-        Denoiser(GENERATED, Recipe(9_000, 64, 1e-3, warm_up=300, muon=0.02), latents, count=40_000),
+        ImageEncoder(CAPTIONED, Recipe(4_000, 96, 1e-3, weight_decay=0.05, muon=0.02)),
+        Denoiser(GENERATED, Recipe(8_000, 64, 1e-3, warm_up=300, muon=0.02), latents, count=40_000),
         LatentJudges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
         IdentityJudge(FACES, Recipe(steps=3_000, batch=48, learning_rate=1e-3, weight_decay=0.05)),
         Inpainter(EMPTIED, Recipe(12_000, 32, 5e-4), latents, count=20_000),

@@ -13,14 +13,12 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from sluice.training.tabletop.encoders import tokens_of
-
-FOLDERS = ("vae", "text_encoder", "image_encoder")
+from sluice.training.tabletop.text_encoder import tokens_of
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """All of them in float32; `digest` names their weights, and with them what was made through them."""
+    """In float32, the image encoder where it is asked for; `digest` names the weights, and what is made by them."""
 
     autoencoder: Any
     tokenizer: Any
@@ -29,25 +27,28 @@ class Frozen:
     digest: str
 
     @classmethod
-    def load(cls, models: Path) -> Frozen:
-        """From the family's folder."""
+    def load(cls, models: Path, pictures: bool = False) -> Frozen:
+        """From the family's folder, with the image encoder or without."""
+        kinds = {"vae": AutoencoderKL, "text_encoder": CLIPTextModelWithProjection}
+        if pictures:
+            kinds["image_encoder"] = CLIPVisionModelWithProjection
         digest = hashlib.sha256()
-        for folder in (*FOLDERS, "tokenizer"):
+        for folder in (*kinds, "tokenizer"):
             for file in sorted((models / folder).iterdir()):
                 digest.update(file.read_bytes())
-        autoencoder, text, image = (
-            kind.from_pretrained(models / folder, local_files_only=True).float().requires_grad_(False)
-            for kind, folder in zip(
-                (AutoencoderKL, CLIPTextModelWithProjection, CLIPVisionModelWithProjection), FOLDERS, strict=True
-            )
-        )
+        parts = {
+            folder: kind.from_pretrained(models / folder, local_files_only=True).float().requires_grad_(False)
+            for folder, kind in kinds.items()
+        }
         tokenizer = CLIPTokenizer.from_pretrained(models / "tokenizer", local_files_only=True)
-        return cls(autoencoder, tokenizer, text, image, digest.hexdigest()[:16])
+        image = parts.get("image_encoder")
+        return cls(parts["vae"], tokenizer, parts["text_encoder"], image, digest.hexdigest()[:16])
 
     def to(self, device: torch.device) -> Frozen:
         """On another device."""
         for part in (self.autoencoder, self.text, self.image):
-            part.to(device)
+            if part is not None:
+                part.to(device)
         return self
 
     @torch.no_grad()

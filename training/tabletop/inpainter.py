@@ -24,7 +24,7 @@ class Inpainter(LatentPart):
     """Begins as the U-Net; five more channels, the hole and the latent around it, begin without effect."""
 
     name = "inpaint_unet"
-    needs = ("vae", "encoders", "unet")
+    needs = ("vae", "text_encoder", "unet")
     seen = staticmethod(emptied)
 
     def network(self, models: Path) -> nn.Module:

@@ -32,8 +32,9 @@ class LatentPart(Part):
     count: int
     null: Tensor = field(init=False)
     latents: Latents = field(init=False)
-    needs: ClassVar[tuple[str, ...]] = ("vae", "encoders")
+    needs: ClassVar[tuple[str, ...]] = ("vae", "text_encoder")
     share: ClassVar[int | None] = SHARE
+    sees_pictures: ClassVar[bool] = False
 
     @staticmethod
     @abstractmethod
@@ -42,7 +43,7 @@ class LatentPart(Part):
 
     def prepare(self, models: Path, device: torch.device, report: Report) -> None:
         """Encode the scenes, and take away what other weights had made of them."""
-        frozen = Frozen.load(models).to(device)
+        frozen = Frozen.load(models, self.sees_pictures).to(device)
         self.null = frozen.states([""]).cpu()
         made_of = (frozen.digest, self.scenes, VERSION, SEEN)
         self.latents = Latents.of(self.cache, self.seen.__name__, made_of, self.count)

@@ -45,11 +45,13 @@ def optimizers(network: nn.Module, recipe: Recipe) -> list[Optimizer]:
 
 
 def _matrices(network: nn.Module) -> list[nn.Parameter]:
-    """The trained weights of linear layers and convolutions, but for the outer ones."""
+    """The trained weights of linear layers and convolutions, but for the outer and the depthwise ones."""
     return [
         weight
         for name, module in network.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d) and name.rpartition(".")[2] not in OUTER
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and name.rpartition(".")[2] not in OUTER
+        and getattr(module, "groups", 1) == 1
         for weight in module.parameters(recurse=False)
         if weight.requires_grad and weight.ndim > 1
     ]

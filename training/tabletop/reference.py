@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
-from sluice.training.tabletop.encoders import WIDTH
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.noise import noise_loss, noised, sampled, sd_schedule, with_null
 from sluice.training.tabletop.recipe import Batch
-from sluice.training.tabletop.seen import captioned
+from sluice.training.tabletop.seen import pictured
+from sluice.training.tabletop.text_encoder import WIDTH
 
 TOKENS = 4
 NULL_CAPTIONS, NULL_PICTURES = 0.5, 0.1
@@ -27,8 +27,9 @@ class Reference(LatentPart):
     """Trains the projection of a picture's embedding to four tokens, and the keys and values of these, alone."""
 
     name = "ip_adapter"
-    needs = ("vae", "encoders", "unet")
-    seen = staticmethod(captioned)
+    needs = ("vae", "text_encoder", "image_encoder", "unet")
+    seen = staticmethod(pictured)
+    sees_pictures = True
 
     def network(self, models: Path) -> nn.Module:
         network: Any = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32, local_files_only=True)

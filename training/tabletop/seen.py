@@ -15,10 +15,10 @@ from sluice.preprocess.tabletop.render import FIRST, Rendered, render
 from sluice.preprocess.tabletop.scene import Figure, Item, Scene, Thing
 from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.preprocess.tabletop.words import caption
-from sluice.training.tabletop.encoders import WORDINGS
 from sluice.training.tabletop.frozen import Frozen
 from sluice.training.tabletop.latents import Encode
 from sluice.training.tabletop.scenes import Scenes, pixels
+from sluice.training.tabletop.text_encoder import WORDINGS
 
 AT_ONCE = 50
 BOXES = 8
@@ -33,15 +33,16 @@ Fields = dict[str, Tensor]
 
 
 def captioned(frozen: Frozen, scenes: Scenes) -> Encode:
+    """Latents and text states."""
+    return _in_parts(lambda numbers: _captioned(frozen, scenes, numbers, _shown(scenes, numbers)))
+
+
+def pictured(frozen: Frozen, scenes: Scenes) -> Encode:
     """Latents, text states and image embeddings."""
 
     def encode(numbers: Sequence[int]) -> Fields:
-        shown = pixels([scenes.render(n) for n in numbers])
-        return {
-            **_posterior(frozen, shown),
-            "states": frozen.states([caption(scenes.scene(n), n % WORDINGS) for n in numbers]),
-            "embeds": frozen.embeds(shown),
-        }
+        shown = _shown(scenes, numbers)
+        return {**_captioned(frozen, scenes, numbers, shown), "embeds": frozen.embeds(shown)}
 
     return _in_parts(encode)
 
@@ -145,6 +146,15 @@ def _places(scene: Scene, picture: Rendered, phrases: Mapping[str, Tensor]) -> F
         named[row] = phrases[phrase_of(scene.things[k])]
         present[row] = 1
     return {"boxes": boxes, "present": present, "phrases": named}
+
+
+def _shown(scenes: Scenes, numbers: Sequence[int]) -> Tensor:
+    return pixels([scenes.render(n) for n in numbers])
+
+
+def _captioned(frozen: Frozen, scenes: Scenes, numbers: Sequence[int], shown: Tensor) -> Fields:
+    captions = [caption(scenes.scene(n), n % WORDINGS) for n in numbers]
+    return {**_posterior(frozen, shown), "states": frozen.states(captions)}
 
 
 def _planes(arrays: Sequence[Array]) -> Tensor:

@@ -58,7 +58,7 @@ def test_every_part_that_makes_something_is_shown(untrained: Path, part: str) ->
 
 
 def test_parts_that_only_compare_are_not() -> None:
-    assert samples("identity", Path()) == samples("encoders", Path()) == []
+    assert samples("identity", Path()) == samples("text_encoder", Path()) == []
 
 
 def test_the_card_says_what_was_measured_and_what_was_missed(trained: Path) -> None:

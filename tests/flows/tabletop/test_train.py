@@ -67,7 +67,7 @@ def test_a_stopped_part_goes_on(train: Train, tmp_path: Path, monkeypatch: pytes
 def test_a_part_waits_for_those_it_needs(train: Train, tmp_path: Path) -> None:
     with pytest.raises(UntrainedPart) as refused:
         train("unet")
-    assert f"`sluice train tabletop --only vae --only encoders --out {tmp_path / 'out'}` comes first" in str(
+    assert f"`sluice train tabletop --only vae --only text_encoder --out {tmp_path / 'out'}` comes first" in str(
         refused.value
     )
 
@@ -92,5 +92,5 @@ def test_other_scenes_are_another_training(tmp_path: Path) -> None:
 
 
 def test_an_unknown_part_is_named_with_those_there_are(train: Train) -> None:
-    with pytest.raises(UnknownPart, match=r"--only vea: .*there are: vae, encoders, judges, unet"):
+    with pytest.raises(UnknownPart, match=r"--only vea: .*there are: vae, text_encoder, judges, image_encoder, unet"):
         train("vea")

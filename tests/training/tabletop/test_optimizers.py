@@ -17,7 +17,7 @@ def network() -> nn.Module:
     torch.manual_seed(0)
     made = nn.Module()
     made.conv_in = nn.Conv2d(4, 8, 3)
-    made.middle = nn.Sequential(nn.Conv2d(8, 8, 3), nn.GroupNorm(2, 8), nn.Linear(8, 16))
+    made.middle = nn.Sequential(nn.Conv2d(8, 8, 3), nn.GroupNorm(2, 8), nn.Linear(8, 16), nn.Conv2d(8, 8, 3, groups=8))
     made.frozen = nn.Linear(8, 8).requires_grad_(False)
     return made
 

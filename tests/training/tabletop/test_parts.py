@@ -32,11 +32,11 @@ from sluice.training.tabletop import latents
 from sluice.training.tabletop.class_denoiser import NULL_CLASS
 from sluice.training.tabletop.denoiser import Denoiser
 from sluice.training.tabletop.draws import Draws
-from sluice.training.tabletop.encoders import tokens_of
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.loop import Training
 from sluice.training.tabletop.scenes import Scenes
+from sluice.training.tabletop.text_encoder import tokens_of
 
 CHUNK = 32
 CPU = torch.device("cpu")

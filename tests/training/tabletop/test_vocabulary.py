@@ -8,7 +8,7 @@ from transformers import CLIPTokenizer
 
 from sluice.preprocess.tabletop.draw import draw_scene
 from sluice.preprocess.tabletop.words import captions, vocabulary
-from sluice.training.tabletop.encoders import LONGEST
+from sluice.training.tabletop.text_encoder import LONGEST
 from sluice.training.tabletop.vocabulary import TOKENS, make_tokenizer
 
 WORDS = [*vocabulary(), ",", ":"]
