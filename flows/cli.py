@@ -70,6 +70,33 @@ def demo(
     run_demo(folder, Console(soft_wrap=True, markup=False))
 
 
+@app.command()
+def compose(
+    job: Annotated[Path | None, typer.Argument(help="A YAML file; --example shows some.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("composed"),
+    set_: Annotated[list[str] | None, typer.Option("--set", help="a.b=VALUE, over the file's.")] = None,
+    example: Annotated[str | None, typer.Option(help="Print a commented job of this name.")] = None,
+    again: Annotated[Path | None, typer.Option(help="Make this picture once more, from the record beside it.")] = None,
+) -> None:
+    """Pictures under several conditions at once, by a job file."""
+    from rich.console import Console
+
+    from sluice.flows.compose import pictures
+    from sluice.flows.compose.job_file import example as job_example
+    from sluice.flows.compose.job_file import read_job
+
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    if example is not None:
+        typer.echo(job_example(example), nl=False)
+    elif again is not None:
+        console.print(str(pictures.again(again, out, console)))
+    elif job is not None:
+        made = pictures.compose(read_job(job, set_ or ()), job.parent, out, console)
+        console.print(f"{len(made)} pictures in {out}, each with a .json that says how it was made")
+    else:
+        raise typer.BadParameter("name a job file, or --example, or --again")
+
+
 def main() -> None:
     """Run a command. Exit 2 for the user's mistakes, 1 for failed runs, 130 when interrupted."""
     interrupts.listen()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Literal
@@ -14,6 +15,7 @@ from sluice.inference.combiners.cagrad import cagrad
 from sluice.inference.combiners.freedom import Condition, pull
 from sluice.inference.denoisers import Denoiser
 from sluice.inference.sampler import Moment, Step, step_along
+from sluice.training.written_out import differentiable_twice
 
 Curvature = Literal["exact", "finite_difference"]
 
@@ -42,7 +44,9 @@ def zmagic_step(
     after = {at.t: later for at, later in zip(path, [*path[1:], path[-1]], strict=True)}
 
     def step(x: Tensor, at: Moment, z: Tensor) -> Tensor:
-        with torch.enable_grad():
+        # Fused attention has no second derivative, and built-in normalisations a wrong one.
+        exact = how.curvature == "exact" and len(conditions) > 1
+        with torch.enable_grad(), differentiable_twice() if exact else nullcontext():
             eps, pulls = guided_score(denoiser, conditions, x, at, after[at.t], z, how)
         return step_along(x, -eps / at.sigma + pulls, at, z)
 

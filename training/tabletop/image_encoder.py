@@ -22,7 +22,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.pretrained import load_network
 from sluice.preprocess.tabletop.words import caption
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.recipe import Batch, Part, Report
@@ -32,6 +32,7 @@ from sluice.training.tabletop.text_encoder import (
     LONGEST,
     WIDTH,
     WORDINGS,
+    caption_tokenizer,
     telling_tokens,
     tokens_of,
     words_in,
@@ -56,15 +57,17 @@ class Taught(nn.Module):
 class ImageEncoder(Part):
     """By symmetric cross-entropy over a batch's captions and pictures, and by words."""
 
-    tokenizer: Any = field(init=False)
     text: Any = field(init=False)
     name = "image_encoder"
     needs = ("text_encoder",)
 
     def prepare(self, models: Path, device: torch.device, report: Report) -> None:  # noqa: ARG002
-        self.tokenizer = load(CLIPTokenizer, models, subfolder="tokenizer")
         text = load_network(CLIPTextModelWithProjection, models, subfolder="text_encoder", dtype=torch.float32)
         self.text = text.to(device).requires_grad_(False)
+
+    @cached_property
+    def tokenizer(self) -> CLIPTokenizer:
+        return caption_tokenizer()
 
     @cached_property
     def telling(self) -> Tensor:

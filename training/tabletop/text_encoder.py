@@ -48,7 +48,7 @@ class TextEncoder(Part):
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
-        return make_tokenizer([*vocabulary(), ",", ":"])
+        return caption_tokenizer()
 
     @cached_property
     def telling(self) -> Tensor:
@@ -86,6 +86,11 @@ class TextEncoder(Part):
         """The encoder with its projection, and the tokenizer."""
         network.encoder.half().save_pretrained(models / self.name)
         self.tokenizer.save_pretrained(models / "tokenizer")
+
+
+def caption_tokenizer() -> CLIPTokenizer:
+    """Every word of the captions is one token, and so are their marks."""
+    return make_tokenizer([*vocabulary(), ",", ":"])
 
 
 def tokens_of(tokenizer: Any, captions: list[str]) -> Tensor:

@@ -1,0 +1,1 @@
+"""Composing: a job file in, pictures under several conditions out."""

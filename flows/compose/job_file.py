@@ -1,0 +1,88 @@
+"""A job from its YAML file: validated before anything loads, each problem with its line and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from sluice.flows.compose.job import LISTED, Job, Node, node_of, what_is
+from sluice.infra.settings import ConfigError, nearest, override, read_settings
+
+EXAMPLES = Path(__file__).parents[1] / "configs" / "jobs"
+NESTING = "models go into denoisers (guided, unite), these into steps (ddim, freedom, zmagic), these into amdm"
+
+
+def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
+    """The job in a file, with each `a.b=c` of settings in it; paths in it are beside the file. Raises ConfigError."""
+    values = read_settings(path, "`prompts: [a red star]`")
+    for setting in settings:
+        override(values, setting, "steps=50")
+    try:
+        job = Job.model_validate(values)
+    except ValidationError as error:
+        lines = [_described(problem, path) for problem in error.errors() if not _follows(problem)]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+    return job
+
+
+def example(name: str) -> str:
+    """A commented job. Raises ConfigError for an unknown name."""
+    names = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+    if name not in names:
+        raise ConfigError(f"there is no example '{name}'; {nearest(name, names)}")
+    return (EXAMPLES / f"{name}.yaml").read_text()
+
+
+def _described(problem: Any, path: Path) -> str:
+    place = [part for part in problem["loc"] if not _is_tag(problem["loc"], part)]
+    name = ".".join(str(part) for part in place)
+    where = f"{path}:{line_of(path.read_text(), place)}: {name}"
+    if problem["type"] == "union_tag_invalid":
+        kind, expected = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
+        found = what_is(kind)
+        if found is None:
+            return f"{where}: there is no kind '{kind}'; {nearest(kind, expected.replace(chr(39), '').split(', '))}"
+        return f"{where}: {kind} is {found}, and here goes one of {expected}: {NESTING}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{where}: it has no `kind`"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting; {nearest(str(place[-1]), _settings(problem['loc']))}"
+    given = "" if problem["type"] == "missing" else f" (it is {problem['input']!r})"
+    return f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}"
+
+
+def _settings(loc: Sequence[Any]) -> Iterable[str]:
+    """What the node at pydantic's place, without its last part, can be told."""
+    node: type[Node] = Job
+    for part in loc[:-1]:
+        node = LISTED.get(part) or node_of(part) or node
+    return node.model_fields
+
+
+def _follows(problem: Any) -> bool:
+    """Whether it is but another problem's shadow: a list whose items are wrong counts as empty."""
+    return problem["type"] == "too_short" and len(problem["input"]) > 0
+
+
+def _is_tag(loc: Sequence[Any], part: Any) -> bool:
+    """Whether a part of pydantic's place is a union's tag, which no file has as a name."""
+    return isinstance(part, str) and what_is(part) is not None and part != loc[-1]
+
+
+def line_of(text: str, place: Sequence[str | int]) -> int:
+    """The line of a place in a YAML text, or of the nearest thing around it, from 1."""
+    node, line = yaml.compose(text), 1
+    for part in place:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

@@ -1,0 +1,180 @@
+"""That a job's pictures are what its combiners say, the same in any batch and when made again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from rich.console import Console
+from torch import Tensor
+
+from sluice.flows.compose.composer import Composer
+from sluice.flows.compose.job import Job
+from sluice.flows.compose.pictures import ChangedSince, again, compose
+from sluice.infra.settings import ConfigError
+from tests.flows.runs import SLUICE
+
+CONSOLE = Console(quiet=True)
+PLAIN: dict[str, Any] = {"prompts": ["a red star", "a blue cube"], "seeds": [0, 1], "steps": 3, "batch": 4}
+
+
+@pytest.fixture(scope="module")
+def base(untrained: Path) -> dict[str, Any]:
+    return {"kind": "base", "model": str(untrained)}
+
+
+@pytest.fixture(scope="module")
+def conditions(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a ControlNet that acts, its image, and a mask."""
+    folder = tmp_path_factory.mktemp("conditions")
+    unet = UNet2DConditionModel.from_pretrained(untrained / "unet", dtype=torch.float32)
+    torch.manual_seed(0)
+    network = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96))
+    for parameter in network.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    network.save_pretrained(folder / "network")
+    rng = np.random.default_rng(0)
+    for name in ("edges", "others"):
+        cv2.imwrite(str(folder / f"{name}.png"), rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    cv2.imwrite(str(folder / "left.png"), np.repeat([[255] * 32 + [0] * 32], 64, axis=0).astype(np.uint8))
+    cv2.imwrite(str(folder / "empty.png"), np.zeros((64, 64), np.uint8))
+    cv2.imwrite(str(folder / "small.png"), np.zeros((32, 64), np.uint8))
+    return folder
+
+
+def job(picture: dict[str, Any], **more: Any) -> Job:
+    return Job.model_validate({**PLAIN, "picture": picture, **more})
+
+
+def guided(model: dict[str, Any], scale: float = 5.0) -> dict[str, Any]:
+    return {"kind": "ddim", "of": {"kind": "guided", "scale": scale, "model": model}}
+
+
+def made(of: Job, folder: Path = Path()) -> Tensor:
+    prompts = [prompt for prompt in of.prompts for _ in of.seeds]
+    return Composer(of, folder)(prompts, list(of.seeds) * len(of.prompts))
+
+
+def test_a_picture_belongs_to_its_prompt_and_seed(base: dict[str, Any]) -> None:
+    pictures = made(job(guided(base)))
+    assert pictures.shape == (4, 3, 64, 64)
+    assert len({tuple(picture.flatten()[:50].tolist()) for picture in pictures}) == 4
+    (alone,) = made(job(guided(base), prompts=["a blue cube"], seeds=[1]))
+    torch.testing.assert_close(alone, pictures[3], rtol=0, atol=1e-4)
+
+
+def test_uniting_equal_models_is_guidance(base: dict[str, Any]) -> None:
+    models = [{"model": base, "weight": 2, "reliability": 0.5}, {"model": base, "weight": 3}]
+    united = made(job({"kind": "ddim", "of": {"kind": "unite", "models": models}}))
+    torch.testing.assert_close(united, made(job(guided(base, 5.0))), rtol=0, atol=1e-4)
+
+
+def test_no_step_together_is_the_first_model(base: dict[str, Any]) -> None:
+    other = guided({**base, "prompt": "a green mug"})
+    alone = made(job(guided(base)))
+    apart = made(job({"kind": "amdm", "together": 0, "of": [guided(base), other]}))
+    together = made(job({"kind": "amdm", "together": 2, "of": [guided(base), other]}))
+    assert torch.equal(alone, apart)
+    assert not torch.allclose(alone, together, atol=1e-2)
+
+
+def test_controls_act_where_they_speak_and_their_order_does_not_matter(base: dict[str, Any], conditions: Path) -> None:
+    network = str(conditions / "network")
+    one, other = {"network": network, "image": "edges.png"}, {"network": network, "image": "others.png"}
+
+    def controlled(*controls: dict[str, Any]) -> Tensor:
+        return made(job(guided({"kind": "minimal_impact", "over": base, "controls": controls})), conditions)
+
+    alone = controlled(one)
+    assert not torch.allclose(alone, made(job(guided(base))), atol=1e-2)
+    assert not torch.allclose(alone, controlled({**one, "speaks": "left.png"}), atol=1e-2)
+    torch.testing.assert_close(controlled(one, other), controlled(other, one), rtol=0, atol=1e-3)
+    torch.testing.assert_close(controlled({**one, "strength": 0}), made(job(guided(base))), rtol=0, atol=1e-4)
+
+
+def test_energies_guide(base: dict[str, Any], conditions: Path) -> None:
+    colour = {"kind": "colour", "region": "left.png", "colour": [255, 0, 0], "rho": 1.0}
+    text = {"kind": "text", "text": "a red star", "rho": 0.5}
+    of = {"kind": "guided", "scale": 1, "model": base}
+    pictures = {
+        how: made(job({**how_to, "of": of}, steps=12), conditions)
+        for how, how_to in {
+            "freedom": {"kind": "freedom", "energies": [colour]},
+            "exact": {"kind": "zmagic", "energies": [colour, text]},
+            "differences": {"kind": "zmagic", "energies": [colour, text], "curvature": "finite_difference"},
+        }.items()
+    }
+    plain = made(job({"kind": "freedom", "of": of, "energies": [{**colour, "rho": 1e-9}]}, steps=12), conditions)
+
+    def wrong(shown: Tensor) -> Tensor:
+        return (shown[..., :32] - torch.tensor([1.0, -1.0, -1.0])[:, None, None]).square().mean()
+
+    assert wrong(pictures["freedom"]) < 0.8 * wrong(plain)
+    assert wrong(pictures["exact"]) < 0.95 * wrong(plain)
+    torch.testing.assert_close(pictures["exact"], pictures["differences"], rtol=0, atol=0.2)
+
+
+def test_a_job_goes_on_and_makes_the_same_bytes(base: dict[str, Any], tmp_path: Path) -> None:
+    asked = job(guided(base), batch=2)
+    first = compose(asked, tmp_path, tmp_path / "out", CONSOLE)
+    bytes_of = {path: path.read_bytes() for path in first}
+    assert len(bytes_of) == 4
+    record = json.loads(first[2].with_suffix(".json").read_text())
+    assert (record["job"]["prompts"], record["job"]["seeds"]) == (["a blue cube"], [0])
+    first[1].with_suffix(".json").unlink()
+    first[2].with_suffix(".json").unlink()
+    compose(asked, tmp_path, tmp_path / "out", CONSOLE)
+    assert {path: path.read_bytes() for path in first} == bytes_of
+    twin = again(first[2], tmp_path / "again", CONSOLE)
+    assert twin.read_bytes() == bytes_of[first[2]]
+
+
+def test_a_picture_is_not_made_again_of_other_conditions(
+    base: dict[str, Any], conditions: Path, tmp_path: Path
+) -> None:
+    for name in ("edges.png", "others.png"):
+        (tmp_path / name).write_bytes((conditions / name).read_bytes())
+    control = {"network": str(conditions / "network"), "image": "edges.png"}
+    asked = job(guided({"kind": "minimal_impact", "over": base, "controls": [control]}), prompts=["a"], seeds=[0])
+    (picture,) = compose(asked, tmp_path, tmp_path / "out", CONSOLE)
+    (tmp_path / "others.png").rename(tmp_path / "edges.png")
+    with pytest.raises(ChangedSince, match=r"was made of other files than are there now: edges\.png"):
+        again(picture, tmp_path / "again", CONSOLE)
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ({"image": "nowhere.png"}, "nowhere.png, a condition of the job, is no image that can be read"),
+        ({"image": "small.png"}, "small.png is 64 x 32 pixels, and the job's pictures are 64 x 64"),
+        ({"image": "edges.png", "speaks": "empty.png"}, "empty.png is a mask with nothing in it"),
+    ],
+)
+def test_conditions_that_cannot_be_are_named(
+    condition: dict[str, str], said: str, base: dict[str, Any], conditions: Path
+) -> None:
+    control = {"network": str(conditions / "network"), **condition}
+    with pytest.raises(ConfigError, match=said):
+        made(job(guided({"kind": "minimal_impact", "over": base, "controls": [control]})), conditions)
+
+
+def test_a_size_that_is_no_multiple_of_a_latent_is_refused(base: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="size 66 is no multiple of 4"):
+        made(job(guided(base), size=66))
+
+
+def test_the_command_makes_a_job(untrained: Path, tmp_path: Path) -> None:
+    shown = subprocess.run([SLUICE, "compose", "--example", "unite"], capture_output=True, text=True, check=True)
+    (tmp_path / "unite.yaml").write_text(shown.stdout.replace("model: tabletop", f"model: {untrained}"))
+    asked = [SLUICE, "compose", tmp_path / "unite.yaml", "--set", "steps=2", "--out", tmp_path / "out"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
+    assert "4 pictures in" in done.stdout
