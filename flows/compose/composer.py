@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sluice.flows.compose import job as tree
 from sluice.flows.compose.conditions import Conditions
+from sluice.flows.compose.energies import condition_of
 from sluice.inference.combiners.amdm import Aggregation, aggregate
 from sluice.inference.combiners.freedom import freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
@@ -60,7 +61,7 @@ class Composer:
         denoiser = self._denoiser(node.of, prompts, name)
         if isinstance(node, tree.Ddim):
             return ddim_step(denoiser, node.eta)
-        energies = [self.conditions.energy(energy, self.models[name], name) for energy in node.energies]
+        energies = [condition_of(energy, self.conditions, self.models[name], name) for energy in node.energies]
         if isinstance(node, tree.FreeDom):
             return freedom_step(denoiser, energies)
         return zmagic_step(denoiser, energies, path, Dependence(c=node.c, curvature=node.curvature))

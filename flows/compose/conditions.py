@@ -1,8 +1,7 @@
-"""A job's conditions as tensors: images beside the job's file, at the size of its pictures."""
+"""A job's images, beside its file and at the size of its pictures, and its ControlNets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,13 @@ import numpy as np
 import torch
 from diffusers import ControlNetModel
 from torch import Tensor
-from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from sluice.flows.compose.job import ColourEnergy, Control, EdgesEnergy, Energy, TextEnergy
-from sluice.inference.combiners.freedom import Condition, relative
+from sluice.flows.compose.job import Control
 from sluice.inference.controlled import Controlled
-from sluice.inference.energies.colour import colour_energy
-from sluice.inference.energies.edges import edges_energy, soft_edges
-from sluice.inference.energies.pictures import of_pictures
-from sluice.inference.energies.text import text_energy
 from sluice.infra.models import find
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.pretrained import load_network
 from sluice.infra.settings import ConfigError
 from sluice.training.balance import with_silent_mask
-from sluice.training.networks.latent_model import LatentModel
 
 
 class Conditions:
@@ -41,15 +33,6 @@ class Conditions:
         speaks = torch.ones_like(image[:, :1]) if of.speaks is None else self.mask(of.speaks)
         masked = with_silent_mask(image, speaks)[:, : network.config.conditioning_channels]
         return Controlled(network, masked.expand(batch, -1, -1, -1), of.strength)
-
-    def energy(self, of: Energy, model: LatentModel, name: str) -> Condition:
-        """An energy of the latents of a model, which has this name."""
-        make: dict[type, Callable[[Any, str], Any]] = {
-            TextEnergy: self._text,
-            ColourEnergy: self._colour,
-            EdgesEnergy: self._edges,
-        }
-        return Condition(of_pictures(model, make[type(of)](of, name)), relative(of.rho), of.silent_from)
 
     def image(self, path: Path) -> Tensor:
         """`(1, 3, height, width)`, values 0 to 1. Raises ConfigError."""
@@ -76,20 +59,3 @@ class Conditions:
             network = load_network(ControlNetModel, find(name).path, dtype=torch.float32)
             self._networks[name] = network.to(self.device).requires_grad_(False)
         return self._networks[name]
-
-    def _text(self, of: TextEnergy, name: str) -> Any:
-        folder = find(name).path
-        text = load_network(CLIPTextModelWithProjection, folder, subfolder="text_encoder", dtype=torch.float32)
-        image = load_network(CLIPVisionModelWithProjection, folder, subfolder="image_encoder", dtype=torch.float32)
-        tokenizer = load(CLIPTokenizer, folder, subfolder="tokenizer")
-        tokens = tokenizer([of.text], padding="max_length", truncation=True, return_tensors="pt").input_ids
-        with torch.no_grad():
-            wanted = text(tokens).text_embeds.to(self.device)
-        return text_energy(image.to(self.device).requires_grad_(False), wanted)
-
-    def _colour(self, of: ColourEnergy, _name: str) -> Any:
-        colour = torch.tensor(of.colour, dtype=torch.float32, device=self.device) / 127.5 - 1
-        return colour_energy(self.mask(of.region)[:, 0], colour)
-
-    def _edges(self, of: EdgesEnergy, _name: str) -> Any:
-        return edges_energy(soft_edges(self.image(of.image) * 2 - 1))

@@ -7,7 +7,7 @@ plain or guided by energies; steps become an *aggregate* by AMDM, which is outer
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -108,7 +108,26 @@ class EdgesEnergy(Node):
     silent_from: int = -1
 
 
-Energy = Annotated[TextEnergy | ColourEnergy | EdgesEnergy, Field(discriminator="kind")]
+class JudgedEnergy(Node):
+    """As far as something that a network sees in a picture is from what it sees in `image`.
+
+    `by` is that network, of pictures or of latents; without it tabletop's judges, or its identity.
+    """
+
+    kind: Literal["depth", "parsing", "landmarks", "pose", "style", "content", "identity"]
+    image: Path
+    by: str
+    rho: float = Field(gt=0)
+    silent_from: int = -1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_judged_by_tabletop(cls, values: Any) -> Any:
+        own = "identity" if values.get("kind") == "identity" else "judges"
+        return {"by": f"tabletop/{own}", **values}
+
+
+Energy = Annotated[TextEnergy | ColourEnergy | EdgesEnergy | JudgedEnergy, Field(discriminator="kind")]
 
 
 class Ddim(Node):
@@ -175,7 +194,7 @@ KINDS: dict[str, tuple[type[Node], ...]] = {
     "a denoiser": (Guided, Unite),
     "a step": (Ddim, FreeDom, ZMagic),
     "an aggregate": (Amdm,),
-    "an energy": (TextEnergy, ColourEnergy, EdgesEnergy),
+    "an energy": (TextEnergy, ColourEnergy, EdgesEnergy, JudgedEnergy),
 }
 """What a node of the tree may be."""
 LISTED: dict[object, type[Node]] = {"controls": Control, "models": Weighted}
@@ -189,5 +208,8 @@ def what_is(kind: object) -> str | None:
 
 def node_of(kind: object) -> type[Node] | None:
     """The node of this kind."""
-    nodes = {node.model_fields["kind"].default: node for nodes in KINDS.values() for node in nodes}
-    return nodes.get(kind)
+    return next((node for nodes in KINDS.values() for node in nodes if kind in _kinds(node)), None)
+
+
+def _kinds(node: type[Node]) -> tuple[object, ...]:
+    return get_args(node.model_fields["kind"].annotation)

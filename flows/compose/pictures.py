@@ -71,7 +71,7 @@ def again(picture: Path, out: Path, console: Console) -> Path:
 def pictures_of(job: Job, folder: Path) -> Iterator[Asked]:
     """Every prompt with every seed."""
     plain = job.model_dump(mode="json")
-    made_of = {name: find(name).digest for name in sorted(_named(plain, "model") | _named(plain, "network"))}
+    made_of = {name: find(name).digest for name in sorted(_named(plain, "model", "network", "by"))}
     made_of |= {name: _digest(folder / name) for name in sorted(_named(plain, "image", "region", "speaks"))}
     version = importlib.metadata.version("sluice-diffusion")
     for prompt in job.prompts:

@@ -69,6 +69,11 @@ class Judges:
         found: Tensor = self.network.segformer(pictures).last_hidden_state.mean(dim=(2, 3))
         return found
 
+    def maps(self, shown: Tensor, stage: int) -> Tensor:
+        """What the body's first stage (0), or a later one, makes of it, `(batch, channels, height, width)`."""
+        found: Tensor = self.network.segformer(shown, output_hidden_states=True).hidden_states[stage]
+        return found
+
 
 def rows_of(labels: Sequence[str]) -> dict[str, slice]:
     """Which rows belong to which judge, from labels `judge/label` in the rows' order."""

@@ -16,9 +16,12 @@ from rich.console import Console
 from torch import Tensor
 
 from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.job import Job
+from sluice.flows.compose.conditions import Conditions
+from sluice.flows.compose.energies import condition_of
+from sluice.flows.compose.job import Job, JudgedEnergy
 from sluice.flows.compose.pictures import ChangedSince, again, compose
 from sluice.infra.settings import ConfigError
+from sluice.training.networks.latent_model import LatentModel
 from tests.flows.runs import SLUICE
 
 CONSOLE = Console(quiet=True)
@@ -119,6 +122,37 @@ def test_energies_guide(base: dict[str, Any], conditions: Path) -> None:
     assert wrong(pictures["freedom"]) < 0.8 * wrong(plain)
     assert wrong(pictures["exact"]) < 0.95 * wrong(plain)
     torch.testing.assert_close(pictures["exact"], pictures["differences"], rtol=0, atol=0.2)
+
+
+@pytest.mark.parametrize("kind", ["depth", "parsing", "landmarks", "pose", "style", "content", "identity"])
+def test_what_a_network_sees_in_an_image_guides(
+    kind: str, base: dict[str, Any], conditions: Path, untrained: Path
+) -> None:
+    by = str(untrained / ("identity" if kind == "identity" else "judges"))
+    energy = {"kind": kind, "image": "edges.png", "by": by, "rho": 0.2}
+    of = {"kind": "guided", "scale": 1, "model": base}
+    one = {"prompts": ["a red star"], "seeds": [0], "steps": 2}
+    guided_by = made(job({"kind": "freedom", "of": of, "energies": [energy]}, **one), conditions)
+    weakly = made(job({"kind": "freedom", "of": of, "energies": [{**energy, "rho": 1e-9}]}, **one), conditions)
+    assert guided_by.isfinite().all()
+    assert not torch.allclose(guided_by, weakly, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["depth", "landmarks", "style", "content"])
+def test_the_image_itself_has_no_energy(kind: str, conditions: Path, untrained: Path) -> None:
+    model = LatentModel.load(untrained)
+    for judges in ("judges", "latent_judges"):
+        of = JudgedEnergy.model_validate(
+            {"kind": kind, "image": "edges.png", "by": str(untrained / judges), "rho": 1.0}
+        )
+        given = Conditions(conditions, 64, "cpu")
+        shown = given.image(Path("edges.png")) * 2 - 1
+        if judges == "latent_judges":
+            energy = condition_of(of, given, model, "").energy
+            assert energy(model.encode(shown)) == pytest.approx(0, abs=1e-4)
+        else:
+            decoded = model.encode(shown)
+            assert condition_of(of, given, model, "").energy(decoded) > 1e-4, "what it decodes to is another picture"
 
 
 def test_a_job_goes_on_and_makes_the_same_bytes(base: dict[str, Any], tmp_path: Path) -> None:
