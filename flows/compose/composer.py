@@ -16,7 +16,7 @@ from sluice.inference.combiners.amdm import Aggregation, aggregate
 from sluice.inference.combiners.freedom import freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
-from sluice.inference.controlled import added, minimal_impact
+from sluice.inference.controlled import added, composed, minimal_impact
 from sluice.inference.denoisers import Denoiser, guided
 from sluice.inference.sampler import Moment, Noise, Step, ddim_step, moments, sample
 from sluice.infra.models import find
@@ -94,6 +94,9 @@ class Composer:
         states, null = model.states(told), model.states([""])
         if isinstance(node, tree.Base):
             return guided(model.unet, states, null, scale)
+        if isinstance(node, tree.ComposeAndConquer):
+            fusers, conditions = self.conditions.fusers(node, model, len(prompts))
+            return composed(model, fusers, states, null, conditions, scale)
         controls = [self.conditions.control(control, len(prompts)) for control in node.controls]
         if isinstance(node, tree.MultiControlNet):
             return added(model, states, null, controls, scale)

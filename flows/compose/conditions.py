@@ -11,12 +11,19 @@ import torch
 from diffusers import ControlNetModel
 from torch import Tensor
 
-from sluice.flows.compose.job import Control
+from sluice.flows.compose.job import ComposeAndConquer, Control
 from sluice.inference.controlled import Controlled
 from sluice.infra.models import find
 from sluice.infra.pretrained import load_network
 from sluice.infra.settings import ConfigError
+from sluice.preprocess.perception.clip import ImageEncoder
+from sluice.preprocess.record import Array
 from sluice.training.balance import with_silent_mask
+from sluice.training.methods.compose_and_conquer import STREAMS, Fusers
+from sluice.training.networks.global_fuser import GlobalFuser
+from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.local_fuser import LocalFuser
+from sluice.training.networks.soft_guidance import SoftGuidance
 
 
 class Conditions:
@@ -34,11 +41,29 @@ class Conditions:
         masked = with_silent_mask(image, speaks)[:, : network.config.conditioning_channels]
         return Controlled(network, masked.expand(batch, -1, -1, -1), of.strength)
 
+    def fusers(self, of: ComposeAndConquer, model: LatentModel, batch: int) -> tuple[Fusers, dict[str, Tensor]]:
+        """Compose and Conquer's fusers, as many as have conditions, and these, `(batch, ...)`. Raises ConfigError."""
+        model.unet.set_attn_processor(SoftGuidance(of.guidance))
+        conditions, folder = {"mask": self.mask(of.mask)}, find(of.fusers).path
+        local = wide = None
+        if of.depths is not None:
+            local = self._fuser(LocalFuser, folder, "local")
+            local.encoder.set_attn_processor(SoftGuidance(of.guidance))
+            conditions |= {f"{stream} image": self.image(path) for stream, path in zip(STREAMS, of.depths, strict=True)}
+        if of.exemplars is not None:
+            wide = self._fuser(GlobalFuser, folder, "global")
+            encoder = ImageEncoder(find(of.over.model).path / "image_encoder", torch.device(self.device), torch.float32)
+            embeddings = encoder([self._pixels(path) for path in of.exemplars])
+            conditions |= {
+                f"{stream} embedding": torch.from_numpy(embedding).float()[None].to(self.device)
+                for stream, embedding in zip(STREAMS, embeddings, strict=True)
+            }
+        expanded = {name: value.expand(batch, *value.shape[1:]) for name, value in conditions.items()}
+        return Fusers(local, wide, of.lambdas).eval(), expanded
+
     def image(self, path: Path) -> Tensor:
         """`(1, 3, height, width)`, values 0 to 1. Raises ConfigError."""
-        pixels = cv2.imread(str(self.folder / path), cv2.IMREAD_COLOR_RGB) if (self.folder / path).is_file() else None
-        if pixels is None:
-            raise ConfigError(f"{self.folder / path}, a condition of the job, is no image that can be read")
+        pixels = self._pixels(path)
         if pixels.shape[:2] != (self.size, self.size):
             raise ConfigError(
                 f"{self.folder / path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, and the job's pictures are "
@@ -53,6 +78,16 @@ class Conditions:
         if not mask.any():
             raise ConfigError(f"{self.folder / path} is a mask with nothing in it: white is where a condition speaks")
         return mask
+
+    def _pixels(self, path: Path) -> Array:
+        """RGB uint8, of any size."""
+        pixels = cv2.imread(str(self.folder / path), cv2.IMREAD_COLOR_RGB) if (self.folder / path).is_file() else None
+        if pixels is None:
+            raise ConfigError(f"{self.folder / path}, a condition of the job, is no image that can be read")
+        return pixels
+
+    def _fuser(self, kind: Any, folder: Path, part: str) -> Any:
+        return load_network(kind, folder, subfolder=part, dtype=torch.float32).to(self.device).requires_grad_(False)
 
     def _network(self, name: str) -> Any:
         if name not in self._networks:

@@ -51,7 +51,26 @@ class MultiControlNet(Node):
     controls: tuple[Control, ...] = Field(min_length=1)
 
 
-Model = Annotated[Base | MinimalImpact | MultiControlNet, Field(discriminator="kind")]
+class ComposeAndConquer(Node):
+    """Foreground and background apart, by the fusers in a folder: depths for `local`, exemplars for `global`."""
+
+    kind: Literal["compose_and_conquer"] = "compose_and_conquer"
+    over: Base = Base()
+    fusers: str
+    mask: Path
+    depths: tuple[Path, Path] | None = None
+    exemplars: tuple[Path, Path] | None = None
+    lambdas: tuple[float, float] = (1.0, 1.0)
+    guidance: Literal["exclude", "hadamard"] = "exclude"
+
+    @model_validator(mode="after")
+    def _is_told_something(self) -> Self:
+        if self.depths is None and self.exemplars is None:
+            raise ValueError("it takes `depths` or `exemplars`, of the foreground and the background, or both")
+        return self
+
+
+Model = Annotated[Base | MinimalImpact | MultiControlNet | ComposeAndConquer, Field(discriminator="kind")]
 
 
 class Guided(Node):
@@ -190,7 +209,7 @@ class Job(Node):
 
 
 KINDS: dict[str, tuple[type[Node], ...]] = {
-    "a model": (Base, MinimalImpact, MultiControlNet),
+    "a model": (Base, MinimalImpact, MultiControlNet, ComposeAndConquer),
     "a denoiser": (Guided, Unite),
     "a step": (Ddim, FreeDom, ZMagic),
     "an aggregate": (Amdm,),

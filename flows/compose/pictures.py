@@ -22,6 +22,8 @@ from sluice.infra.settings import ConfigError
 from sluice.infra.whole import write_whole
 from sluice.preprocess.record import Array, encode_png
 
+IMAGES = ("image", "region", "speaks", "mask", "depths", "exemplars")
+
 
 class ChangedSince(SluiceError):
     """What a picture was made of is not what it was."""
@@ -71,8 +73,8 @@ def again(picture: Path, out: Path, console: Console) -> Path:
 def pictures_of(job: Job, folder: Path) -> Iterator[Asked]:
     """Every prompt with every seed."""
     plain = job.model_dump(mode="json")
-    made_of = {name: find(name).digest for name in sorted(_named(plain, "model", "network", "by"))}
-    made_of |= {name: _digest(folder / name) for name in sorted(_named(plain, "image", "region", "speaks"))}
+    made_of = {name: find(name).digest for name in sorted(_named(plain, "model", "network", "by", "fusers"))}
+    made_of |= {name: _digest(folder / name) for name in sorted(_named(plain, *IMAGES))}
     version = importlib.metadata.version("sluice-diffusion")
     for prompt in job.prompts:
         for seed in job.seeds:
@@ -108,5 +110,8 @@ def _named(node: Any, *names: str) -> set[str]:
         return set().union(*[_named(own, *names) for own in node])
     if not isinstance(node, dict):
         return set()
-    own = {value for name, value in node.items() if name in names and isinstance(value, str)}
+    own: set[str] = set()
+    for name, value in node.items():
+        if name in names and isinstance(value, str | list):
+            own |= {value} if isinstance(value, str) else set(value)
     return own.union(*[_named(value, *names) for value in node.values()])

@@ -30,11 +30,16 @@ EMBEDDINGS = {"fg": "clip.npy", "bg": "bg_clip.npy"}
 
 
 class Fusers(nn.Module):
-    """The local fuser, the global one, or both, called at once: DeepSpeed trains what is called as one network."""
+    """The local fuser, the global one, or both, called at once: DeepSpeed trains what is called as one network.
 
-    def __init__(self, local: LocalFuser | None, wide: GlobalFuser | None) -> None:
+    `weights` are the paper's lambdas, of the foreground's tokens and the background's; 1 in training.
+    """
+
+    def __init__(
+        self, local: LocalFuser | None, wide: GlobalFuser | None, weights: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         super().__init__()
-        self.local, self.wide = local, wide
+        self.local, self.wide, self.weights = local, wide, weights
 
     def forward(
         self, x: Tensor, t: Tensor, states: Tensor, mask: Tensor, conditions: Mapping[str, Tensor]
@@ -42,7 +47,7 @@ class Fusers(nn.Module):
         """Text states with the global fuser's tokens, what attention takes then, and the local fuser's features."""
         attention: dict[str, Any] | None = None
         if self.wide is not None:
-            tokens = self.wide(*(conditions[f"{stream} embedding"] for stream in STREAMS))
+            tokens = self.wide(*(conditions[f"{stream} embedding"] for stream in STREAMS), *self.weights)
             states = with_tokens(states, tokens)
             attention = {"regions": Regions.of(mask, (x.shape[2], x.shape[3]), tokens.shape[1] // 2)}
         if self.local is None:

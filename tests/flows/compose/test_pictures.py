@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from sluice.flows.compose.energies import condition_of
 from sluice.flows.compose.job import Job, JudgedEnergy
 from sluice.flows.compose.pictures import ChangedSince, again, compose
 from sluice.infra.settings import ConfigError
+from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.local_fuser import LocalFuser
 from tests.flows.runs import SLUICE
 
 CONSOLE = Console(quiet=True)
@@ -181,6 +184,31 @@ def test_a_picture_is_not_made_again_of_other_conditions(
     (tmp_path / "others.png").rename(tmp_path / "edges.png")
     with pytest.raises(ChangedSince, match=r"was made of other files than are there now: edges\.png"):
         again(picture, tmp_path / "again", CONSOLE)
+
+
+def test_fusers_compose_by_what_they_are_given(base: dict[str, Any], conditions: Path, untrained: Path) -> None:
+    model = LatentModel.load(untrained)
+    torch.manual_seed(0)
+    local = LocalFuser.from_controlnet(ControlNetModel.from_unet(model.unet), model.scale)
+    for fuser, part in ((local, "local"), (GlobalFuser(width=model.unet.config.cross_attention_dim), "global")):
+        for parameter in fuser.parameters():
+            parameter.data += 0.05 * torch.randn_like(parameter)
+        fuser.save_pretrained(conditions / "cnc" / part)
+    of = {"kind": "compose_and_conquer", "over": base, "fusers": str(conditions / "cnc"), "mask": "left.png"}
+    depths, exemplars = {"depths": ["edges.png", "others.png"]}, {"exemplars": ["edges.png", "small.png"]}
+
+    def composed(**more: Any) -> Tensor:
+        return made(job(guided({**of, **more}), prompts=["a red star"], seeds=[0]), conditions)
+
+    made_so = [
+        composed(**depths),
+        composed(**exemplars),
+        composed(**depths, **exemplars),
+        composed(**depths, **exemplars, lambdas=[1, 0]),
+        composed(**depths, **exemplars, guidance="hadamard"),
+        made(job(guided(base), prompts=["a red star"], seeds=[0])),
+    ]
+    assert all(not torch.allclose(a, b, atol=1e-4) for a, b in combinations(made_so, 2))
 
 
 @pytest.mark.parametrize(
