@@ -33,10 +33,15 @@ class Composer:
         self.models = {name: LatentModel.load(find(name).path, device) for name in sorted(_names(job.picture))}
         self.first = _first(job.picture).model
         self.conditions = Conditions(folder, job.size, device)
+        self.left_out: dict[int, list[int]] = {}
         self._check()
 
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
-        """A picture for each prompt and its seed, `(batch, 3, height, width)`, values -1 to 1."""
+        """A picture for each prompt and its seed, `(batch, 3, height, width)`, values -1 to 1.
+
+        `left_out` tells of the energies, by their place, at which timesteps they had no finite gradient.
+        """
+        self.left_out = {}
         model, picture = self.models[self.first], self.job.picture
         side = self.job.size // model.scale
         start = _drawn(seeds, -1, (model.unet.config.in_channels, side, side)).to(self.device)
@@ -46,6 +51,11 @@ class Composer:
             path = self._path(self.first)
             latents = sample(self._step(picture, prompts, path), start, path, _noise_of(seeds))
         return model.decode(latents)
+
+    def cut(self, prompts: Sequence[str]) -> list[str]:
+        """Those of some prompts that are longer than the first model's text encoder reads."""
+        tokenizer = self.models[self.first].tokenizer
+        return [told for told in prompts if len(tokenizer(told).input_ids) > tokenizer.model_max_length]
 
     def _aggregated(self, picture: tree.Amdm, prompts: Sequence[str], start: Tensor) -> Tensor:
         paths = [self._path(_first(own).model) for own in picture.of]
@@ -62,6 +72,7 @@ class Composer:
         if isinstance(node, tree.Ddim):
             return ddim_step(denoiser, node.eta)
         energies = [condition_of(energy, self.conditions, self.models[name], name) for energy in node.energies]
+        self.left_out = {number: energy.left_out for number, energy in enumerate(energies)}
         if isinstance(node, tree.FreeDom):
             return freedom_step(denoiser, energies)
         return zmagic_step(denoiser, energies, path, Dependence(c=node.c, curvature=node.curvature))

@@ -49,8 +49,10 @@ def compose(job: Job, folder: Path, out: Path, console: Console) -> list[Path]:
     left = [own for own in asked if not (out / f"{own.name}.json").exists()]
     if left:
         composer = Composer(job, folder)
+        for told in composer.cut(job.prompts):
+            console.print(f"this prompt is longer than its model reads, and was cut: {told}", style="yellow")
         for start in range(0, len(left), job.batch):
-            _make(composer, left[start : start + job.batch], out)
+            _make(composer, left[start : start + job.batch], out, console)
             console.print(f"{min(start + job.batch, len(left))} of {len(left)} pictures")
     return [out / f"{own.name}.png" for own in asked]
 
@@ -84,13 +86,16 @@ def pictures_of(job: Job, folder: Path) -> Iterator[Asked]:
             )
 
 
-def _make(composer: Composer, asked: Sequence[Asked], out: Path) -> None:
+def _make(composer: Composer, asked: Sequence[Asked], out: Path, console: Console) -> None:
     """A batch of always the same shape, so that the same picture has the same bytes in any."""
     filled = [*asked, *[asked[-1]] * (composer.job.batch - len(asked))]
     pictures = composer([own.prompt for own in filled], [own.seed for own in filled])
+    left_out = {f"energies.{number}": steps for number, steps in composer.left_out.items() if steps}
+    if left_out:
+        console.print(f"left out where they had no finite gradient, in this batch: {left_out}", style="yellow")
     for own, picture in zip(asked, pictures, strict=False):
         write_whole(out / f"{own.name}.png", encode_png(_pixels(picture)))
-        write_whole(out / f"{own.name}.json", json.dumps(own.record, indent=1) + "\n")
+        write_whole(out / f"{own.name}.json", json.dumps({**own.record, "left_out": left_out}, indent=1) + "\n")
 
 
 def _pixels(picture: Tensor) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -20,11 +20,15 @@ Rho = Callable[[Moment, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Condition:
-    """An energy, its strength, and the training timestep from which on it is silent: detail is the model's own."""
+    """An energy, its strength, and the training timestep from which on it is silent: detail is the model's own.
+
+    `left_out` fills with the timesteps at which it had no finite gradient for some sample, which went on without it.
+    """
 
     energy: Energy
     rho: Rho
     silent_from: int = -1
+    left_out: list[int] = field(default_factory=list)
 
 
 def constant(value: float) -> Rho:
@@ -59,6 +63,15 @@ def pull(x: Tensor, eps: Tensor, condition: Condition, at: Moment, keep: bool = 
     return -(strength / at.beta).reshape(-1, *[1] * (x.dim() - 1)) * gradient
 
 
+def finite(guidance: Tensor, condition: Condition, at: Moment) -> Tensor:
+    """What a condition adds, `(batch, ...)`, but nothing to samples for which it is not a number; that is noted."""
+    good = guidance.flatten(1).isfinite().all(dim=1)
+    if bool(good.all()):
+        return guidance
+    condition.left_out.append(at.t)
+    return torch.where(good.reshape(-1, *[1] * (guidance.dim() - 1)), guidance, 0.0)
+
+
 def freedom_step(denoiser: Denoiser, conditions: Sequence[Condition]) -> Step:
     """A score step whose score is the denoiser's and the sum of all pulls."""
 
@@ -66,7 +79,7 @@ def freedom_step(denoiser: Denoiser, conditions: Sequence[Condition]) -> Step:
         with torch.enable_grad():
             seen = x.detach().requires_grad_()
             eps = denoiser(seen, at.t)
-            pulls = [pull(seen, eps, condition, at) for condition in conditions]
+            pulls = [finite(pull(seen, eps, condition, at), condition, at) for condition in conditions]
         score = -eps.detach() / at.sigma
         return step_along(x, score + torch.stack(pulls).sum(dim=0) if pulls else score, at, z)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sluice.inference.combiners.cagrad import cagrad
-from sluice.inference.combiners.freedom import Condition, pull
+from sluice.inference.combiners.freedom import Condition, finite, pull
 from sluice.inference.denoisers import Denoiser
 from sluice.inference.sampler import Moment, Step, step_along
 from sluice.training.written_out import differentiable_twice
@@ -65,7 +65,7 @@ def guided_score(
     """The prediction, and the sum of what the conditions add to its score; both without a graph."""
     if len(conditions) < 2:
         seen, eps = _seen(denoiser, x, at)
-        alone = [pull(seen, eps, condition, at) for condition in conditions]
+        alone = [finite(pull(seen, eps, condition, at), condition, at) for condition in conditions]
         return eps.detach(), torch.stack(alone).sum(dim=0) if alone else torch.zeros_like(x)
     pairs = [(0, 1)] if len(conditions) == 2 else list(permutations(range(len(conditions)), 2))
     found: list[Tensor] = []
@@ -104,7 +104,7 @@ def _followed(
         else:
             along_pull = _difference(denoiser, first, x, g2, at, how.step)
         back = (2 - (1 - at.beta).sqrt()) * g2 + at.beta * (along_score + along_pull)
-        found.append((g1 + back).detach())
+        found.append(finite((g1 + back).detach(), second, at))
     return eps.detach(), found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from itertools import combinations
@@ -16,6 +17,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from rich.console import Console
 from torch import Tensor
 
+from sluice.flows.compose import energies
 from sluice.flows.compose.composer import Composer
 from sluice.flows.compose.conditions import Conditions
 from sluice.flows.compose.energies import condition_of
@@ -209,6 +211,26 @@ def test_fusers_compose_by_what_they_are_given(base: dict[str, Any], conditions:
         made(job(guided(base), prompts=["a red star"], seeds=[0])),
     ]
     assert all(not torch.allclose(a, b, atol=1e-4) for a, b in combinations(made_so, 2))
+
+
+def test_a_prompt_that_is_too_long_is_cut_and_said(base: dict[str, Any], tmp_path: Path) -> None:
+    said = io.StringIO()
+    asked = job(guided(base), prompts=["a star " * 40], seeds=[0], steps=1)
+    compose(asked, tmp_path, tmp_path / "out", Console(file=said, width=2000))
+    assert "this prompt is longer than its model reads, and was cut: a star a star" in said.getvalue()
+
+
+def test_energies_without_a_number_are_recorded(
+    base: dict[str, Any], conditions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energies, "colour_energy", lambda *_: lambda x: x.flatten(1).sum(dim=1) * torch.nan)
+    energy = {"kind": "colour", "region": "left.png", "colour": [255, 0, 0], "rho": 1.0}
+    of = {"kind": "guided", "scale": 1, "model": base}
+    asked = job({"kind": "freedom", "of": of, "energies": [energy]}, prompts=["a"], seeds=[0], batch=1)
+    (picture,) = compose(asked, conditions, conditions / "left-out", CONSOLE)
+    record = json.loads(picture.with_suffix(".json").read_text())
+    assert len(record["left_out"]["energies.0"]) == 3
+    assert cv2.imread(str(picture)) is not None
 
 
 @pytest.mark.parametrize(
