@@ -73,15 +73,17 @@ def demo(
 @app.command()
 def compose(
     job: Annotated[Path | None, typer.Argument(help="A YAML file; --example shows some.")] = None,
-    out: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("composed"),
+    out: Annotated[str, typer.Option(help="Where the pictures go: a folder, or s3://.")] = "composed",
     set_: Annotated[list[str] | None, typer.Option("--set", help="a.b=VALUE, over the file's.")] = None,
     example: Annotated[str | None, typer.Option(help="Print a commented job of this name.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Over so many actors of Ray.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster, whose actors make them.")] = None,
     again: Annotated[Path | None, typer.Option(help="Make this picture once more, from the record beside it.")] = None,
 ) -> None:
     """Pictures under several conditions at once, by a job file."""
     from rich.console import Console
 
-    from sluice.flows.compose import pictures
+    from sluice.flows.compose import flow
     from sluice.flows.compose.job_file import example as job_example
     from sluice.flows.compose.job_file import read_job
 
@@ -89,10 +91,13 @@ def compose(
     if example is not None:
         typer.echo(job_example(example), nl=False)
     elif again is not None:
-        console.print(str(pictures.again(again, out, console)))
+        console.print(str(flow.again(again, Path(out), console)))
     elif job is not None:
-        made = pictures.compose(read_job(job, set_ or ()), job.parent, out, console)
-        console.print(f"{len(made)} pictures in {out}, each with a .json that says how it was made")
+        over = flow.Workers(workers, ray_address) if workers or ray_address else None
+        composed = flow.compose(read_job(job, set_ or ()), job.parent, out, console, over)
+        console.print(f"{len(composed.made)} pictures in {out}, each with a .json that says how it was made")
+        if composed.quarantined:
+            console.print(f"{len(composed.quarantined)} could not be made: {out}/quarantine says why", style="yellow")
     else:
         raise typer.BadParameter("name a job file, or --example, or --again")
 

@@ -77,7 +77,11 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
             dispatcher.submit(units)
             try:
                 return run_stage_flow(
-                    config.name, dispatcher, units, lambda: _finish(build, shards, dispatcher, arrivals)
+                    "sluice-dataset",
+                    config.name,
+                    dispatcher,
+                    units,
+                    lambda: _finish(build, shards, dispatcher, arrivals),
                 )
             finally:
                 arrivals.repeated["driver"] = work.retries

@@ -1,4 +1,4 @@
-"""The Prefect flow of a build: a task for each stage and wave of shards, and one for the version they make."""
+"""The Prefect flow of units: a task for each kind and wave of them, and one for what comes of all."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def waves_of(units: Sequence[Unit]) -> dict[str, list[str]]:
     return waves
 
 
-def run_stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit], finish: Callable[[], T]) -> T:
-    """Run the flow of these units, which the dispatcher has; a task ends when its units have. Returns `finish()`."""
+def run_stage_flow(of: str, name: str, dispatcher: Dispatcher, units: Sequence[Unit], finish: Callable[[], T]) -> T:
+    """Run a flow `of` these units, which the dispatcher has; a task ends when its units have. Returns `finish()`."""
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
     from prefect.task_runners import ThreadPoolTaskRunner
@@ -39,7 +39,7 @@ def run_stage_flow(name: str, dispatcher: Dispatcher, units: Sequence[Unit], fin
     def version() -> T:
         return finish()
 
-    @flow(name="sluice-dataset", flow_run_name=name, persist_result=False, task_runner=threads)
+    @flow(name=of, flow_run_name=name, persist_result=False, task_runner=threads)
     def dataset() -> T:
         try:
             for future in [stage.with_options(task_run_name=wave).submit(wave) for wave in waves]:

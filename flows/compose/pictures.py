@@ -10,23 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from torch import Tensor
 
 from sluice.flows.compose.composer import Composer
 from sluice.flows.compose.job import Job
 from sluice.infra.digests import sha256_of
-from sluice.infra.errors import SluiceError
 from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
-from sluice.infra.whole import write_whole
+from sluice.infra.storage import Storage
 from sluice.preprocess.record import Array, encode_png
 
+MODELS = ("model", "network", "by", "fusers")
 IMAGES = ("image", "region", "speaks", "mask", "depths", "exemplars")
-
-
-class ChangedSince(SluiceError):
-    """What a picture was made of is not what it was."""
+QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True)
@@ -43,59 +39,40 @@ class Asked:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def compose(job: Job, folder: Path, out: Path, console: Console) -> list[Path]:
-    """Make the pictures of a job, with conditions in `folder`, that `out` lacks; all of them are returned."""
-    asked = list(pictures_of(job, folder))
-    left = [own for own in asked if not (out / f"{own.name}.json").exists()]
-    if left:
-        composer = Composer(job, folder)
-        for told in composer.cut(job.prompts):
-            console.print(f"this prompt is longer than its model reads, and was cut: {told}", style="yellow")
-        for start in range(0, len(left), job.batch):
-            _make(composer, left[start : start + job.batch], out, console)
-            console.print(f"{min(start + job.batch, len(left))} of {len(left)} pictures")
-    return [out / f"{own.name}.png" for own in asked]
-
-
-def again(picture: Path, out: Path, console: Console) -> Path:
-    """Make a picture once more from the record beside it. Raises ConfigError, ChangedSince."""
-    file = picture.with_suffix(".json")
-    if not file.is_file():
-        raise ConfigError(f"{picture} has no {file.name} beside it, which says how it was made")
-    record = json.loads(file.read_text())
-    job = Job.model_validate(record["job"])
-    (asked,) = pictures_of(job, Path(record["folder"]))
-    changed = [name for name, digest in record["made_of"].items() if asked.record["made_of"].get(name) != digest]
-    if changed:
-        raise ChangedSince(f"{picture} was made of other files than are there now: {', '.join(changed)}")
-    (made,) = compose(job, Path(record["folder"]), out, console)
-    return made
-
-
 def pictures_of(job: Job, folder: Path) -> Iterator[Asked]:
-    """Every prompt with every seed."""
+    """Every prompt with every seed. Raises ConfigError for an image that is not in `folder`, and what `find` raises."""
     plain = job.model_dump(mode="json")
-    made_of = {name: find(name).digest for name in sorted(_named(plain, "model", "network", "by", "fusers"))}
+    made_of = {name: find(name).digest for name in sorted(_named(plain, *MODELS))}
     made_of |= {name: _digest(folder / name) for name in sorted(_named(plain, *IMAGES))}
-    version = importlib.metadata.version("sluice-diffusion")
+    shared = {
+        "folder": str(folder.absolute()),
+        "made_of": made_of,
+        "sluice": importlib.metadata.version("sluice-diffusion"),
+    }
     for prompt in job.prompts:
         for seed in job.seeds:
-            own = {**plain, "prompts": [prompt], "seeds": [seed]}
-            yield Asked(
-                prompt, seed, {"job": own, "folder": str(folder.absolute()), "made_of": made_of, "sluice": version}
-            )
+            yield Asked(prompt, seed, {"job": {**plain, "prompts": [prompt], "seeds": [seed]}, **shared})
 
 
-def _make(composer: Composer, asked: Sequence[Asked], out: Path, console: Console) -> None:
-    """A batch of always the same shape, so that the same picture has the same bytes in any."""
+def make(composer: Composer, asked: Sequence[Asked], out: Storage) -> dict[str, list[int]]:
+    """Pictures in a batch of always the same shape, filled up with the last: each has the same bytes in any.
+
+    Returned are the energies that were left out, and when.
+    """
     filled = [*asked, *[asked[-1]] * (composer.job.batch - len(asked))]
     pictures = composer([own.prompt for own in filled], [own.seed for own in filled])
     left_out = {f"energies.{number}": steps for number, steps in composer.left_out.items() if steps}
-    if left_out:
-        console.print(f"left out where they had no finite gradient, in this batch: {left_out}", style="yellow")
     for own, picture in zip(asked, pictures, strict=False):
-        write_whole(out / f"{own.name}.png", encode_png(_pixels(picture)))
-        write_whole(out / f"{own.name}.json", json.dumps({**own.record, "left_out": left_out}, indent=1) + "\n")
+        out.write(f"{own.name}.png", encode_png(_pixels(picture)))
+        out.write(f"{own.name}.json", json.dumps({**own.record, "left_out": left_out}, indent=1).encode())
+    return left_out
+
+
+def quarantine(asked: Sequence[Asked], reason: str, out: Storage) -> None:
+    """Write down what is not made, and why."""
+    for own in asked:
+        told = json.dumps({**own.record, "reason": reason}, indent=1)
+        out.write(f"{QUARANTINE}/{own.name}.json", told.encode())
 
 
 def _pixels(picture: Tensor) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import subprocess
@@ -17,12 +18,13 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.compose import energies
+from sluice.flows.compose import energies, flow
 from sluice.flows.compose.composer import Composer
 from sluice.flows.compose.conditions import Conditions
 from sluice.flows.compose.energies import condition_of
+from sluice.flows.compose.flow import ChangedSince, Workers, again
+from sluice.flows.compose.flow import compose as run
 from sluice.flows.compose.job import Job, JudgedEnergy
-from sluice.flows.compose.pictures import ChangedSince, again, compose
 from sluice.infra.settings import ConfigError
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
@@ -30,6 +32,7 @@ from sluice.training.networks.local_fuser import LocalFuser
 from tests.flows.runs import SLUICE
 
 CONSOLE = Console(quiet=True)
+TWO = Workers(2)
 PLAIN: dict[str, Any] = {"prompts": ["a red star", "a blue cube"], "seeds": [0, 1], "steps": 3, "batch": 4}
 
 
@@ -68,6 +71,10 @@ def guided(model: dict[str, Any], scale: float = 5.0) -> dict[str, Any]:
 def made(of: Job, folder: Path = Path()) -> Tensor:
     prompts = [prompt for prompt in of.prompts for _ in of.seeds]
     return Composer(of, folder)(prompts, list(of.seeds) * len(of.prompts))
+
+
+def compose(of: Job, folder: Path, out: Path, console: Console = CONSOLE) -> list[Path]:
+    return [out / f"{name}.png" for name in run(of, folder, out, console).made]
 
 
 def test_a_picture_belongs_to_its_prompt_and_seed(base: dict[str, Any]) -> None:
@@ -252,6 +259,29 @@ def test_conditions_that_cannot_be_are_named(
 def test_a_size_that_is_no_multiple_of_a_latent_is_refused(base: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="size 66 is no multiple of 4"):
         made(job(guided(base), size=66))
+
+
+@pytest.mark.usefixtures("ray4")
+def test_actors_make_the_same_bytes(base: dict[str, Any], tmp_path: Path) -> None:
+    asked = job(guided(base), batch=1)
+    here = compose(asked, tmp_path, tmp_path / "here")
+    over_ray = run(asked, tmp_path, tmp_path / "ray", CONSOLE, TWO)
+    assert over_ray.quarantined == []
+    assert [(tmp_path / "ray" / path.name).read_bytes() for path in here] == [path.read_bytes() for path in here]
+
+
+@pytest.mark.usefixtures("ray4")
+def test_a_picture_that_kills_its_worker_is_quarantined_and_the_others_are_made(
+    base: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "ComposeWork", importlib.import_module("deadly_compose").DeadlyWork)
+    asked = job(guided(base), prompts=["a red star"], seeds=[0, 1, 2], batch=4)
+    composed = run(asked, tmp_path, tmp_path / "out", CONSOLE, TWO)
+    assert (len(composed.made), len(composed.quarantined)) == (2, 1)
+    record = json.loads((tmp_path / "out/quarantine" / f"{composed.quarantined[0]}.json").read_text())
+    assert record["job"]["seeds"] == [1]
+    assert record["reason"] == "its worker died of it twice"
+    assert all((tmp_path / "out" / f"{name}.png").exists() for name in composed.made)
 
 
 def test_the_command_makes_a_job(untrained: Path, tmp_path: Path) -> None:
