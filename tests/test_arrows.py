@@ -17,8 +17,8 @@ ALLOWED = {
         "training", "preprocess.record", "preprocess.shards", "preprocess.silence", "preprocess.tabletop", "infra",
     ),
     "inference": (
-        "inference", "training.networks", "training.balance", "training.conservativity", "preprocess.record",
-        "preprocess.shards", "preprocess.silence", "preprocess.perception", "infra",
+        "inference", "training.networks", "training.balance", "training.conservativity", "training.written_out",
+        "preprocess.record", "preprocess.shards", "preprocess.silence", "preprocess.perception", "infra",
     ),
     "flows": GATES,
 }  # fmt: skip

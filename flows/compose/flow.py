@@ -24,6 +24,8 @@ from sluice.infra.storage import Storage, storage
 from sluice.preprocess.graph import Resources
 
 KIND = "pictures"
+THREADS = 1
+"""Of a processor: with another number of them sums have other bits."""
 DEADLY = "its worker died of it twice"
 
 
@@ -64,6 +66,7 @@ class ComposeWork:
     out: Storage
 
     def open(self, kind: str) -> Callable[[Batch], dict[str, list[int]]]:  # noqa: ARG002 - there is one
+        torch.set_num_threads(THREADS)
         composer = Composer(self.job, self.folder, "cuda" if torch.cuda.is_available() else "cpu")
         return partial(self._run, composer)
 
@@ -125,11 +128,15 @@ def _here(work: ComposeWork, batches: Sequence[Batch], console: Console) -> None
     composer = Composer(work.job, work.folder, "cuda" if torch.cuda.is_available() else "cpu")
     for told in composer.cut(work.job.prompts):
         console.print(f"this prompt is longer than its model reads, and was cut: {told}", style="yellow")
-    total, done = sum(len(batch.asked) for batch in batches), 0
-    for batch in batches:
-        _say_left_out(make(composer, batch.asked, work.out), console)
-        done += len(batch.asked)
-        console.print(f"{done} of {total} pictures")
+    total, done, threads = sum(len(batch.asked) for batch in batches), 0, torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        for batch in batches:
+            _say_left_out(work.make(composer, batch.asked), console)
+            done += len(batch.asked)
+            console.print(f"{done} of {total} pictures")
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _over_ray(workers: Workers, work: ComposeWork, batches: Sequence[Batch], console: Console) -> None:

@@ -14,10 +14,11 @@ from sluice.flows.tabletop.making import measure_classes, measure_faces, measure
 from sluice.flows.tabletop.reference import measure_reference
 from sluice.flows.tabletop.seeing import (
     measure_autoencoder,
-    measure_encoders,
     measure_identity,
+    measure_image_encoder,
     measure_judges,
     measure_latent_judges,
+    measure_text_encoder,
 )
 from sluice.infra.errors import SluiceError
 
@@ -35,7 +36,8 @@ MAKES = ("vae", "text_encoder", "unet")
 
 MEASURES = (
     Measure(measure_autoencoder, 500, ("vae",)),
-    Measure(measure_encoders, 500, ("image_encoder", "text_encoder")),
+    Measure(measure_text_encoder, 500, ("text_encoder",)),
+    Measure(measure_image_encoder, 500, ("image_encoder", "text_encoder")),
     Measure(measure_judges, 500, ("judges",)),
     Measure(measure_latent_judges, 500, ("latent_judges", "vae")),
     Measure(measure_identity, 500, ("identity",)),

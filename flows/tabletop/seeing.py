@@ -10,7 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
@@ -27,8 +30,9 @@ from sluice.preprocess.tabletop.words import caption, plain_caption
 from sluice.training.tabletop.identity import same_face
 from sluice.training.tabletop.judges import truths
 from sluice.training.tabletop.scenes import HELD_OUT, Scenes, pixels
-from sluice.training.tabletop.text_encoder import tokens_of
+from sluice.training.tabletop.text_encoder import WORDINGS, tokens_of
 
+FEWEST = 100
 NEAR = 3.0
 """Pixels of 64 within which a point counts as found."""
 
@@ -45,7 +49,23 @@ def measure_autoencoder(models: Path, scenes: int) -> list[Figure]:
 
 
 @torch.no_grad()
-def measure_encoders(models: Path, scenes: int) -> list[Figure]:
+def measure_text_encoder(models: Path, captions: int) -> list[Figure]:
+    """How often a linear probe of the last token's state finds the shape in a caption, what U-Nets have to go by."""
+    captions = max(captions, FEWEST)
+    tokenizer = load(CLIPTokenizer, models, subfolder="tokenizer")
+    text = load_network(CLIPTextModelWithProjection, models, subfolder="text_encoder").float()
+    states, shapes = [], []
+    for n in range(2 * captions):
+        told = tokens_of(tokenizer, [caption(SINGLE.scene(n), n % WORDINGS)])
+        states.append(text(told).last_hidden_state[0, -1].numpy())
+        shapes += [thing.shape for thing in SINGLE.scene(n).things if isinstance(thing, Thing)]
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(states[:captions], shapes[:captions])
+    found = float(probe.score(states[captions:], shapes[captions:]))
+    return [Figure("text_encoder", "shape found in its states by a linear probe", found, f"{captions} captions")]
+
+
+@torch.no_grad()
+def measure_image_encoder(models: Path, scenes: int) -> list[Figure]:
     """Retrieval among 100 captions of 100 scenes, at least once, and shapes named."""
     tokenizer = load(CLIPTokenizer, models, subfolder="tokenizer")
     text = load_network(CLIPTextModelWithProjection, models, subfolder="text_encoder").float()

@@ -49,7 +49,7 @@ def conditions(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     torch.manual_seed(0)
     network = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96))
     for parameter in network.parameters():
-        parameter.data += 0.05 * torch.randn_like(parameter)
+        parameter.data += 0.2 * torch.randn_like(parameter)
     network.save_pretrained(folder / "network")
     rng = np.random.default_rng(0)
     for name in ("edges", "others"):
@@ -108,8 +108,8 @@ def test_controls_act_where_they_speak_and_their_order_does_not_matter(base: dic
         return made(job(guided({"kind": "minimal_impact", "over": base, "controls": controls})), conditions)
 
     alone = controlled(one)
-    assert not torch.allclose(alone, made(job(guided(base))), atol=1e-2)
-    assert not torch.allclose(alone, controlled({**one, "speaks": "left.png"}), atol=1e-2)
+    assert not torch.allclose(alone, made(job(guided(base))), atol=1e-3)
+    assert not torch.allclose(alone, controlled({**one, "speaks": "left.png"}), atol=1e-3)
     torch.testing.assert_close(controlled(one, other), controlled(other, one), rtol=0, atol=1e-3)
     torch.testing.assert_close(controlled({**one, "strength": 0}), made(job(guided(base))), rtol=0, atol=1e-4)
 
@@ -133,7 +133,7 @@ def test_energies_guide(base: dict[str, Any], conditions: Path) -> None:
 
     assert wrong(pictures["freedom"]) < 0.8 * wrong(plain)
     assert wrong(pictures["exact"]) < 0.95 * wrong(plain)
-    torch.testing.assert_close(pictures["exact"], pictures["differences"], rtol=0, atol=0.2)
+    assert (pictures["exact"] - pictures["differences"]).abs().mean() < 0.02
 
 
 @pytest.mark.parametrize("kind", ["depth", "parsing", "landmarks", "pose", "style", "content", "identity"])
