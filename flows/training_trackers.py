@@ -75,7 +75,7 @@ class MLflow:
         self.log: Any = mlflow.log_metrics
 
     def __call__(self, step: int, figures: Mapping[str, float]) -> None:
-        self.log({name.replace("/", " a "): value for name, value in figures.items()}, step=step)
+        self.log(dict(figures), step=step)
 
 
 class WeightsAndBiases:

@@ -27,7 +27,7 @@ from sluice.training.networks.soft_guidance import SoftGuidance
 
 
 class Conditions:
-    """Read and loaded once for a job in `folder`, whose pictures are `size` pixels square."""
+    """Of a job in `folder`, whose pictures are `size` pixels square; ControlNets are loaded once."""
 
     def __init__(self, folder: Path, size: int, device: str) -> None:
         self.folder, self.size, self.device = folder, size, device

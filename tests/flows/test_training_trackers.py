@@ -44,6 +44,7 @@ def test_mlflow_has_one_run_of_a_resumed_training(tmp_path: Path, monkeypatch: p
     client = mlflow.MlflowClient()
     (run,) = client.search_runs(["0"])
     assert run.data.params == {name: str(value) for name, value in SETTINGS.items()}
+    assert client.get_run(run.info.run_id).data.metrics["images/s"] == 13.0
     assert [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "noise")] == [
         (50, 0.5),
         (100, 0.25),
