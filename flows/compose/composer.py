@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from sluice.flows.compose import job as tree
 from sluice.flows.compose.conditions import Conditions
 from sluice.flows.compose.energies import condition_of
 from sluice.inference.combiners.amdm import Aggregation, aggregate
-from sluice.inference.combiners.freedom import freedom_step
+from sluice.inference.combiners.freedom import Condition, freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
 from sluice.inference.controlled import added, composed, minimal_impact
@@ -34,6 +35,7 @@ class Composer:
         self.first = _first(job.picture).model
         self.conditions = Conditions(folder, job.size, device)
         self.left_out: dict[int, list[int]] = {}
+        self._energies: dict[tuple[tree.Energy, str], Condition] = {}
         self._check()
 
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
@@ -71,11 +73,17 @@ class Composer:
         denoiser = self._denoiser(node.of, prompts, name)
         if isinstance(node, tree.Ddim):
             return ddim_step(denoiser, node.eta)
-        energies = [condition_of(energy, self.conditions, self.models[name], name) for energy in node.energies]
+        energies = [self._energy(energy, name) for energy in node.energies]
         self.left_out = {number: energy.left_out for number, energy in enumerate(energies)}
         if isinstance(node, tree.FreeDom):
             return freedom_step(denoiser, energies)
         return zmagic_step(denoiser, energies, path, Dependence(c=node.c, curvature=node.curvature))
+
+    def _energy(self, node: tree.Energy, name: str) -> Condition:
+        """Loaded once, with a note of its own for each batch."""
+        if (node, name) not in self._energies:
+            self._energies[node, name] = condition_of(node, self.conditions, self.models[name], name)
+        return replace(self._energies[node, name], left_out=[])
 
     def _denoiser(self, node: tree.Denoiser, prompts: Sequence[str], along: str) -> Denoiser:
         if isinstance(node, tree.Guided):
