@@ -103,13 +103,18 @@ def tabletop(
         int | None, typer.Option(min=1, help="Other than the recipe's, to try it in an --out of its own.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of first weights and noise.")] = 0,
+    given: Annotated[
+        str | None, typer.Option(help="A trained family, by folder or name: what --only's parts need is taken from it.")
+    ] = None,
 ) -> None:
     """The tabletop family from nothing, part by part; resumes by itself."""
     from rich.console import Console
 
     from sluice.flows.tabletop.train import train_tabletop
+    from sluice.infra.models import find
 
-    train_tabletop(out, only or (), steps, seed, Console(soft_wrap=True, highlight=False))
+    family = find(given).path if given else None
+    train_tabletop(out, only or (), steps, seed, Console(soft_wrap=True, highlight=False), family)
 
 
 @app.command()

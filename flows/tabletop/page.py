@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from sluice.flows.curves import loss_curves, sample_strips
-from sluice.flows.tabletop.runs import DONE
+from sluice.flows.tabletop.runs import DONE, TAKEN
 from sluice.flows.tabletop.samples import samples
 from sluice.infra.page import Block, Cell, Page, Section, Table, count_text, render
 from sluice.infra.whole import write_whole
@@ -53,8 +53,9 @@ def keep_samples(part: Part, network: nn.Module, out: Path) -> None:
 def _row(part: Part, run: Path) -> list[Cell]:
     lines = read_losses(run / LOSSES)
     step = int(lines[-1]["step"]) if lines else 0
-    state = "trained" if (run / DONE).exists() else "begun" if lines else "to come"
-    share = 1.0 if state == "trained" else step / part.recipe.steps
+    done = (run / DONE).read_text() if (run / DONE).exists() else ""
+    state = TAKEN if done.startswith(TAKEN) else "trained" if done else "begun" if lines else "to come"
+    share = 1.0 if done else step / part.recipe.steps
     steps = f"{count_text(step)} of {count_text(part.recipe.steps)}"
     return [Cell(part.name), Cell(state), Cell(steps, bar=share), Cell(count_text(step * part.recipe.batch))]
 

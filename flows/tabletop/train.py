@@ -12,7 +12,7 @@ import transformers
 from rich.console import Console
 
 from sluice.flows.tabletop.page import keep_samples, write_page
-from sluice.flows.tabletop.runs import DONE, keep_to_recipe, mark_done, refuse_without_needs
+from sluice.flows.tabletop.runs import DONE, keep_to_recipe, mark_done, refuse_without_needs, take
 from sluice.infra.errors import SluiceError
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.loop import Training
@@ -26,11 +26,13 @@ class UnknownPart(SluiceError):
     """The family has no part of this name."""
 
 
-def train_tabletop(out: Path, only: Sequence[str], steps: int | None, seed: int, console: Console) -> None:
+def train_tabletop(
+    out: Path, only: Sequence[str], steps: int | None, seed: int, console: Console, given: Path | None = None
+) -> None:
     """Train the parts that are not trained yet, or `only` some; `steps` is how long, instead of the recipes' own.
 
-    Models go to `out/models`, what is needed to go on to `out/runs`, the page to `out/index.html`. Raises UnknownPart,
-    UntrainedPart, OtherRecipe.
+    What these need and is not there is taken from the family `given`, where one is. Models go to `out/models`, what is
+    needed to go on to `out/runs`, the page to `out/index.html`. Raises UnknownPart, UntrainedPart, OtherRecipe.
     """
     torch.set_float32_matmul_precision("high")
     transformers.utils.logging.disable_progress_bar()
@@ -43,8 +45,17 @@ def train_tabletop(out: Path, only: Sequence[str], steps: int | None, seed: int,
             part.recipe = replace(part.recipe, steps=steps, warm_up=min(part.recipe.warm_up, steps))
     for part in parts.values():
         if part.name in only or not only:
+            if given is not None:
+                _take_needs(part, parts, given, out, console)
             _train(part, parts, out, seed, console)
     console.print(f"The page of it all: {write_page(out, parts)}; its figures: `sluice train measure {out / 'models'}`")
+
+
+def _take_needs(part: Part, parts: Mapping[str, Part], given: Path, out: Path, console: Console) -> None:
+    for need in part.needs:
+        if not (out / "runs" / need / DONE).exists():
+            take(parts[need], given, out)
+            console.print(f"{need}: taken from {given}")
 
 
 def _train(part: Part, parts: Mapping[str, Part], out: Path, seed: int, console: Console) -> None:

@@ -38,6 +38,7 @@ class Denoiser(LatentPart):
     """Trained on kept latents, a tenth of the captions null."""
 
     name = "unet"
+    beside = ("scheduler", "model_index.json")
     seen = staticmethod(captioned)
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002

@@ -59,6 +59,7 @@ class ImageEncoder(Part):
 
     text: Any = field(init=False)
     name = "image_encoder"
+    beside = ("feature_extractor",)
     needs = ("text_encoder",)
 
     def prepare(self, models: Path, device: torch.device, report: Report) -> None:  # noqa: ARG002

@@ -39,7 +39,7 @@ class Recipe:
 
 @dataclass
 class Part(ABC):
-    """One network of the family, or two that are trained on each other. `needs` names the parts that come before.
+    """One network of the family. `needs` names the parts that come before, `beside` what it writes but its own folder.
 
     `share` is how many samples a thread takes at once, None where the loss is no mean over samples.
     """
@@ -48,6 +48,7 @@ class Part(ABC):
     recipe: Recipe
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
     share: ClassVar[int | None] = None
 
     def prepare(self, models: Path, device: torch.device, report: Report) -> None:  # noqa: B027

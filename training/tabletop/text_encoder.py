@@ -44,6 +44,7 @@ class TextEncoder(Part):
     """Trained on captions; every word of them is one token."""
 
     name = "text_encoder"
+    beside = ("tokenizer",)
     share = 48
 
     @cached_property

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sluice.flows.tabletop.runs import DONE, OtherRecipe, UntrainedPart, keep_to_recipe
 from sluice.flows.tabletop.train import UnknownPart, train_tabletop
+from sluice.infra.models import find
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop import loop
 from sluice.training.tabletop.family import family
@@ -23,9 +24,9 @@ Train = Callable[..., str]
 def train(tmp_path: Path) -> Train:
     """Trains into one folder and returns what was said."""
 
-    def run(*only: str, steps: int | None = 2, seed: int = 0) -> str:
+    def run(*only: str, steps: int | None = 2, seed: int = 0, given: Path | None = None) -> str:
         console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
-        train_tabletop(tmp_path / "out", only, steps, seed, console)
+        train_tabletop(tmp_path / "out", only, steps, seed, console, given)
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue()
 
@@ -70,6 +71,16 @@ def test_a_part_waits_for_those_it_needs(train: Train, tmp_path: Path) -> None:
     assert f"`sluice train tabletop --only vae --only text_encoder --out {tmp_path / 'out'}` comes first" in str(
         refused.value
     )
+
+
+def test_what_a_part_needs_is_taken_from_a_family_that_has_it(train: Train, tmp_path: Path) -> None:
+    shipped = find("tabletop").path
+    assert "vae: taken from" in train("latent_judges", given=shipped)
+    taken = tmp_path / "out/models/vae/diffusion_pytorch_model.safetensors"
+    assert taken.read_bytes() == (shipped / "vae" / taken.name).read_bytes()
+    assert "taken from" not in train("latent_judges", given=shipped)
+    with pytest.raises(UntrainedPart, match=r"has no text_encoder and no tokenizer, which text_encoder is"):
+        train("unet", given=tmp_path / "out/models")
 
 
 def test_other_weights_of_what_a_part_needs_are_another_training(tmp_path: Path) -> None:
