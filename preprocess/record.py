@@ -120,6 +120,7 @@ FIELDS: dict[str, Field] = {
         _png("depth.png", "uint16", 1, "inverse depth, min-max per image, near is large"),
         _png("pose.png", "uint8", 3, "the skeletons drawn"),
         _json("pose.json", "people: 18 COCO points each, in pixels"),
+        _png("parts.png", "uint8", 3, "semantic classes, a colour each, none of them black"),
         _png("mask.png", "uint8", 1, "the salient object, 0 or 255"),
         _jpeg("bg.jpg", "the background, the object inpainted"),
         _png("fg_depth.png", "uint16", 1, "inverse depth of the foreground"),

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Control = Literal["canny", "hed", "depth", "pose"]
+Control = Literal["canny", "hed", "depth", "pose", "parts"]
 Method = Literal["controlnet", "micontrolnet", "cnc-local", "cnc-global", "cnc-joint"]
 
 

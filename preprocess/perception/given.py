@@ -69,6 +69,7 @@ GIVEN: dict[str, Callable[[bytes, Geometry], Any]] = {
     "bg_depth": _depth,
     "pose": _colours,
     "pose.json": _people,
+    "parts": lambda data, geometry: apply_to_labels(decode_png(data), geometry),
     "mask": given_mask,
     "background": _colours,
 }

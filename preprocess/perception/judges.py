@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +57,11 @@ class Judges:
         network = load_network(SegformerForSemanticSegmentation, folder).float().requires_grad_(False)
         labels = network.config.id2label
         return cls(network, rows_of([labels[number] for number in range(len(labels))]), scale)
+
+    @property
+    def wants(self) -> Literal["pixels", "latents"]:
+        """What the network takes."""
+        return "pixels" if self.scale == 1 else "latents"
 
     def __call__(self, shown: Tensor) -> Judgement:
         """Of pictures `(batch, 3, height, width)`, values -1 to 1, or of latents; differentiable."""

@@ -12,6 +12,7 @@ from sluice.preprocess.perception.skeleton import Person, describe, draw
 from sluice.preprocess.record import Array, encode_json, encode_png
 from sluice.preprocess.sources import Address, Item, Raw, Source, SourceConfig
 from sluice.preprocess.tabletop import LAWS, VERSION, Rendered, Scene, captions, draw_scene, law_named, render
+from sluice.preprocess.tabletop.classes import in_colours
 from sluice.preprocess.tabletop.scene import Plate
 
 MOST_SCENES = 10**8
@@ -50,7 +51,8 @@ class Tabletop(Source[TabletopConfig]):
     without it and its shadow. Depths are inverse, as 16-bit PNG, near is large: `raw.depth` of the picture,
     `raw.fg_depth` of the foreground alone (0 elsewhere), `raw.bg_depth` of the background. `raw.segments` are the
     wall (1), the table (2) and each thing, `raw.semantic` the classes of tabletop.classes, `raw.pose` the figure's
-    skeleton drawn and `raw.pose.json` its points. `raw.json` holds the whole scene in its origin.
+    skeleton drawn and `raw.pose.json` its points, `raw.parts` the classes in colours. `raw.json` holds the whole scene
+    in its origin.
     """
 
     kind = "tabletop"
@@ -62,6 +64,7 @@ class Tabletop(Source[TabletopConfig]):
         "raw.semantic",
         "raw.pose",
         "raw.pose.json",
+        "raw.parts",
         "raw.background",
         "raw.fg_depth",
         "raw.bg_depth",
@@ -108,6 +111,7 @@ class Tabletop(Source[TabletopConfig]):
             "raw.mask": lambda: encode_png(mask),
             "raw.segments": lambda: encode_png(found.instances.astype(np.uint16) + 1),
             "raw.semantic": lambda: encode_png(found.semantic),
+            "raw.parts": lambda: encode_png(in_colours(found.semantic)),
             "raw.pose": lambda: encode_png(draw(people, *mask.shape)),
             "raw.pose.json": lambda: encode_json(describe(people)),
             "raw.background": lambda: encode_png(behind.image),

@@ -11,7 +11,7 @@ from sluice.preprocess.graph import Parameters, Stage
 from sluice.preprocess.record import Record
 
 Condition = Literal[
-    "segments", "canny", "hed", "depth", "pose", "pose.json", "mask", "background", "fg_depth", "bg_depth"
+    "segments", "canny", "hed", "depth", "pose", "pose.json", "parts", "mask", "background", "fg_depth", "bg_depth"
 ]
 
 FIELD = {"background": "bg.jpg", "pose.json": "pose.json"}

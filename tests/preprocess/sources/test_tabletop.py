@@ -17,6 +17,7 @@ from sluice.preprocess.shards import read_shard
 from sluice.preprocess.sources import Address, Raw
 from sluice.preprocess.sources.tabletop import Tabletop, TabletopConfig
 from sluice.preprocess.tabletop import LAWS, captions, draw_scene, render
+from sluice.preprocess.tabletop.classes import CLASSES, in_colours
 from tests.preprocess.builds import build_here
 
 
@@ -170,3 +171,14 @@ def test_a_data_set_is_built_from_the_truths(tmp_path: Path) -> None:
         labels = decode_png(fields["segments.png"])
         assert (labels == truth.instances[1::2, 1::2] + 1).mean() > 0.95
         assert decode_png(fields["depth.png"]).dtype == np.uint16
+
+
+def test_parts_are_classes_in_colours_of_which_none_is_black_or_anothers() -> None:
+    (raw,) = scan(source(1, size=64))
+    found = render(draw_scene(0, 0), 64)
+    shown = given("parts", raw.fields["raw.parts"], plan_geometry((64, 64), 64))
+    every = in_colours(np.arange(len(CLASSES))[None])
+    told = (shown[:, :, None] == every[None]).all(axis=3)
+    assert (told.sum(axis=2) == 1).all()
+    np.testing.assert_array_equal(told.argmax(axis=2), found.semantic)
+    assert every.max(axis=1).min() > 100
