@@ -10,17 +10,19 @@ from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from sluice.flows.compose.conditions import Conditions
-from sluice.flows.compose.job import ColourEnergy, EdgesEnergy, Energy, JudgedEnergy, TextEnergy
+from sluice.flows.compose.job import ColourEnergy, EdgesEnergy, JudgedEnergy, TextEnergy
+from sluice.flows.compose.job import Energy as EnergyNode
 from sluice.inference.combiners.freedom import Condition, relative
-from sluice.inference.energies import pictures
 from sluice.inference.energies.colour import colour_energy
 from sluice.inference.energies.content import content_energy
 from sluice.inference.energies.depth import depth_energy
 from sluice.inference.energies.edges import edges_energy, soft_edges
+from sluice.inference.energies.energy import Energy
 from sluice.inference.energies.identity import identity_energy
 from sluice.inference.energies.landmarks import landmarks_energy
+from sluice.inference.energies.latents import of_latents
 from sluice.inference.energies.parsing import parsing_energy
-from sluice.inference.energies.style import gram, style_energy
+from sluice.inference.energies.style import style_energy
 from sluice.inference.energies.text import text_energy
 from sluice.infra.models import find
 from sluice.infra.pretrained import load, load_network
@@ -31,17 +33,14 @@ STYLE_STAGE, CONTENT_STAGE = 0, 1
 """Of a judge's body: what things look like is seen before what they are."""
 
 
-def condition_of(of: Energy, given: Conditions, model: LatentModel, name: str) -> Condition:
-    """An energy of the latents of a model, which has this name in the job."""
-    energy: pictures.Energy
-    if isinstance(of, JudgedEnergy) and of.kind != "identity":
-        energy = _judged(of, given, model)
-    else:
-        energy = pictures.of_pictures(model, _of_pictures(of, given, name))
-    return Condition(energy, relative(of.rho), of.silent_from)
+def condition_of(of: EnergyNode, given: Conditions, model: LatentModel, name: str) -> Condition:
+    """An energy as a condition on the latents of a model, which has this name in the job."""
+    return Condition(of_latents(model, energy_of(of, given, model, name)), relative(of.rho), of.silent_from)
 
 
-def _of_pictures(of: Energy, given: Conditions, name: str) -> pictures.Energy:
+@torch.no_grad()
+def energy_of(of: EnergyNode, given: Conditions, model: LatentModel, name: str) -> Energy:
+    """An energy by its node: of pixels, or of the model's latents where its network takes them."""
     if isinstance(of, TextEnergy):
         return _text(of.text, find(name).path, given.device)
     if isinstance(of, ColourEnergy):
@@ -50,39 +49,32 @@ def _of_pictures(of: Energy, given: Conditions, name: str) -> pictures.Energy:
     shown = given.image(of.image) * 2 - 1
     if isinstance(of, EdgesEnergy):
         return edges_energy(soft_edges(shown))
-    network = _network(CLIPVisionModelWithProjection, find(of.by).path, given.device)
-    with torch.no_grad():
-        return identity_energy(network, network(shown).image_embeds)
+    if of.kind == "identity":
+        network = _network(CLIPVisionModelWithProjection, find(of.by).path, given.device)
+        return identity_energy(lambda x: network(x).image_embeds, network(shown).image_embeds)
+    return _judged(of, shown, model)
 
 
-@torch.no_grad()
-def _judged(of: JudgedEnergy, given: Conditions, model: LatentModel) -> pictures.Energy:
+def _judged(of: JudgedEnergy, shown: Tensor, model: LatentModel) -> Energy:
     """Of a judge, which takes pictures or, where it was trained so, latents, and spares the decoder."""
-    shown = given.image(of.image) * 2 - 1
-    judges = Judges.load(find(of.by).path)
-    judges.network.to(given.device)
-    of_latents = judges.network.config.num_channels != shown.shape[1]
-    if of_latents:
+    judges, height = Judges.load(find(of.by).path), shown.shape[2]
+    judges.network.to(shown.device)
+    if judges.network.config.num_channels != shown.shape[1]:
         judges, shown = Judges(judges.network, judges.rows, model.scale), model.encode(shown)
-    energy = _judged_energy(of, judges, shown)
-    return energy if of_latents else pictures.of_pictures(model, energy)
-
-
-def _judged_energy(of: JudgedEnergy, judges: Judges, shown: Tensor) -> pictures.Energy:
-    seen = judges(shown)
+    seen, wants = judges(shown), judges.wants
     if of.kind == "depth":
-        return depth_energy(judges, seen.depth()[:, 0])
+        return depth_energy(lambda x: judges(x).depth()[:, 0], seen.depth()[:, 0], wants)
     if of.kind == "parsing":
-        return parsing_energy(judges, seen.classes().argmax(dim=1))
+        return parsing_energy(lambda x: judges(x).classes(), seen.classes().argmax(dim=1), wants)
     if of.kind in ("landmarks", "pose"):
-        return landmarks_energy(judges, seen.points(of.kind), of.kind)
+        return landmarks_energy(lambda x: judges(x).points(of.kind), seen.points(of.kind), height, wants)
     if of.kind == "style":
-        return style_energy(lambda x: judges.maps(x, STYLE_STAGE), gram(judges.maps(shown, STYLE_STAGE)))
-    return content_energy(lambda x: judges.maps(x, CONTENT_STAGE), judges.maps(shown, CONTENT_STAGE))
+        return style_energy(lambda x: [judges.maps(x, STYLE_STAGE)], shown, wants)
+    return content_energy(lambda x: [judges.maps(x, CONTENT_STAGE)], shown, wants)
 
 
 @torch.no_grad()
-def _text(told: str, folder: Path, device: str) -> pictures.Energy:
+def _text(told: str, folder: Path, device: str) -> Energy:
     tokenizer = load(CLIPTokenizer, folder, subfolder="tokenizer")
     tokens = tokenizer([told], padding="max_length", truncation=True, return_tensors="pt").input_ids
     text = _network(CLIPTextModelWithProjection, folder, device, subfolder="text_encoder")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.energies.pictures import Energy
+from sluice.inference.energies.energy import Energy
 
 
 def colour_energy(region: Tensor, wanted: Tensor) -> Energy:
@@ -18,4 +18,4 @@ def colour_energy(region: Tensor, wanted: Tensor) -> Energy:
         wrong = (pictures - colour).square().mean(dim=1) * region
         return wrong.sum(dim=(1, 2)) / region.sum(dim=(1, 2)).clamp(min=1)
 
-    return energy
+    return Energy(energy, 4)

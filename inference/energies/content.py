@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from sluice.inference.energies.pictures import Energy
+from sluice.inference.energies.energy import Energy, Wants
 from sluice.inference.energies.style import Maps
 
 
-def content_energy(maps: Maps, wanted: Tensor) -> Energy:
-    """Mean squared error of features `(batch, channels, height, width)`; 0 where they are the wanted ones."""
+def content_energy(maps: Maps, shown: Tensor, wants: Wants = "pixels") -> Energy:
+    """Mean squared error of features, from those of what is `shown` `(1 or batch, ...)`; 0 or more."""
+    with torch.no_grad():
+        wanted = maps(shown)
 
     def energy(pictures: Tensor) -> Tensor:
-        return (maps(pictures) - wanted).square().mean(dim=(1, 2, 3))
+        apart = [(layer - own).square().mean(dim=(1, 2, 3)) for layer, own in zip(maps(pictures), wanted, strict=True)]
+        return torch.stack(apart).mean(dim=0)
 
-    return energy
+    return Energy(energy, wants=wants)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
-from sluice.inference.energies.pictures import Energy
-from sluice.preprocess.perception.judges import Judges
+from sluice.inference.energies.energy import Energy, Wants
 
 
-def depth_energy(judges: Judges, wanted: Tensor) -> Energy:
-    """Mean absolute error in metres, of a depth `(batch, height, width)`; 0 where they agree."""
+def depth_energy(depth: Callable[[Tensor], Tensor], wanted: Tensor, wants: Wants = "pixels") -> Energy:
+    """Mean absolute error in metres, of a depth `(batch, height, width)`, which `depth` gives too; 0 or more."""
 
     def energy(pictures: Tensor) -> Tensor:
-        return (judges(pictures).depth()[:, 0] - wanted).abs().mean(dim=(1, 2))
+        return (depth(pictures) - wanted).abs().mean(dim=(1, 2))
 
-    return energy
+    return Energy(energy, wants=wants)

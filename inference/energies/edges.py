@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.energies.pictures import Energy
+from sluice.inference.energies.energy import Energy
 
 SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 SHARP = 0.5
@@ -22,10 +24,10 @@ def soft_edges(pictures: Tensor) -> Tensor:
     return 1 - torch.exp(-slopes.square().sum(dim=1) / SHARP**2)
 
 
-def edges_energy(wanted: Tensor) -> Energy:
-    """Mean squared error of soft edges, of a map `(batch, height, width)` from 0 to 1: 0 to 1."""
+def edges_energy(wanted: Tensor, edges: Callable[[Tensor], Tensor] = soft_edges) -> Energy:
+    """Mean squared error of edges, of a map `(batch, height, width)` from 0 to 1, which `edges` gives too: 0 to 1."""
 
     def energy(pictures: Tensor) -> Tensor:
-        return (soft_edges(pictures) - wanted).square().mean(dim=(1, 2))
+        return (edges(pictures) - wanted).square().mean(dim=(1, 2))
 
-    return energy
+    return Energy(energy, 1)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
-from sluice.inference.energies.pictures import Energy
-from sluice.preprocess.perception.judges import Judges
+from sluice.inference.energies.energy import Energy, Wants
 
 
-def landmarks_energy(judges: Judges, wanted: Tensor, judge: str = "landmarks") -> Energy:
-    """Mean distance, in shares of a picture's height, over points `(batch, points, 3)` of x, y and 1 where in sight.
+def landmarks_energy(
+    points: Callable[[Tensor], Tensor], wanted: Tensor, height: int, wants: Wants = "pixels"
+) -> Energy:
+    """Mean distance over points `(batch, points, 3)` of x, y in pixels and 1 where in sight; 0 or more.
 
-    0 where all are in place; `judge` is `landmarks` or `pose`.
+    In shares of a picture's `height`, which is in pixels too; `points` gives `(batch, points, 2 or more)`.
     """
 
     def energy(pictures: Tensor) -> Tensor:
-        found = judges(pictures).points(judge)
-        apart = (found[..., :2] - wanted[..., :2]).square().sum(dim=2).add(1e-12).sqrt()
+        apart = (points(pictures)[..., :2] - wanted[..., :2]).square().sum(dim=2).add(1e-12).sqrt()
         seen = wanted[..., 2]
-        return (apart * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1) / (judges.scale * pictures.shape[2])
+        return (apart * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1) / height
 
-    return energy
+    return Energy(energy, wants=wants)

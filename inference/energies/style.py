@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
-from sluice.inference.energies.pictures import Energy
+from sluice.inference.energies.energy import Energy, Wants
 
-Maps = Callable[[Tensor], Tensor]
-"""Features `(batch, channels, height, width)` of pictures."""
+Maps = Callable[[Tensor], Sequence[Tensor]]
+"""Features of pictures from one layer or several, each `(batch, channels, height, width)`."""
 
 
 def gram(features: Tensor) -> Tensor:
@@ -18,10 +19,14 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.mT / flat.shape[2]
 
 
-def style_energy(maps: Maps, wanted: Tensor) -> Energy:
-    """The distance of Gram matrices from that of a picture, `wanted` `(1 or batch, channels, channels)`; 0 or more."""
+def style_energy(maps: Maps, shown: Tensor, wants: Wants = "pixels") -> Energy:
+    """Distance of Gram matrices from those of what is `shown` `(1 or batch, ...)`, the mean over layers; 0 or more."""
+    with torch.no_grad():
+        wanted = [gram(layer) for layer in maps(shown)]
 
     def energy(pictures: Tensor) -> Tensor:
-        return (gram(maps(pictures)) - wanted).flatten(1).square().sum(dim=1).add(1e-12).sqrt()
+        apart = [gram(layer) - own for layer, own in zip(maps(pictures), wanted, strict=True)]
+        lengths = [own.flatten(1).square().sum(dim=1).add(1e-12).sqrt() for own in apart]
+        return torch.stack(lengths).mean(dim=0)
 
-    return energy
+    return Energy(energy, wants=wants)

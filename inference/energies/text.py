@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.energies.pictures import Energy
+from sluice.inference.energies.energy import Energy
 
 
 def text_energy(image_encoder: Any, wanted: Tensor) -> Energy:
@@ -19,4 +19,4 @@ def text_energy(image_encoder: Any, wanted: Tensor) -> Energy:
     def energy(pictures: Tensor) -> Tensor:
         return 1 - F.cosine_similarity(image_encoder(pictures).image_embeds, wanted)
 
-    return energy
+    return Energy(energy, 2)

@@ -25,6 +25,7 @@ from sluice.flows.compose.energies import condition_of
 from sluice.flows.compose.flow import ChangedSince, Workers, again
 from sluice.flows.compose.flow import compose as run
 from sluice.flows.compose.job import Job, JudgedEnergy
+from sluice.inference.energies.energy import Energy
 from sluice.infra.settings import ConfigError
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
@@ -230,7 +231,8 @@ def test_a_prompt_that_is_too_long_is_cut_and_said(base: dict[str, Any], tmp_pat
 def test_energies_without_a_number_are_recorded(
     base: dict[str, Any], conditions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(energies, "colour_energy", lambda *_: lambda x: x.flatten(1).sum(dim=1) * torch.nan)
+    no_number = Energy(lambda x: x.flatten(1).sum(dim=1) * torch.nan)
+    monkeypatch.setattr(energies, "colour_energy", lambda *_: no_number)
     energy = {"kind": "colour", "region": "left.png", "colour": [255, 0, 0], "rho": 1.0}
     of = {"kind": "guided", "scale": 1, "model": base}
     asked = job({"kind": "freedom", "of": of, "energies": [energy]}, prompts=["a"], seeds=[0], batch=1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -14,13 +14,15 @@ from sluice.inference.energies.colour import colour_energy
 from sluice.inference.energies.content import content_energy
 from sluice.inference.energies.depth import depth_energy
 from sluice.inference.energies.edges import edges_energy, soft_edges
+from sluice.inference.energies.energy import Energy
 from sluice.inference.energies.identity import identity_energy
 from sluice.inference.energies.landmarks import landmarks_energy
+from sluice.inference.energies.latents import of_latents
 from sluice.inference.energies.parsing import parsing_energy
-from sluice.inference.energies.pictures import Energy
-from sluice.inference.energies.style import gram, style_energy
+from sluice.inference.energies.style import Maps, style_energy
 from sluice.inference.energies.text import text_energy
 from sluice.preprocess.perception.judges import Judges, rows_of
+from sluice.training.networks.latent_model import LatentModel
 from sluice.training.tabletop.judges import segformer
 
 SIZE = 32
@@ -49,29 +51,36 @@ def encoder() -> Any:
 
 
 @pytest.fixture(scope="module")
-def maps() -> Callable[[Tensor], Tensor]:
+def maps() -> Maps:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.SiLU(), nn.Conv2d(6, 5, 3, stride=2)).double()
-    network.requires_grad_(False)
-    return lambda shown: network(shown)
+    layers = [nn.Conv2d(3, 6, 3, padding=1).double(), nn.Conv2d(6, 5, 3, stride=2).double()]
+    for layer in layers:
+        layer.requires_grad_(False)
+
+    def seen(shown: Tensor) -> list[Tensor]:
+        first = nn.functional.silu(layers[0](shown))
+        return [first, layers[1](first)]
+
+    return seen
 
 
 @pytest.fixture
-def energies(judges: Judges, encoder: Any, maps: Callable[[Tensor], Tensor]) -> dict[str, Energy]:
+def energies(judges: Judges, encoder: Any, maps: Maps) -> dict[str, Energy]:
     """Each asks for what the pictures of seed 1 show."""
     shown = pictures(1)
     found = judges(shown)
     region = torch.zeros(2, SIZE, SIZE, dtype=torch.float64)
     region[:, 4:20, 6:16] = 1
     points = found.points("landmarks")
+    wanted = torch.cat([points[..., :2], torch.ones_like(points[..., :1])], dim=2)
     return {
         "text": text_energy(encoder, encoder(shown).image_embeds),
-        "identity": identity_energy(encoder, encoder(shown).image_embeds),
-        "parsing": parsing_energy(judges, found.classes().argmax(dim=1)),
-        "landmarks": landmarks_energy(judges, torch.cat([points[..., :2], torch.ones_like(points[..., :1])], dim=2)),
-        "depth": depth_energy(judges, found.depth()[:, 0]),
-        "style": style_energy(maps, gram(maps(shown))),
-        "content": content_energy(maps, maps(shown)),
+        "identity": identity_energy(lambda x: encoder(x).image_embeds, encoder(shown).image_embeds),
+        "parsing": parsing_energy(lambda x: judges(x).classes(), found.classes().argmax(dim=1)),
+        "landmarks": landmarks_energy(lambda x: judges(x).points("landmarks"), wanted, SIZE),
+        "depth": depth_energy(lambda x: judges(x).depth()[:, 0], found.depth()[:, 0]),
+        "style": style_energy(maps, shown),
+        "content": content_energy(maps, shown),
         "edges": edges_energy(soft_edges(shown)),
         "colour": colour_energy(region, torch.tensor([0.3, -0.2, 0.9], dtype=torch.float64)),
     }
@@ -113,7 +122,8 @@ def test_a_region_of_the_wanted_colour_has_no_energy() -> None:
 def test_points_out_of_sight_do_not_count(judges: Judges) -> None:
     shown = pictures(1)
     nothing = torch.zeros(2, 5, 3, dtype=torch.float64)
-    assert landmarks_energy(judges, nothing)(shown).tolist() == [0, 0]
+    energy = landmarks_energy(lambda x: judges(x).points("landmarks"), nothing, SIZE)
+    assert energy(shown).tolist() == [0, 0]
 
 
 def test_a_straight_edge_is_an_edge_and_a_plain_picture_has_none() -> None:
@@ -131,3 +141,32 @@ def test_a_picture_does_not_see_its_batch(name: str, energies: dict[str, Energy]
     shown = pictures(2)
     swapped = torch.stack([shown[0], pictures(5)[1]])
     torch.testing.assert_close(energies[name](swapped)[0], energies[name](shown)[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_picture_leaves_the_range_that_an_energy_states(name: str, energies: dict[str, Energy]) -> None:
+    far = [torch.full((2, 3, SIZE, SIZE), value, dtype=torch.float64) for value in (-1, 1)]
+    found = torch.cat([energies[name](shown) for shown in (*far, pictures(4), -pictures(1))])
+    assert (found >= 0).all()
+    assert (found <= energies[name].highest).all()
+
+
+def test_an_energy_says_its_range_and_what_it_wants(judges: Judges) -> None:
+    nothing = torch.zeros(1, 5, 3)
+    assert str(colour_energy(torch.ones(1, 8, 8), torch.zeros(3))) == "0 to 4, of pixels"
+    assert str(landmarks_energy(lambda x: x, nothing, 8, Judges(judges.network, judges.rows, 4).wants)) == (
+        "0 or more, of latents"
+    )
+
+
+def test_what_wants_latents_is_not_decoded_for() -> None:
+    torch.manual_seed(0)
+    vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4).double().requires_grad_(False)
+    model = LatentModel(None, None, None, vae, None)
+    of_their_own = Energy(lambda x: x.flatten(1).mean(dim=1), wants="latents")
+    assert of_latents(model, of_their_own) is of_their_own
+    latents = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    colour = colour_energy(torch.ones(2, 8, 8), torch.zeros(3))
+    through = of_latents(model, colour)
+    assert (through.wants, through.highest) == ("latents", 4)
+    torch.testing.assert_close(through(latents), colour(vae.decode(latents / vae.config.scaling_factor).sample))
