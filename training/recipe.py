@@ -15,7 +15,8 @@ class Recipe(BaseModel):
 
     `checkpoint_steps`: how often it is kept; `watch_steps`: how often it is validated and shown.
 
-    `ema` is the decay of a running average of weights, which is then what is validated and saved.
+    `ema` is the decay of a running average of weights, which is then what is validated and saved; `expansion` is the
+    global fuser's.
 
     How long: just one of `epochs`, `samples`, `steps`. `batch` is the effective one, over all processes; `micro_batch`
     what one process sees at once.
@@ -32,6 +33,7 @@ class Recipe(BaseModel):
     conservativity: float = Field(0.0, ge=0)
     images: Literal["depth", "canny"] = "depth"
     guidance: Literal["exclude", "hadamard"] = "exclude"
+    expansion: int = Field(4, ge=1)
 
     size: int = Field(64, ge=8)
     epochs: float | None = Field(None, gt=0)

@@ -136,5 +136,5 @@ class ComposeAndConquer:
             made_for = {"cross_attention_dim": fuser.config.width}
             require_made_for(made_for, self.model.unet, self.begin / "global")
             return fuser
-        fuser = GlobalFuser(width=self.model.unet.config.cross_attention_dim)
+        fuser = GlobalFuser(width=self.model.unet.config.cross_attention_dim, expansion=self.recipe.expansion)
         return fuser

@@ -16,13 +16,14 @@ DROPOUTS = (0.1, 0.3)
 class GlobalFuser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Two streams that do not mix; each widens an embedding in two steps and cuts it into tokens of its width.
 
-    `width`: of embeddings and tokens, 768 for CLIP ViT-L/14 and Stable Diffusion 1.5; `tokens`: of each stream.
+    `width`: of embeddings and tokens, 768 for CLIP ViT-L/14 and Stable Diffusion 1.5; `tokens`: of each stream;
+    `expansion`: how much wider the feed-forward layers are inside than what they take.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, width: int = 768, tokens: int = 4) -> None:
+    def __init__(self, width: int = 768, tokens: int = 4, expansion: int = 4) -> None:
         super().__init__()
-        self.foreground, self.background = (_stream(width, tokens) for _ in range(2))
+        self.foreground, self.background = (_stream(width, tokens, expansion) for _ in range(2))
 
     def forward(
         self, foreground: Tensor, background: Tensor, foreground_weight: float = 1.0, background_weight: float = 1.0
@@ -51,9 +52,10 @@ def with_tokens(states: Tensor, tokens: Tensor) -> Tensor:
     return torch.cat([states, tokens], dim=1)
 
 
-def _stream(width: int, tokens: int) -> nn.Module:
+def _stream(width: int, tokens: int, expansion: int) -> nn.Module:
     widths = (width, 2 * width, tokens * width)
     steps: list[Any] = []
     for before, after, dropout in zip(widths, widths[1:], DROPOUTS, strict=False):
-        steps += [nn.LayerNorm(before), FeedForward(before, after, dropout=dropout, activation_fn="geglu")]
+        wide = FeedForward(before, after, mult=expansion, dropout=dropout, activation_fn="geglu")
+        steps += [nn.LayerNorm(before), wide]
     return nn.Sequential(*steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 STEM = (32, 64, 64, 64)
 LEVELS = (192, 256, 384, 512)
+STABLE_DIFFUSION = (320, 640, 1280, 1280)
+"""The widths of the U-Net that LEVELS are made for."""
+NARROWEST = 32
 STEM_SCALE = 4
 
 
@@ -34,17 +37,20 @@ class LocalFuser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Features for a U-Net's skips and middle from the depths of a foreground and of a background.
 
     `controlnet`: the configuration of a diffusers one, whose encoder is the clone; `scale`: pixels for one latent,
-    8 for Stable Diffusion; `channels`: of each image, 3 for depth and edges alike.
+    8 for Stable Diffusion; `channels`: of each image, 3 for depth and edges alike; `levels`: how wide the features are
+    that enter each level of the clone.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, controlnet: Mapping[str, Any], scale: int = 8, channels: int = 3) -> None:
+    def __init__(
+        self, controlnet: Mapping[str, Any], scale: int = 8, channels: int = 3, levels: Sequence[int] = LEVELS
+    ) -> None:
         super().__init__()
         if scale not in {STEM_SCALE, 2 * STEM_SCALE}:
             raise ValueError(f"a local fuser sees {STEM_SCALE} or {2 * STEM_SCALE} pixels for one latent, not {scale}")
         self.encoder = ControlNetModel.from_config(dict(controlnet))
         del self.encoder.controlnet_cond_embedding  # nothing is added to the first layer
-        levels = LEVELS[: len(self.encoder.down_blocks)]
+        levels = tuple(levels)[: len(self.encoder.down_blocks)]
         self.foreground, self.background = (_stem(channels) for _ in range(2))
         before = (2 * STEM[-1], *levels)
         strides = (scale // STEM_SCALE, *[2] * (len(levels) - 1))
@@ -59,9 +65,12 @@ class LocalFuser(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     @classmethod
     def from_controlnet(cls, controlnet: Any, scale: int = 8, channels: int = 3) -> LocalFuser:
-        """With the weights of a ControlNet, `ControlNetModel.from_unet(unet)` among them, for its clone."""
+        """With the weights of a ControlNet, `ControlNetModel.from_unet(unet)` among them, for its clone.
+
+        Its features are as wide beside those of the clone as the paper's are beside Stable Diffusion's.
+        """
         plain = {name: value for name, value in controlnet.config.items() if not name.startswith("_")}
-        fuser: LocalFuser = cls(plain, scale, channels)
+        fuser: LocalFuser = cls(plain, scale, channels, levels_for(controlnet.config.block_out_channels))
         fuser.encoder.load_state_dict(controlnet.state_dict(), strict=False)
         return fuser
 
@@ -111,6 +120,12 @@ class LocalFuser(ModelMixin, ConfigMixin):  # type: ignore[misc]
             local = F.silu(extract(local))
             found.append(zero(local))
         return found
+
+
+def levels_for(widths: Sequence[int]) -> list[int]:
+    """The widths of local features for a U-Net of these: LEVELS for Stable Diffusion's, in proportion for others."""
+    proportions = zip(LEVELS, STABLE_DIFFUSION, widths, strict=False)
+    return [max(NARROWEST, round(level * width / theirs / 8) * 8) for level, theirs, width in proportions]
 
 
 def _denormalised(resnet: Any, x: Tensor, time: Tensor, local: Tensor) -> Tensor:

@@ -11,7 +11,13 @@ from diffusers import ControlNetModel
 from torch import Tensor
 
 from sluice.training.networks.global_fuser import GlobalFuser, with_tokens
-from sluice.training.networks.local_fuser import FeatureDenormalisation, LocalFuser
+from sluice.training.networks.local_fuser import (
+    LEVELS,
+    STABLE_DIFFUSION,
+    FeatureDenormalisation,
+    LocalFuser,
+    levels_for,
+)
 from sluice.training.networks.unet import encode
 from tests.small_unet import small_unet
 
@@ -64,6 +70,12 @@ def test_its_clone_is_the_controlnets_but_for_the_norms() -> None:
     assert len(missing) == 3 * 2 * 4
     for name in clone.keys() - set(missing):
         assert torch.equal(clone[name], controlnet.state_dict()[name]), name
+
+
+def test_features_are_as_wide_beside_the_clone_as_beside_stable_diffusion() -> None:
+    assert levels_for(STABLE_DIFFUSION) == list(LEVELS)
+    assert levels_for([64, 64, 1280]) == [40, 32, 384]
+    assert [own.out_channels for own in fuser_of().extractors] == levels_for([8, 8, 16])  # type: ignore[union-attr]
 
 
 @torch.no_grad()
