@@ -1,0 +1,72 @@
+"""How sure a mean, a difference and a ratio are: percentile bootstrap, the same for the same seed.
+
+Two methods are compared on the same prompts and seeds, row by row, and rows are drawn as pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+from torch import Tensor
+
+from sluice.inference.metrics.checks import Unmeasurable, alike, enough, finite
+from sluice.preprocess.record import Array
+
+LEVEL = 0.95
+RESAMPLES = 9999
+AT_ONCE = 1000
+MINIMUM = 2
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate, and the ends of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def of_mean(values: Tensor, level: float = LEVEL, seed: int = 0) -> Interval:
+    """Of the mean of a metric over pictures `(n,)`. Raises Unmeasurable for fewer than two, or NaN."""
+    return _interval(lambda x, axis: np.mean(x, axis=axis), (values,), level, seed)
+
+
+def of_difference(one: Tensor, other: Tensor, level: float = LEVEL, seed: int = 0) -> Interval:
+    """Of `mean(one) - mean(other)`, `(n,)` each, paired by row. Raises Unmeasurable also for unequal lengths."""
+    return of_mean(_paired(one, other), level, seed)
+
+
+def of_ratio(one: Tensor, other: Tensor, level: float = LEVEL, seed: int = 0) -> Interval:
+    """Of `mean(one) / mean(other)`, `(n,)` each, paired by row.
+
+    Raises Unmeasurable also where the lower mean's own interval holds 0: a ratio to it could be anything.
+    """
+    below = of_mean(other, level, seed)
+    if below.low <= 0 <= below.high:
+        raise Unmeasurable(
+            f"bootstrap: the mean below the line is {below.estimate:g}, from {below.low:g} to {below.high:g}, and may "
+            "be 0; compare by the difference"
+        )
+    _paired(one, other)
+    return _interval(lambda x, y, axis: np.mean(x, axis=axis) / np.mean(y, axis=axis), (one, other), level, seed)
+
+
+def _paired(one: Tensor, other: Tensor) -> Tensor:
+    alike("bootstrap", one=one, other=other)
+    return one.double() - other.double()
+
+
+def _interval(statistic: Callable[..., Array], samples: tuple[Tensor, ...], level: float, seed: int) -> Interval:
+    for values in samples:
+        enough("bootstrap", MINIMUM, values=len(values))
+        finite("bootstrap", values=values)
+    rows = tuple(values.detach().double().cpu().numpy() for values in samples)
+    found = bootstrap(
+        rows, statistic, n_resamples=RESAMPLES, batch=AT_ONCE, vectorized=True, paired=True, confidence_level=level,
+        method="percentile", rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return Interval(float(statistic(*rows, axis=0)), float(found.low), float(found.high))

@@ -1,0 +1,25 @@
+"""How far the condition that a picture shows is from the one that was asked for."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sluice.inference.metrics.checks import alike, counted, finite, within
+
+NAME = "condition L1"
+
+
+def condition_l1(extracted: Tensor, wanted: Tensor, region: Tensor) -> Tensor:
+    """Mean absolute difference of a condition extracted anew and the wanted one within a region, `(batch,)`.
+
+    Conditions `(batch, channels, height, width)`, values 0 to 1, regions `(batch, height, width)`. 0 to 1; lower is
+    better (MIControlNet, App. G.2, whose Table 2 has sums over pixels, in ten thousands). Raises Unmeasurable.
+    """
+    alike(NAME, extracted=extracted, wanted=wanted)
+    alike(NAME, conditions=wanted[:, 0], regions=region)
+    finite(NAME, extracted=extracted, wanted=wanted)
+    within(NAME, 0, 1, extracted=extracted, wanted=wanted)
+    inside = region.bool()
+    pixels = inside.sum(dim=(1, 2))
+    counted(NAME, "pixels of a region", pixels)
+    return ((extracted - wanted).abs().mean(dim=1) * inside).sum(dim=(1, 2)) / pixels

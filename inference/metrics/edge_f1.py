@@ -1,0 +1,41 @@
+"""How well the edges of a picture are the wanted ones, give or take some pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from sluice.inference.metrics.checks import alike
+from sluice.preprocess.record import Array
+
+NAME = "edge F1"
+TOLERANCE = 1.0
+
+
+def edge_f1(found: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> Tensor:
+    """Harmonic mean of precision and recall of edge pixels, `(batch,)`, of maps `(batch, height, width)`.
+
+    An edge pixel is right where one of the other map is at most `tolerance` pixels away (Euclid); unlike the BSDS
+    benchmark it does not claim that one for itself. 0 to 1; higher is better; two maps without any edge agree: 1.
+    Raises Unmeasurable.
+    """
+    alike(NAME, found=found, wanted=wanted)
+    pairs = zip(found.bool().cpu().numpy(), wanted.bool().cpu().numpy(), strict=True)
+    return torch.tensor([_f1(one, other, tolerance) for one, other in pairs])
+
+
+def _f1(found: Array, wanted: Array, tolerance: float) -> float:
+    if not found.any() and not wanted.any():
+        return 1.0
+    precision, recall = _near(found, wanted, tolerance), _near(wanted, found, tolerance)
+    return 2 * precision * recall / (precision + recall) if precision and recall else 0.0
+
+
+def _near(edges: Array, others: Array, tolerance: float) -> float:
+    """The share of edges that are near to others; 0 where either is missing."""
+    if not edges.any() or not others.any():
+        return 0.0
+    away = distance_transform_edt(~others)
+    return float(np.mean(away[edges] <= tolerance))

@@ -1,0 +1,73 @@
+"""Every metric by name, ours and anyone's, so that a suite can list them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from sluice.inference.metrics.asymmetry import asym, nasym
+from sluice.inference.metrics.condition_l1 import condition_l1
+from sluice.inference.metrics.depth_mae import depth_mae
+from sluice.inference.metrics.edge_f1 import edge_f1
+from sluice.inference.metrics.pose import oks, pck
+from sluice.inference.metrics.total_variation import silent_total_variation
+from sluice.infra.errors import SluiceError
+from sluice.infra.settings import nearest
+
+
+class UnknownMetric(SluiceError):
+    """No metric has this name."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function, what its numbers are in and between, which are better, and how many pictures it takes at least."""
+
+    of: Callable[..., Any]
+    unit: str
+    range: tuple[float, float]
+    better: Literal["higher", "lower"]
+    minimum: int = 1
+
+
+METRICS: dict[str, Metric] = {
+    "silent_total_variation": Metric(silent_total_variation, "of -1 to 1, a pair of pixels", (0, 2), "higher"),
+    "condition_l1": Metric(condition_l1, "of 0 to 1, a pixel", (0, 1), "lower"),
+    "edge_f1": Metric(edge_f1, "share", (0, 1), "higher"),
+    "depth_mae": Metric(depth_mae, "of an image's own 0 to 1, a pixel", (0, 1), "lower"),
+    "pck": Metric(pck, "share of points", (0, 1), "higher"),
+    "oks": Metric(oks, "similarity", (0, 1), "higher"),
+    "asym": Metric(asym, "summed over dimensions", (0, math.inf), "lower"),
+    "nasym": Metric(nasym, "share", (0, 1), "lower"),
+}
+
+
+def metrics() -> dict[str, Metric]:
+    """Ours, and those that installed packages name as entry points `sluice.metrics`, each a Metric.
+
+    Raises UnknownMetric where one of these takes a name of ours, or is no Metric.
+    """
+    theirs = {entry.name: entry for entry in entry_points(group="sluice.metrics")}
+    for name in theirs.keys() & METRICS.keys():
+        raise UnknownMetric(f"the entry point sluice.metrics '{name}' ({theirs[name].value}) has the name of our own")
+    return METRICS | {name: _checked(name, entry.load()) for name, entry in sorted(theirs.items())}
+
+
+def metric(name: str) -> Metric:
+    """The metric of this name. Raises UnknownMetric."""
+    found = metrics()
+    if name not in found:
+        raise UnknownMetric(f"no metric is called '{name}'; {nearest(name, found)}")
+    return found[name]
+
+
+def _checked(name: str, loaded: Any) -> Metric:
+    if not isinstance(loaded, Metric):
+        raise UnknownMetric(
+            f"the entry point sluice.metrics '{name}' must be a sluice.inference.metrics.registry.Metric, and is a "
+            f"{type(loaded).__name__}"
+        )
+    return loaded

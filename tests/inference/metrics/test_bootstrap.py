@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy.stats import norm
+
+from sluice.inference.metrics.bootstrap import of_difference, of_mean, of_ratio
+from sluice.inference.metrics.checks import Unmeasurable
+
+
+def drawn(seed: int, count: int = 400) -> torch.Tensor:
+    return torch.randn(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_of_a_mean_it_is_the_normal_interval_where_that_holds() -> None:
+    values = drawn(0) + 3
+    found = of_mean(values, level=0.9)
+    error = float(values.std()) / 20 * norm.ppf(0.95)
+    assert found.estimate == pytest.approx(float(values.mean()))
+    assert found.low == pytest.approx(found.estimate - error, abs=0.01)
+    assert found.high == pytest.approx(found.estimate + error, abs=0.01)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    assert of_mean(drawn(0), seed=5) == of_mean(drawn(0), seed=5)
+    assert of_mean(drawn(0), seed=5) != of_mean(drawn(0), seed=6)
+
+
+def test_what_differs_little_between_pairs_that_differ_much_is_seen() -> None:
+    one = 10 * drawn(0) + 20
+    other = one - 0.5 + 0.1 * drawn(1)
+    paired, shuffled = of_difference(one, other), of_difference(one, other.roll(1))
+    assert paired.low > 0.48
+    assert paired.high < 0.52
+    assert shuffled.low < 0 < shuffled.high
+
+
+def test_a_ratio_of_proportional_values_is_certain() -> None:
+    other = drawn(0) + 5
+    found = of_ratio(1.5 * other, other)
+    assert (found.low, found.estimate, found.high) == pytest.approx((1.5, 1.5, 1.5))
+    unlike = of_ratio(1.5 * other.roll(7), other)
+    assert unlike.low < 1.5 < unlike.high
+
+
+def test_what_has_no_interval_is_an_error() -> None:
+    with pytest.raises(Unmeasurable, match="at least 2 values; there are 1"):
+        of_mean(torch.ones(1))
+    with pytest.raises(Unmeasurable, match="hold NaN"):
+        of_mean(torch.tensor([1.0, torch.nan]))
+    with pytest.raises(Unmeasurable, match="equally many"):
+        of_difference(drawn(0), drawn(0)[1:])
+    with pytest.raises(Unmeasurable, match="may be 0; compare by the difference"):
+        of_ratio(drawn(0), drawn(1))

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sluice.inference.metrics.checks import Unmeasurable, alike, counted, enough, finite, within
+
+
+def test_pictures_with_nan_are_named_by_their_rows() -> None:
+    pictures = torch.zeros(9, 3, 2, 2)
+    finite("LPIPS", pictures=pictures)
+    pictures[1, 0, 1, 1], pictures[3, 2, 0, 0] = torch.nan, torch.inf
+    with pytest.raises(Unmeasurable, match="LPIPS: pictures 1, 3 of 9 hold NaN or infinity"):
+        finite("LPIPS", pictures=pictures)
+    with pytest.raises(Unmeasurable, match="pictures 0, 1, 2, 3, 4 and others of 9"):
+        finite("LPIPS", pictures=pictures * torch.nan)
+
+
+def test_mixed_sizes_are_told_with_both() -> None:
+    alike("SSIM", pictures=torch.zeros(2, 3, 8, 8), truths=torch.ones(2, 3, 8, 8))
+    with pytest.raises(Unmeasurable, match=r"SSIM: .*pictures \(2, 3, 8, 8\), truths \(2, 3, 8, 9\)"):
+        alike("SSIM", pictures=torch.zeros(2, 3, 8, 8), truths=torch.zeros(2, 3, 8, 9))
+
+
+def test_too_few_are_told_with_the_minimum() -> None:
+    enough("KID", 2, pictures=2)
+    with pytest.raises(Unmeasurable, match="KID needs at least 2 pictures; there are 1"):
+        enough("KID", 2, pictures=1)
+
+
+def test_values_in_another_scale_and_empty_regions_are_told() -> None:
+    within("condition L1", 0, 1, wanted=torch.tensor([0.0, 1.0]))
+    with pytest.raises(Unmeasurable, match="wanted must hold values from 0 to 1, not 0 to 255"):
+        within("condition L1", 0, 1, wanted=torch.tensor([0.0, 255.0]))
+    with pytest.raises(Unmeasurable, match="no pixels in 1 of 2"):
+        counted("condition L1", "pixels", torch.tensor([3, 0]))

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sluice.inference.metrics.registry import METRICS, UnknownMetric, metric, metrics
+
+MODULE = """
+from sluice.inference.metrics.registry import Metric
+BRIGHTNESS = Metric(lambda pictures: pictures.mean(dim=(1, 2, 3)), "of -1 to 1", (-1, 1), "higher")
+NONSENSE = 3
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The entry points' file of a package that lies where Python finds it, as an installed one does."""
+    information = tmp_path / "their_metrics-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: their-metrics\nVersion: 1.0\n")
+    (tmp_path / "their_metrics.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return information / "entry_points.txt"
+
+
+def test_every_metric_says_what_it_is() -> None:
+    for name, info in METRICS.items():
+        assert info.unit, name
+        assert info.range[0] < info.range[1], name
+        assert info.minimum >= 1, name
+        assert info.better in (info.of.__doc__ or ""), name
+
+
+def test_a_package_brings_its_own(installed: Path) -> None:
+    installed.write_text("[sluice.metrics]\nbrightness = their_metrics:BRIGHTNESS\n")
+    assert set(metrics()) == {*METRICS, "brightness"}
+    assert metric("brightness").unit == "of -1 to 1"
+
+
+def test_names_of_ours_and_other_things_are_refused(installed: Path) -> None:
+    installed.write_text("[sluice.metrics]\nedge_f1 = their_metrics:BRIGHTNESS\n")
+    with pytest.raises(UnknownMetric, match=r"'edge_f1' .* has the name of our own"):
+        metrics()
+    installed.write_text("[sluice.metrics]\nnonsense = their_metrics:NONSENSE\n")
+    with pytest.raises(UnknownMetric, match=r"'nonsense' must be a .*Metric, and is a int"):
+        metrics()
+
+
+def test_a_near_name_is_told() -> None:
+    with pytest.raises(UnknownMetric, match="no metric is called 'edge_f2'; did you mean 'edge_f1'"):
+        metric("edge_f2")
