@@ -46,7 +46,7 @@ class Trunk(nn.Module):
 
     def __init__(self, layers: Sequence[Layer], widths: Sequence[int]) -> None:
         super().__init__()
-        self.layers = tuple(layers)
+        self.layers, self.widths = tuple(layers), tuple(widths)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(incoming, width, layer.side, layer.stride, 2 if layer.side > 3 else 1)
             for layer, incoming, width in zip(layers, (3, *widths), widths, strict=False)
@@ -71,8 +71,8 @@ class Lpips(nn.Module):
     def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
-        widths = [own.out_channels for own, layer in zip(trunk.convolutions, trunk.layers, strict=True) if layer.seen]
-        self.heads = nn.ParameterList(torch.ones(int(width)) for width in widths)
+        widths = [width for width, layer in zip(trunk.widths, trunk.layers, strict=True) if layer.seen]
+        self.heads = nn.ParameterList(torch.ones(width) for width in widths)
 
     def forward(self, pictures: Tensor, others: Tensor) -> Tensor:
         layers = zip(self.trunk(pictures), self.trunk(others), self.heads, strict=True)

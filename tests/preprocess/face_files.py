@@ -1,0 +1,41 @@
+"""Small networks of faces in the formats and layouts of the published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sluice.preprocess.record import Array
+from tests.preprocess.onnx_files import Node, write_onnx
+
+
+def tiny_sface(path: Path) -> Path:
+    """SFace's input, output and operators, with two blocks: pixels `(1, 3, 112, 112)`, 0 to 255, to five numbers."""
+    rng = np.random.default_rng(0)
+
+    def drawn(*shape: int) -> Array:
+        return rng.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32)
+
+    constants = {"mean": np.array([127.5], np.float32), "factor": np.array([1 / 128], np.float32)}
+    nodes = [Node("Sub", ["input", "mean"], ["centred"]), Node("Mul", ["centred", "factor"], ["x0"])]
+    for block, (incoming, width, group) in enumerate(((3, 4, 1), (4, 4, 4))):
+        names = [f"{part}{block}" for part in ("kernel", "scale", "shift", "kept", "spread", "slope")]
+        kernel, scale, shift, kept, spread, slope = names
+        constants |= {kernel: drawn(width, incoming // group, 3, 3), slope: 0.25 + 0 * drawn(width, 1, 1)}
+        constants |= {name: rng.uniform(0.5, 1, width).astype(np.float32) for name in (scale, shift, kept, spread)}
+        strides = {"pads": [1, 1, 1, 1], "strides": [4, 4], "group": group}
+        nodes += [
+            Node("Conv", [f"x{block}", kernel], [f"seen{block}"], strides),
+            Node("BatchNormalization", [f"seen{block}", scale, shift, kept, spread], [f"normal{block}"]),
+            Node("PRelu", [f"normal{block}", slope], [f"x{block + 1}"]),
+        ]
+    constants |= {"weight": drawn(5, 4 * 7 * 7), "bias": drawn(5)}
+    constants |= {name: rng.uniform(0.5, 1, 5).astype(np.float32) for name in ("scale", "shift", "kept", "spread")}
+    nodes += [
+        Node("Dropout", ["x2"], ["left"]),
+        Node("Flatten", ["left"], ["flat"]),
+        Node("Gemm", ["flat", "weight", "bias"], ["linear"], {"transB": 1}),
+        Node("BatchNormalization", ["linear", "scale", "shift", "kept", "spread"], ["embedding"]),
+    ]
+    return write_onnx(path, (1, 3, 112, 112), nodes, constants, {"embedding": (1, 5)})
