@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import bootstrap
 from torch import Tensor
 
 from sluice.inference.metrics.checks import Unmeasurable, alike, enough, finite
-from sluice.preprocess.record import Array
 
 LEVEL = 0.95
 RESAMPLES = 9999
@@ -60,7 +60,7 @@ def _paired(one: Tensor, other: Tensor) -> Tensor:
     return one.double() - other.double()
 
 
-def _interval(statistic: Callable[..., Array], samples: tuple[Tensor, ...], level: float, seed: int) -> Interval:
+def _interval(statistic: Callable[..., Any], samples: tuple[Tensor, ...], level: float, seed: int) -> Interval:
     for values in samples:
         enough("bootstrap", MINIMUM, values=len(values))
         finite("bootstrap", values=values)

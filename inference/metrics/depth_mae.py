@@ -12,7 +12,7 @@ NAME = "depth MAE"
 def depth_mae(depths: Tensor, wanted: Tensor) -> Tensor:
     """Mean absolute difference, after each map is brought to 0 to 1 by its own extremes, `(batch,)`.
 
-    Of maps `(batch, height, width)` of the same sense, both near or both far being large (CnC, Table 3, by MiDaS). 0 to
+    Of maps `(batch, height, width)` of the same sense, both near or both far being large (CnC, Table 2, by MiDaS). 0 to
     1; lower is better. A map of one depth is 0 everywhere. Raises Unmeasurable.
     """
     alike(NAME, depths=depths, wanted=wanted)

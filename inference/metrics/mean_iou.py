@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sluice.inference.metrics.checks import alike, within
+
+NAME = "mask IoU"
+
 
 class MeanIou:
     """Counts label maps as they come; classes that neither truth nor prediction ever holds do not count."""
@@ -13,8 +17,10 @@ class MeanIou:
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
 
     def add(self, predicted: Tensor, truth: Tensor) -> None:
-        """Two maps `(..., height, width)` of class numbers."""
+        """Two maps `(..., height, width)` of class numbers. Raises Unmeasurable for mixed sizes and unknown classes."""
         classes = len(self.confusion)
+        alike(NAME, predicted=predicted, truth=truth)
+        within(NAME, 0, classes - 1, predicted=predicted, truth=truth)
         pairs = truth.flatten().long() * classes + predicted.flatten().long()
         self.confusion += torch.bincount(pairs.cpu(), minlength=classes**2).reshape(classes, classes)
 
@@ -27,3 +33,26 @@ class MeanIou:
     def mean(self) -> float:
         """The mean over classes."""
         return float(self.by_class().nanmean())
+
+    def f1(self) -> float:
+        """The mean over classes of F1 (Dice), `2 IoU / (1 + IoU)`."""
+        iou = self.by_class()
+        return float((2 * iou / (1 + iou)).nanmean())
+
+
+def mask_iou(found: Tensor, wanted: Tensor, classes: int) -> Tensor:
+    """Intersection over union of each picture, mean over the classes that it or its truth has, `(batch,)`.
+
+    Of maps `(batch, height, width)` of class numbers (Unite and Conquer, Table 1). 0 to 1; higher is better. MeanIou
+    counts over all pictures at once, which gives rare classes their weight. Raises Unmeasurable.
+    """
+    return torch.tensor([counts.mean() for counts in by_picture(found, wanted, classes)])
+
+
+def by_picture(found: Tensor, wanted: Tensor, classes: int) -> list[MeanIou]:
+    """The counts of each pair of maps."""
+    alike(NAME, found=found, wanted=wanted)
+    counts = [MeanIou(classes) for _ in found]
+    for one, pair in zip(counts, zip(found, wanted, strict=True), strict=True):
+        one.add(*pair)
+    return counts

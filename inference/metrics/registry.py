@@ -9,10 +9,20 @@ from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from sluice.inference.metrics.asymmetry import asym, nasym
+from sluice.inference.metrics.class_accuracy import class_accuracy
+from sluice.inference.metrics.clip import clip_distance, clip_similarity
 from sluice.inference.metrics.condition_l1 import condition_l1
 from sluice.inference.metrics.depth_mae import depth_mae
 from sluice.inference.metrics.edge_f1 import edge_f1
+from sluice.inference.metrics.front import front_accuracy
+from sluice.inference.metrics.identity import identity_distance
+from sluice.inference.metrics.instances import instance_overlap, instance_success_rate
+from sluice.inference.metrics.landmarks import landmark_error
+from sluice.inference.metrics.localisation import localisation_similarity
+from sluice.inference.metrics.mask_f1 import mask_f1
+from sluice.inference.metrics.mean_iou import mask_iou
 from sluice.inference.metrics.pose import oks, pck
+from sluice.inference.metrics.style import style_distance
 from sluice.inference.metrics.total_variation import silent_total_variation
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
@@ -42,6 +52,18 @@ METRICS: dict[str, Metric] = {
     "oks": Metric(oks, "similarity", (0, 1), "higher"),
     "asym": Metric(asym, "summed over dimensions", (0, math.inf), "lower"),
     "nasym": Metric(nasym, "share", (0, 1), "lower"),
+    "instance_success_rate": Metric(instance_success_rate, "share of instances", (0, 1), "higher"),
+    "instance_overlap": Metric(instance_overlap, "intersection over union", (0, 1), "higher"),
+    "identity_distance": Metric(identity_distance, "1 - cosine", (0, 2), "lower"),
+    "landmark_error": Metric(landmark_error, "picture heights", (0, math.inf), "lower"),
+    "style_distance": Metric(style_distance, "of a network's features", (0, math.inf), "lower"),
+    "mask_iou": Metric(mask_iou, "intersection over union", (0, 1), "higher"),
+    "mask_f1": Metric(mask_f1, "share", (0, 1), "higher"),
+    "class_accuracy": Metric(class_accuracy, "share of pictures", (0, 1), "higher"),
+    "clip_similarity": Metric(clip_similarity, "cosine", (-1, 1), "higher"),
+    "clip_distance": Metric(clip_distance, "1 - cosine", (0, 2), "lower"),
+    "front_accuracy": Metric(front_accuracy, "share of pictures", (0, 1), "higher"),
+    "localisation_similarity": Metric(localisation_similarity, "cosine", (-1, 1), "higher"),
 }
 
 

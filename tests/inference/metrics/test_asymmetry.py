@@ -52,7 +52,7 @@ def test_of_a_net_at_its_own_x_and_the_same_for_the_same_seed() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(6, 6).double(), nn.SiLU(), nn.Unflatten(1, (3, 2)))
     jacobian = torch.func.jacrev(net)(X[:1]).reshape(6, 6)
     wanted = jacobian.square().sum() - (jacobian @ jacobian).trace()
-    assert asym(probed(net, X[:1], 400, seed=3)).item() == pytest.approx(wanted.item(), rel=0.1)
+    assert asym(probed(net, X[:1], 100, seed=3)).item() == pytest.approx(wanted.item(), rel=0.2)
     assert torch.equal(asym(probed(net, X, 2, seed=3)), asym(probed(net, X, 2, seed=3)))
 
 

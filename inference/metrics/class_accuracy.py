@@ -1,0 +1,19 @@
+"""How often a picture shows the class that was asked for."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sluice.inference.metrics.checks import enough, finite
+
+NAME = "class accuracy"
+
+
+def class_accuracy(logits: Tensor, wanted: Tensor, top: int = 1) -> Tensor:
+    """1 where the wanted class `(batch,)` is among a classifier's `top` of `(batch, classes)`, else 0, `(batch,)`.
+
+    The mean is the accuracy (Unite and Conquer, Table 3), 0 to 1; higher is better. Raises Unmeasurable.
+    """
+    enough(NAME, 1, pictures=len(logits))
+    finite(NAME, logits=logits)
+    return (logits.topk(top, dim=1).indices == wanted[:, None]).any(dim=1).float()

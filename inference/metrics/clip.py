@@ -1,0 +1,28 @@
+"""How well a picture is what a text says, as CLIP sees both."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from sluice.inference.metrics.checks import alike, finite
+
+
+def clip_similarity(images: Tensor, texts: Tensor) -> Tensor:
+    """Cosine of embeddings of pictures and of their texts `(batch, width)`, by row, `(batch,)`.
+
+    -1 to 1; higher is better. CLIPScore is 100 times its positive part (in Hessel et al., 2021: 2.5 times). A figure
+    belongs to the CLIP that it was taken with. Raises Unmeasurable.
+    """
+    return _cosine("CLIP similarity", images, texts)
+
+
+def clip_distance(images: Tensor, texts: Tensor) -> Tensor:
+    """`1 - cos` of the same, `(batch,)`: what Z-Magic calls text distance (Tables 1 to 3). 0 to 2; lower is better."""
+    return 1 - _cosine("CLIP text distance", images, texts)
+
+
+def _cosine(metric: str, images: Tensor, texts: Tensor) -> Tensor:
+    alike(metric, images=images, texts=texts)
+    finite(metric, images=images, texts=texts)
+    return F.cosine_similarity(images, texts)

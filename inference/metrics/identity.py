@@ -1,0 +1,20 @@
+"""How far a face in a picture is from the one that was asked for."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from sluice.inference.metrics.checks import alike, finite
+
+NAME = "identity distance"
+
+
+def identity_distance(found: Tensor, wanted: Tensor) -> Tensor:
+    """`1 - cos` of a face network's embeddings `(batch, width)`, `(batch,)` (Z-Magic, Table 1).
+
+    0 to 2; lower is better. A figure belongs to the network that it was taken with. Raises Unmeasurable.
+    """
+    alike(NAME, found=found, wanted=wanted)
+    finite(NAME, found=found, wanted=wanted)
+    return 1 - F.cosine_similarity(found, wanted)

@@ -1,0 +1,29 @@
+"""How well each part of a picture is like the exemplar that was meant for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from sluice.inference.metrics.checks import alike, finite
+
+NAME = "localisation similarity"
+BLACK = -1.0
+
+
+def localisation_similarity(
+    embed: Callable[[Tensor], Tensor], pictures: Tensor, masks: Tensor, foreground: Tensor, background: Tensor
+) -> Tensor:
+    """Mean cosine of the embeddings of a picture's halves with those of their exemplars `(batch, width)`, `(batch,)`.
+
+    Of pictures `(batch, 3, height, width)`, values -1 to 1, each half on black: that inside its mask `(batch, height,
+    width)` and the rest (CnC, Sec. 4). -1 to 1; higher is better. Raises Unmeasurable.
+    """
+    finite(NAME, pictures=pictures, foreground=foreground, background=background)
+    alike(NAME, pictures=pictures[:, 0], masks=masks)
+    alike(NAME, foreground=foreground, background=background)
+    inside = masks.bool()[:, None]
+    ahead, behind = embed(pictures.where(inside, BLACK)), embed(pictures.where(~inside, BLACK))
+    return (F.cosine_similarity(ahead, foreground) + F.cosine_similarity(behind, background)) / 2

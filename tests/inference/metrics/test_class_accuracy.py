@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sluice.inference.metrics.checks import Unmeasurable
+from sluice.inference.metrics.class_accuracy import class_accuracy
+
+LOGITS = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
+
+
+def test_the_wanted_class_is_among_the_top_ones_or_not() -> None:
+    wanted = torch.tensor([0, 1])
+    assert class_accuracy(LOGITS, wanted).tolist() == [1, 0]
+    assert class_accuracy(LOGITS, wanted, top=2).tolist() == [1, 1]
+
+
+def test_no_pictures_and_nan_are_errors() -> None:
+    with pytest.raises(Unmeasurable, match="class accuracy needs at least 1 pictures"):
+        class_accuracy(LOGITS[:0], torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(Unmeasurable, match="logits 0, 1 of 2"):
+        class_accuracy(LOGITS * torch.nan, torch.tensor([0, 1]))
