@@ -39,3 +39,34 @@ def tiny_sface(path: Path) -> Path:
         Node("BatchNormalization", ["linear", "scale", "shift", "kept", "spread"], ["embedding"]),
     ]
     return write_onnx(path, (1, 3, 112, 112), nodes, constants, {"embedding": (1, 5)})
+
+
+FACE = ((0.25, 0.25), (0.75, 0.25), (0.5, 0.5), (0.3, 0.75), (0.7, 0.75))
+"""Where the five points lie in a face of `tiny_yunet`, in shares of its square."""
+
+
+def tiny_yunet(path: Path) -> Path:
+    """A network with YuNet's input and outputs to which a red square of a tenth of the picture's side is a face."""
+    nodes, constants, outputs = [], {}, {}
+
+    def seen(name: str, stride: int, kernel: Array, bias: Array) -> None:
+        cells, width = (320 // stride) ** 2, len(bias)
+        constants.update({f"{name} kernel": kernel, f"{name} bias": bias})
+        constants[f"{name} shape"] = np.array([1, cells, width])
+        nodes.extend(
+            [
+                Node("Conv", ["input", f"{name} kernel", f"{name} bias"], [f"{name} map"], {"strides": [stride] * 2}),
+                Node("Transpose", [f"{name} map"], [f"{name} last"], {"perm": [0, 2, 3, 1]}),
+                Node("Reshape", [f"{name} last", f"{name} shape"], [name]),
+            ]
+        )
+        outputs[name] = (1, cells, width)
+
+    for stride in (8, 16, 32):
+        nothing = np.zeros((1, 3, stride, stride), np.float32)
+        red = nothing + np.array([-1, 0, 1], np.float32)[None, :, None, None] / (255 * stride**2)
+        for name in ("cls", "obj"):
+            seen(f"{name}_{stride}", stride, red if stride == 32 else nothing, np.zeros(1, np.float32))
+        seen(f"bbox_{stride}", stride, nothing.repeat(4, axis=0), np.array([0.5, 0.5, 0, 0], np.float32))
+        seen(f"kps_{stride}", stride, nothing.repeat(10, axis=0), np.array(FACE, np.float32).ravel())
+    return write_onnx(path, (1, 3, 320, 320), nodes, constants, outputs)
