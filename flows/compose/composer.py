@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,21 +27,30 @@ from sluice.training.networks.latent_model import LatentModel
 
 
 class Composer:
-    """Everything that a job names, loaded. Raises ConfigError where its parts do not belong together."""
+    """Everything that a job names, loaded, but for models that are `loaded` already, by the names they have in it.
 
-    def __init__(self, job: tree.Job, folder: Path, device: str = "cpu") -> None:
+    Raises ConfigError where its parts do not belong together.
+    """
+
+    def __init__(
+        self, job: tree.Job, folder: Path, device: str = "cpu", loaded: Mapping[str, LatentModel] | None = None
+    ) -> None:
         self.job, self.device = job, device
-        self.models = {name: LatentModel.load(find(name).path, device) for name in sorted(_names(job.picture))}
+        there = loaded or {}
+        self.models = {
+            name: there.get(name) or LatentModel.load(find(name).path, device) for name in sorted(_names(job.picture))
+        }
         self.first = _first(job.picture).model
         self.conditions = Conditions(folder, job.size, device)
-        self.left_out: dict[int, list[int]] = {}
+        self.left_out: dict[int, list[tuple[int, int]]] = {}
         self._energies: dict[tuple[tree.Energy, str], Condition] = {}
         self._check()
 
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
         """A picture for each prompt and its seed, `(batch, 3, height, width)`, values -1 to 1.
 
-        `left_out` tells of the energies, by their place, at which timesteps they had no finite gradient.
+        `left_out` tells of the energies, by their place, at which timesteps for which pictures they had no finite
+        gradient.
         """
         self.left_out = {}
         model, picture = self.models[self.first], self.job.picture
@@ -53,6 +62,12 @@ class Composer:
             path = self._path(self.first)
             latents = sample(self._step(picture, prompts, path), start, path, _noise_of(seeds))
         return model.decode(latents)
+
+    def of(self, job: tree.Job) -> Composer:
+        """The same for another job in this folder: what both name is not loaded again."""
+        another = Composer(job, self.conditions.folder, self.device, self.models)
+        another.conditions.networks = self.conditions.networks
+        return another
 
     def cut(self, prompts: Sequence[str]) -> list[str]:
         """Those of some prompts that are longer than the first model's text encoder reads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,15 @@ from sluice.training.networks.soft_guidance import SoftGuidance
 
 
 class Conditions:
-    """Of a job in `folder`, whose pictures are `size` pixels square; ControlNets are loaded once."""
+    """Of a job in `folder`, whose pictures are `size` pixels square; ControlNets are loaded once.
+
+    `instead` holds, for an image that the pictures of a batch do not share, what each has in its place.
+    """
 
     def __init__(self, folder: Path, size: int, device: str) -> None:
         self.folder, self.size, self.device = folder, size, device
-        self._networks: dict[str, Any] = {}
+        self.networks: dict[str, Any] = {}
+        self.instead: Mapping[Path, Sequence[Path]] = {}
 
     def control(self, of: Control, batch: int) -> Controlled:
         """A ControlNet with its image `(batch, channels, height, width)`, black where it is silent."""
@@ -53,16 +58,20 @@ class Conditions:
         if of.exemplars is not None:
             wide = self._fuser(GlobalFuser, folder, "global")
             encoder = ImageEncoder(find(of.over.model).path / "image_encoder", torch.device(self.device), torch.float32)
-            embeddings = encoder([self._pixels(path) for path in of.exemplars])
-            conditions |= {
-                f"{stream} embedding": torch.from_numpy(embedding).float()[None].to(self.device)
-                for stream, embedding in zip(STREAMS, embeddings, strict=True)
-            }
+            for stream, path in zip(STREAMS, of.exemplars, strict=True):
+                embeddings = np.stack(encoder([self._pixels(own) for own in self._each(path)]))
+                conditions[f"{stream} embedding"] = torch.from_numpy(embeddings).float().to(self.device)
         expanded = {name: value.expand(batch, *value.shape[1:]) for name, value in conditions.items()}
         return Fusers(local, wide, of.lambdas).eval(), expanded
 
     def image(self, path: Path) -> Tensor:
-        """`(1, 3, height, width)`, values 0 to 1. Raises ConfigError."""
+        """`(1, 3, height, width)`, or `(batch, ...)` of what stands for it; values 0 to 1. Raises ConfigError."""
+        return torch.cat([self._image(own) for own in self._each(path)])
+
+    def _each(self, path: Path) -> Sequence[Path]:
+        return self.instead.get(path, (path,))
+
+    def _image(self, path: Path) -> Tensor:
         pixels = self._pixels(path)
         if pixels.shape[:2] != (self.size, self.size):
             raise ConfigError(
@@ -73,11 +82,13 @@ class Conditions:
         return planes[None].to(self.device)
 
     def mask(self, path: Path) -> Tensor:
-        """`(1, 1, height, width)` of 0 and 1. Raises ConfigError for one that is empty."""
-        mask = (self.image(path).mean(dim=1, keepdim=True) >= 0.5).float()
-        if not mask.any():
-            raise ConfigError(f"{self.folder / path} is a mask with nothing in it: white is where a condition speaks")
-        return mask
+        """`(1, 1, height, width)`, or `(batch, ...)`, of 0 and 1. Raises ConfigError for one that is empty."""
+        masks = (self.image(path).mean(dim=1, keepdim=True) >= 0.5).float()
+        for own, mask in zip(self._each(path), masks, strict=True):
+            if not mask.any():
+                empty = self.folder / own
+                raise ConfigError(f"{empty} is a mask with nothing in it: white is where a condition speaks")
+        return masks
 
     def _pixels(self, path: Path) -> Array:
         """RGB uint8, of any size."""
@@ -90,7 +101,7 @@ class Conditions:
         return load_network(kind, folder, subfolder=part, dtype=torch.float32).to(self.device).requires_grad_(False)
 
     def _network(self, name: str) -> Any:
-        if name not in self._networks:
+        if name not in self.networks:
             network = load_network(ControlNetModel, find(name).path, dtype=torch.float32)
-            self._networks[name] = network.to(self.device).requires_grad_(False)
-        return self._networks[name]
+            self.networks[name] = network.to(self.device).requires_grad_(False)
+        return self.networks[name]

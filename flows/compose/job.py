@@ -205,6 +205,8 @@ class Job(Node):
     size: int = Field(default=64, ge=8)
     steps: int = Field(default=25, ge=1, le=1000)
     batch: int = Field(default=8, ge=1)
+    safety: str | None = None
+    """What judges the pictures, by name or folder, or `none`; unless given, open-nsfw for all but tabletop's."""
     picture: Whole = Ddim()
 
 

@@ -22,13 +22,14 @@ Rho = Callable[[Moment, Tensor, Tensor], Tensor]
 class Condition:
     """An energy, its strength, and the training timestep from which on it is silent: detail is the model's own.
 
-    `left_out` fills with the timesteps at which it had no finite gradient for some sample, which went on without it.
+    `left_out` fills with the timesteps, and the samples' places in the batch, at which it had no finite gradient: these
+    went on without it.
     """
 
     energy: Energy
     rho: Rho
     silent_from: int = -1
-    left_out: list[int] = field(default_factory=list)
+    left_out: list[tuple[int, int]] = field(default_factory=list)
 
 
 def constant(value: float) -> Rho:
@@ -68,7 +69,7 @@ def finite(guidance: Tensor, condition: Condition, at: Moment) -> Tensor:
     good = guidance.flatten(1).isfinite().all(dim=1)
     if bool(good.all()):
         return guidance
-    condition.left_out.append(at.t)
+    condition.left_out.extend((at.t, int(place)) for place in (~good).nonzero())
     return torch.where(good.reshape(-1, *[1] * (guidance.dim() - 1)), guidance, 0.0)
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.flow import ComposeWork
-from sluice.flows.compose.pictures import Asked
+from sluice.flows.compose.batches import Batch
+from sluice.flows.compose.making import Made, Maker
+from sluice.flows.compose.work import ComposeWork
 
 SEED = 1
 
 
 class DeadlyWork(ComposeWork):
-    def make(self, composer: Composer, asked: Sequence[Asked]) -> dict[str, list[int]]:
-        if any(own.seed == SEED for own in asked):
+    def make(self, maker: Maker, batch: Batch) -> list[Made]:
+        if any(own.seed == SEED for own in batch.asked):
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().make(composer, asked)
+        return super().make(maker, batch)

@@ -16,6 +16,6 @@ def test_what_is_no_number_is_left_out_for_its_sample_alone_and_noted() -> None:
     kept = finite(guidance, condition, at)
     assert torch.equal(kept[[0, 2]], torch.ones(2, 2, 2))
     assert torch.equal(kept[1], torch.zeros(2, 2))
-    assert condition.left_out == [7]
+    assert condition.left_out == [(7, 1)]
     assert finite(torch.ones(1, 2), condition, at).sum() == 2
-    assert condition.left_out == [7]
+    assert condition.left_out == [(7, 1)]

@@ -1,0 +1,121 @@
+"""Pictures of a batch, made in this process: cut to what memory holds, judged, each with what is to be known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sluice.flows.compose.batches import Batch, instead, own_images
+from sluice.flows.compose.composer import Composer
+from sluice.flows.compose.job import Job
+from sluice.flows.compose.pictures import Asked
+from sluice.flows.compose.safety import Screen, Verdict, judged, screen_of
+from sluice.infra.errors import SluiceError
+from sluice.preprocess.record import Array
+from sluice.training.networks.latent_model import LatentModel
+
+NO_NUMBER = "it has values that are no numbers"
+CPU_MEMORY = "can't allocate memory"
+
+
+class TooLarge(SluiceError):
+    """Not even one picture fits into memory."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Made:
+    """A picture, RGB uint8 `(height, width, 3)`, and what came of it; `refused` says why it is not to be shown."""
+
+    asked: Asked
+    pixels: Array
+    noted: Mapping[str, Any]
+    refused: str | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return {**self.asked.record, **self.noted}
+
+
+class Maker:
+    """Makes batches of one job after another; what they share is loaded once, models that are `loaded` not at all."""
+
+    def __init__(self, folder: Path, device: str, loaded: Mapping[str, LatentModel] | None = None) -> None:
+        self.folder, self.device, self.loaded = folder, device, loaded
+        self.composer: Composer | None = None
+        self.screens: dict[str, Screen | None] = {}
+        self.fits: dict[Job, int] = {}
+
+    def __call__(self, batch: Batch) -> list[Made]:
+        """Its pictures, in as many parts as memory asks for. Raises TooLarge."""
+        composer = self._composer(batch.job)
+        size = min(batch.size, self.fits.get(batch.job, batch.size))
+        while True:
+            try:
+                starts = range(0, len(batch.asked), size)
+                return [
+                    own for start in starts for own in self._made(composer, batch.asked[start : start + size], size)
+                ]
+            except (RuntimeError, MemoryError) as error:
+                size = self.fits[batch.job] = _halved(error, size)
+
+    def _composer(self, job: Job) -> Composer:
+        if self.composer is None:
+            self.composer = Composer(job, self.folder, self.device, self.loaded)
+        elif self.composer.job != job:
+            self.composer = self.composer.of(job)
+        return self.composer
+
+    def _made(self, composer: Composer, asked: Sequence[Asked], size: int) -> Iterator[Made]:
+        """In a batch of always the same shape, filled up with the last: each has the same bytes in any."""
+        filled = [*asked, *[asked[-1]] * (size - len(asked))]
+        composer.conditions.instead = instead([own_images(own) for own in filled])
+        pictures = composer([own.prompt for own in filled], [own.seed for own in filled])
+        for place, own in enumerate(asked):
+            noted = _noted(composer, own, place, size)
+            if not pictures[place].isfinite().all():
+                yield Made(own, _pixels(pictures[place].nan_to_num()), noted, NO_NUMBER)
+                continue
+            pixels = _pixels(pictures[place])
+            verdict = self._judged(own.record["job"]["safety"], pixels)
+            refused = f"{verdict.by} finds it unsafe: {verdict.unsafe}" if verdict.refused else None
+            yield Made(own, pixels, {**noted, "safety": verdict.plain()}, refused)
+
+    def _judged(self, by: str, pixels: Array) -> Verdict:
+        if by not in self.screens:
+            self.screens[by] = screen_of(by, self.device)
+        return judged(by, self.screens[by], pixels)
+
+
+def _noted(composer: Composer, own: Asked, place: int, size: int) -> dict[str, Any]:
+    """What of a picture its job does not tell: energies left out, and when; its prompt, cut; its batch, halved."""
+    steps = {
+        f"energies.{number}": [t for t, which in left_out if which == place]
+        for number, left_out in composer.left_out.items()
+    }
+    noted: dict[str, Any] = {"left_out": {energy: at for energy, at in steps.items() if at}}
+    if composer.cut([own.prompt]):
+        noted["cut"] = True
+    return noted if size == composer.job.batch else {**noted, "batch": size}
+
+
+def _halved(error: Exception, size: int) -> int:
+    """Raises the error itself, where it is not of memory, and TooLarge."""
+    if not isinstance(error, torch.OutOfMemoryError | MemoryError) and CPU_MEMORY not in str(error):
+        raise error
+    if size == 1:
+        raise TooLarge(f"not even one picture fits into memory ({error}); lower the job's `size`") from error
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return (size + 1) // 2
+
+
+def _pixels(picture: Tensor) -> Array:
+    pixels: Array = ((picture.cpu().float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    return pixels
