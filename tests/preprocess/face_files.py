@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
+from safetensors.torch import save_file
 
+from sluice.preprocess.perception.bisenet import BiSeNet
 from sluice.preprocess.record import Array
 from tests.preprocess.onnx_files import Node, write_onnx
 
@@ -70,3 +73,14 @@ def tiny_yunet(path: Path) -> Path:
         seen(f"bbox_{stride}", stride, nothing.repeat(4, axis=0), np.array([0.5, 0.5, 0, 0], np.float32))
         seen(f"kps_{stride}", stride, nothing.repeat(10, axis=0), np.array(FACE, np.float32).ravel())
     return write_onnx(path, (1, 3, 320, 320), nodes, constants, outputs)
+
+
+def tiny_bisenet(path: Path) -> Path:
+    """BiSeNet of a sixteenth of the published widths, random, its normalisations with moments of their own."""
+    torch.manual_seed(0)
+    network = BiSeNet(4)
+    for name, kept in network.named_buffers():
+        if name.endswith("running_var"):
+            kept.uniform_(0.5, 1.5)
+    save_file(network.state_dict(), path)
+    return path

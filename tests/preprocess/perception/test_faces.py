@@ -44,7 +44,7 @@ def test_points_are_in_pixels_of_images_of_any_size(finder: FaceFinder, height: 
     points = finder(with_face(2, 3, height, width))
     side = max(height, width) / 10
     assert points is not None
-    expected = (np.array(FACE) + (3, 2)) * side - 0.5 + side / 64
+    expected = (np.array(FACE) + np.array([3, 2])) * side - 0.5 + side / 64
     np.testing.assert_allclose(points, expected, atol=0.05)
 
 
