@@ -139,8 +139,8 @@ class Output(nn.Module):
 class BiSeNet(nn.Module):
     """Called on pictures `(batch, 3, height, width)`, values -1 to 1, logits `(batch, 19, height, width)` of REGIONS.
 
-    It sees them at 512 pixels, and knows portraits: in a half-length picture it gets lost. `width` is that of the body's
-    first layer, 64 in the published network.
+    It sees them at 512 pixels, and knows portraits: in a half-length picture it gets lost. `width` is that of the
+    body's first layer, 64 in the published network.
     """
 
     def __init__(self, width: int = 64) -> None:

@@ -42,7 +42,8 @@ class Hed(nn.Module):
         for depth, (block, side) in enumerate(zip(self.blocks, self.sides, strict=True)):
             x = block(F.max_pool2d(x, 2) if depth else x)
             sides.append(F.interpolate(side(x), size=pixels.shape[-2:], mode="bilinear", align_corners=False))
-        return torch.sigmoid(self.fuse(torch.cat(sides, dim=1))[:, 0].float())
+        fused = self.fuse(torch.cat(sides, dim=1))[:, 0]
+        return torch.sigmoid(fused if fused.dtype == torch.float64 else fused.float())
 
 
 def _block(incoming: int, width: int, convolutions: int) -> nn.Sequential:
@@ -89,17 +90,22 @@ def load_hed(path: Path, device: torch.device, dtype: torch.dtype) -> Hed:
     return network.to(device, dtype).eval()
 
 
-@torch.inference_mode()
-def soft_edges(network: Hed, images: Array) -> Array:
-    """RGB uint8 `(batch, height, width, 3)` of any size to soft edges, uint8 `(batch, height, width)`, 0 to 255.
+def edges(network: Hed, pixels: Tensor) -> Tensor:
+    """RGB `(batch, 3, height, width)`, values 0 to 255, of any size to soft edges `(batch, height, width)`, 0 to 1.
 
-    Right and lower borders are repeated up to a multiple of 16 and cropped from the result.
+    Right and lower borders are repeated up to a multiple of 16 and cropped from the result. Gradients flow.
     """
     weight = network.fuse.weight
-    height, width = images.shape[1:3]
-    pixels = torch.tensor(images).to(weight.device).permute(0, 3, 1, 2).float()
-    pixels = (pixels - pixels.new_tensor(MEAN_RGB)[:, None, None]).flip(1)
-    padded = F.pad(pixels, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-    edges = network(padded.to(weight.dtype))[:, :height, :width]
-    rounded: Array = (edges * 255).round().to(torch.uint8).cpu().numpy()
+    height, width = pixels.shape[2:]
+    centred = (pixels - pixels.new_tensor(MEAN_RGB)[:, None, None]).flip(1)
+    padded = F.pad(centred, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+    found: Tensor = network(padded.to(weight.dtype))
+    return found[:, :height, :width]
+
+
+@torch.inference_mode()
+def soft_edges(network: Hed, images: Array) -> Array:
+    """RGB uint8 `(batch, height, width, 3)` of any size to soft edges, uint8 `(batch, height, width)`, 0 to 255."""
+    pixels = torch.tensor(images).to(network.fuse.weight.device).permute(0, 3, 1, 2).float()
+    rounded: Array = (edges(network, pixels) * 255).round().to(torch.uint8).cpu().numpy()
     return rounded

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.preprocess.perception.hed import Hed, load_hed, soft_edges
+from sluice.preprocess.perception.hed import Hed, edges, load_hed, soft_edges
 from sluice.preprocess.perception.unusable_weights import UnusableWeights
 from sluice.preprocess.record import Array
 
@@ -51,6 +51,17 @@ def test_an_image_cut_to_an_odd_size_keeps_its_edges_in_place(network: Hed) -> N
     whole, cut = soft_edges(network, image), soft_edges(network, image[:, :249, :241])
     difference = np.abs(whole[:, :64, :64].astype(int) - cut[:, :64, :64])
     assert difference.max() <= 1
+
+
+def test_gradients_are_those_of_differences(tiny_hed: Path) -> None:
+    network = load_hed(tiny_hed, CPU, torch.float64).requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    pixels, direction = (255 * torch.rand(2, 3, 20, 24, generator=generator, dtype=torch.float64) for _ in range(2))
+    pixels.requires_grad_()
+    (gradient,) = torch.autograd.grad(edges(network, pixels).square().sum(), pixels)
+    step = 1e-7
+    moved = [edges(network, pixels.detach() + sign * step * direction).square().sum() for sign in (1, -1)]
+    torch.testing.assert_close((gradient * direction).sum(), (moved[0] - moved[1]) / (2 * step), rtol=1e-5, atol=1e-8)
 
 
 def test_a_neighbour_changes_nothing(network: Hed) -> None:
