@@ -37,6 +37,7 @@ class Judges(Part):
     """Trained on pictures that are also blurred and noisy, as a generator's are."""
 
     name = "judges"
+    share = 16
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         return segformer(channels=3, first_stride=2)

@@ -68,6 +68,21 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True) if one is not None)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_running_statistics_move_by_the_mean_of_the_shares(threads: int) -> None:
+    own = nn.Sequential(nn.Linear(5, 7), nn.BatchNorm1d(7), nn.Linear(7, 3))
+    first, norm = own[0], own[1]
+    with torch.no_grad():
+        means = torch.stack([first(share["x"]).mean(dim=0) for share in in_shares(batch(), 4)])
+    with ThreadPoolExecutor(threads) as pool:
+        backward(part(), own, in_shares(batch(), 4), 0, 0, pool)
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert norm.running_mean is not None
+    assert torch.allclose(norm.running_mean, norm.momentum * means.mean(dim=0), atol=1e-6)
+    assert norm.num_batches_tracked == 1
+    assert norm.weight.grad is not None
+
+
 def test_each_share_has_draws_of_its_own() -> None:
     of = part()
     with ThreadPoolExecutor(1) as pool:
