@@ -76,6 +76,12 @@ def compose(
     out: Annotated[str, typer.Option(help="Where the pictures go: a folder, or s3://.")] = "composed",
     set_: Annotated[list[str] | None, typer.Option("--set", help="a.b=VALUE, over the file's.")] = None,
     example: Annotated[str | None, typer.Option(help="Print a commented job of this name.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="A .parquet, .csv or .jsonl file: each row's columns over the job's settings.")
+    ] = None,
+    safety: Annotated[
+        str | None, typer.Option(help="What judges the pictures: open-nsfw, a folder's classifier, or none.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Over so many actors of Ray.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster, whose actors make them.")] = None,
     again: Annotated[Path | None, typer.Option(help="Make this picture once more, from the record beside it.")] = None,
@@ -94,10 +100,15 @@ def compose(
         console.print(str(flow.again(again, Path(out), console)))
     elif job is not None:
         over = flow.Workers(workers, ray_address) if workers or ray_address else None
-        composed = flow.compose(read_job(job, set_ or ()), job.parent, out, console, over)
+        settings = [*(set_ or ()), *([f"safety={safety}"] if safety else ())]
+        if table is not None:
+            composed = flow.compose_table(table, job, settings, out, console, over)
+        else:
+            composed = flow.compose(read_job(job, settings), job.parent, out, console, over)
         console.print(f"{len(composed.made)} pictures in {out}, each with a .json that says how it was made")
-        if composed.quarantined:
-            console.print(f"{len(composed.quarantined)} could not be made: {out}/quarantine says why", style="yellow")
+        bad = [*composed.quarantined, *composed.wrong]
+        if bad:
+            console.print(f"{len(bad)} could not be made: {out}/quarantine says why", style="yellow")
     else:
         raise typer.BadParameter("name a job file, or --example, or --again")
 

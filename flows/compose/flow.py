@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from sluice.flows.compose.batches import Batch, batches_of
 from sluice.flows.compose.job import Job
 from sluice.flows.compose.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.said import Said
-from sluice.flows.compose.work import ComposeWork, Report, quarantined
+from sluice.flows.compose.tables import Row, ledger, rows_of, told
+from sluice.flows.compose.work import QUARANTINE, ComposeWork, Report, quarantined
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
@@ -26,6 +27,11 @@ from sluice.infra.storage import Storage, storage
 from sluice.preprocess.graph import Resources
 
 KIND = "pictures"
+
+
+MOST_WRONG = 0.05
+"""Of a table's rows: more say that it is the table that is wrong."""
+SHOWN = 10
 
 
 class ChangedSince(SluiceError):
@@ -42,10 +48,11 @@ class Workers:
 
 @dataclass(frozen=True)
 class Composed:
-    """The names of a job's pictures, and of those that could not be made."""
+    """The names of pictures, and of those that could not be made; of a table, the rows that are wrong."""
 
     made: Sequence[str]
     quarantined: Sequence[str]
+    wrong: Sequence[Row] = ()
 
 
 def compose(job: Job, folder: Path, out: str | Path, console: Console, workers: Workers | None = None) -> Composed:
@@ -75,6 +82,29 @@ def compose_all(
         there = {entry.path for entry in out.list()}
     bad = quarantined(there, asked)
     return Composed([own.name for own in asked if own.name not in bad], list(bad))
+
+
+def compose_table(
+    table: Path, job: Path, settings: Sequence[str], out: str | Path, console: Console, workers: Workers | None = None
+) -> Composed:
+    """The pictures of every row of a table over the job in a file, as one run; `rows.csv` says which are whose.
+
+    Rows that are wrong are named before anything loads and go to quarantine. Raises ConfigError for more than a few,
+    and as `compose`.
+    """
+    place = storage(out)
+    rows = list(rows_of(table, job, settings, MadeOf(job.parent)))
+    wrong = [row for row in rows if row.wrong]
+    lines = "\n".join(row.wrong or "" for row in wrong[:SHOWN])
+    if len(wrong) > MOST_WRONG * len(rows):
+        raise ConfigError(f"{len(wrong)} of {len(rows)} rows are wrong, and nothing was begun:\n{lines}")
+    if wrong:
+        console.print(f"{len(wrong)} of {len(rows)} rows are wrong and left out:\n{lines}", style="yellow")
+    for row in wrong:
+        place.write(f"{QUARANTINE}/row-{row.number}.json", told(row))
+    composed = compose_all([own for row in rows for own in row.asked], job.parent, place, console, workers)
+    place.write("rows.csv", ledger(rows, set(composed.quarantined)))
+    return replace(composed, wrong=wrong)
 
 
 def again(picture: Path, out: Path, console: Console) -> Path:

@@ -1,0 +1,165 @@
+"""A table as many jobs: each row's columns, by name, over a job's settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet
+from pydantic import ValidationError
+
+from sluice.flows.compose.job import Job, what_is
+from sluice.flows.compose.pictures import Asked, MadeOf, pictures_of
+from sluice.flows.compose.safety import Unscreened
+from sluice.infra.errors import SluiceError
+from sluice.infra.settings import ConfigError, nearest, override, read_settings
+
+ONE = {"prompt": "prompts", "seed": "seeds"}
+"""Columns with one of what a job has several of."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row by its number, from 1, with the pictures it asks for, or what is wrong with it."""
+
+    number: int
+    asked: tuple[Asked, ...] = ()
+    wrong: str | None = None
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """The rows of a .parquet, .csv or .jsonl file; what they leave empty is left out. Raises ConfigError.
+
+    In CSV a cell is text, `""` the empty one, and nothing at all leaves the job's own.
+    """
+    readers = {".parquet": pa.parquet.read_table, ".csv": _csv, ".jsonl": pa.json.read_json}
+    if path.suffix not in readers:
+        raise ConfigError(f"{path} is no table: it must end in {', '.join(readers)}")
+    try:
+        rows = readers[path.suffix](path).to_pylist()
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no table {path}") from error
+    except pa.ArrowException as error:
+        raise ConfigError(f"{path} is no {path.suffix[1:]} that can be read: {error}") from error
+    if not rows:
+        raise ConfigError(f"{path} has no rows")
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def rows_of(table: Path, file: Path, settings: Sequence[str], made_of: MadeOf) -> Iterator[Row]:
+    """What each row makes of the job in `file`. Raises ConfigError where the job itself cannot be."""
+    values = read_settings(file, "`prompts: [a red star]`")
+    for setting in settings:
+        override(values, setting, "steps=50")
+    rows = read_table(table)
+    columns = tuple(dict.fromkeys(name for cells in rows for name in cells))
+    for number, cells in enumerate(rows, 1):
+        try:
+            yield Row(number, tuple(pictures_of(_job(values, cells, columns, file), made_of)))
+        except (Unscreened, _Unreadable):
+            raise
+        except SluiceError as error:
+            yield Row(number, wrong=f"{table}: row {number}: {_blamed(cells, str(error))}{error}")
+
+
+class _Unreadable(ConfigError):
+    """The job's own settings are wrong, whatever the row."""
+
+
+def _csv(path: Path) -> pa.Table:
+    names = pa.csv.open_csv(path).schema.names
+    return pa.csv.read_csv(
+        path,
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _job(values: Mapping[str, Any], cells: Mapping[str, Any], columns: Sequence[str], file: Path) -> Job:
+    own = deepcopy(dict(values))
+    for column, value in cells.items():
+        _put(own, ONE.get(column, column), [value] if column in ONE else value, column)
+    try:
+        return Job.model_validate(own)
+    except ValidationError as error:
+        problems = [_described(problem, columns, file) for problem in error.errors()]
+        raise ConfigError("; ".join(dict.fromkeys(problems))) from error
+
+
+def _put(values: dict[str, Any], path: str, value: Any, column: str) -> None:
+    """`a.0.b`: into mappings, which are made where there are none, and the items of lists."""
+    *folders, last = path.split(".")
+    place: Any = values
+    for name in folders:
+        at = _key(place, name, column)
+        if isinstance(place, dict) and place.get(at) is None:
+            place[at] = {}
+        place = place[at]
+    place[_key(place, last, column)] = value
+
+
+def _key(place: Any, name: str, column: str) -> Any:
+    """What a part of a column's name is in a mapping or a list. Raises ConfigError where it can be nothing."""
+    if isinstance(place, dict):
+        return name
+    if not isinstance(place, list):
+        raise ConfigError(f"column {column}: the job has a value before '{name}', and nothing inside it")
+    if not (name.isdecimal() and int(name) < len(place)):
+        raise ConfigError(f"column {column}: the job has {len(place)} of these, counted from 0, and no '{name}'")
+    return int(name)
+
+
+def _described(problem: Any, columns: Sequence[str], file: Path) -> str:
+    place = ".".join(str(part) for part in problem["loc"] if what_is(part) is None or part == problem["loc"][-1])
+    said = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+    if problem["type"] == "extra_forbidden":
+        said = "there is no such setting" + (f"; {nearest(place, Job.model_fields)}" if "." not in place else "")
+    elif problem["type"] != "missing":
+        said += f" (it is {problem['input']!r})"
+    column = next((name for name in columns if _meet(ONE.get(name, name), place)), None)
+    if column is None:
+        raise _Unreadable(f"{file}: {place}: {said}; mend it there, or have a column of this name")
+    return f"column {column}: {said}"
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether one dotted name is the other or leads into it."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def _blamed(cells: Mapping[str, Any], told: str) -> str:
+    """The column whose value an error names."""
+    if told.startswith("column "):
+        return ""
+    found = [name for name, value in cells.items() if name not in ONE and str(value) and str(value) in told]
+    return f"column {found[0]}: " if found else ""
+
+
+def ledger(rows: Sequence[Row], quarantined: Collection[str]) -> bytes:
+    """As CSV, for each row its pictures, and whether they were made."""
+    lines = [
+        {"row": row.number, "picture": own.name, "made": own.name not in quarantined, "wrong": None}
+        for row in rows
+        for own in row.asked
+    ]
+    lines += [{"row": row.number, "picture": None, "made": False, "wrong": row.wrong} for row in rows if row.wrong]
+    sink = pa.BufferOutputStream()
+    pa.csv.write_csv(pa.Table.from_pylist(sorted(lines, key=lambda line: line["row"])), sink)
+    return bytes(sink.getvalue())
+
+
+def told(row: Row) -> bytes:
+    """What quarantine keeps of a row that is wrong."""
+    return json.dumps({"row": row.number, "reason": row.wrong}, indent=1).encode()
