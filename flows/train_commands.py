@@ -118,6 +118,26 @@ def tabletop(
 
 
 @app.command()
+def evidence(
+    out: Annotated[Path, typer.Option(help="Where data sets and networks come.")] = Path("evidence"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this network, and what it begins from; may be given several times.")
+    ] = None,
+    base: Annotated[str, typer.Option(help="What they control: a family, by folder or name.")] = "tabletop",
+    processes: Annotated[int, typer.Option(min=1, help="That train one network together.")] = 1,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over every recipe's.")] = None,
+) -> None:
+    """Every network that the papers' claims are measured with on tabletop, by their recipes."""
+    from rich.console import Console
+
+    from sluice.flows.evidence.networks import read_evidence
+    from sluice.flows.evidence.train import EvidenceTraining
+
+    console = Console(soft_wrap=True, highlight=False)
+    EvidenceTraining(read_evidence(), out, base, processes, set_ or (), console)(only or ())
+
+
+@app.command()
 def measure(
     models: Annotated[
         str, typer.Argument(help="A family: its folder, OUT/models of a training, or its name in the catalogue.")
