@@ -5,15 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sluice.inference.metrics.checks import alike, enough, finite
+
+NAME = "Fréchet distance"
+MINIMUM = 2
+
 
 def frechet_distance(one: Tensor, other: Tensor) -> float:
     """Squared Fréchet distance of features `(n, width)` and `(m, width)` (Heusel et al., 2017, Eq. 6).
 
-    It shrinks as n and m grow towards what the two populations are apart: compare at equal numbers. Raises ValueError
-    for sets of fewer than two.
+    0 or more; lower is better. It shrinks as n and m grow towards what the two populations are apart: compare at equal
+    numbers. Raises Unmeasurable for sets of fewer than two, of other features, or with NaN.
     """
-    if min(len(one), len(other)) < 2:
-        raise ValueError(f"two sets of at least two features each are compared; these have {len(one)} and {len(other)}")
+    enough(NAME, MINIMUM, pictures_of_one=len(one), pictures_of_the_other=len(other))
+    alike(NAME, one=one[0], other=other[0])
+    finite(NAME, one=one, other=other)
     one, other = one.double(), other.double()
     spread, other_spread = one.T.cov(), other.T.cov()
     root = _square_root(spread)

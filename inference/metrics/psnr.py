@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from sluice.inference.metrics.checks import alike, finite
+
+NAME = "PSNR"
 RANGE = 2.0
 
 
 def psnr(pictures: Tensor, truths: Tensor) -> Tensor:
-    """Decibels by picture, `(batch,)`, of pictures `(batch, channels, height, width)` with values -1 to 1."""
+    """Decibels by picture, `(batch,)`, of pictures `(batch, channels, height, width)` with values -1 to 1.
+
+    0 to infinity, which equal pictures have; higher is better. Raises Unmeasurable for NaN and mixed sizes.
+    """
+    alike(NAME, pictures=pictures, truths=truths)
+    finite(NAME, pictures=pictures, truths=truths)
     error = (pictures.clamp(-1, 1) - truths).square().mean(dim=(1, 2, 3))
     return 10 * (RANGE**2 / error).log10()

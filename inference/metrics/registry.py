@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+from sluice.inference.metrics import fid, frechet, inception_score, kid, retrieval
 from sluice.inference.metrics.asymmetry import asym, nasym
 from sluice.inference.metrics.class_accuracy import class_accuracy
 from sluice.inference.metrics.clip import clip_distance, clip_similarity
@@ -19,9 +20,13 @@ from sluice.inference.metrics.identity import identity_distance
 from sluice.inference.metrics.instances import instance_overlap, instance_success_rate
 from sluice.inference.metrics.landmarks import landmark_error
 from sluice.inference.metrics.localisation import localisation_similarity
+from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.mask_f1 import mask_f1
 from sluice.inference.metrics.mean_iou import mask_iou
+from sluice.inference.metrics.niqe import niqe
 from sluice.inference.metrics.pose import oks, pck
+from sluice.inference.metrics.psnr import psnr
+from sluice.inference.metrics.ssim import ssim
 from sluice.inference.metrics.style import style_distance
 from sluice.inference.metrics.total_variation import silent_total_variation
 from sluice.infra.errors import SluiceError
@@ -64,6 +69,19 @@ METRICS: dict[str, Metric] = {
     "clip_distance": Metric(clip_distance, "1 - cosine", (0, 2), "lower"),
     "front_accuracy": Metric(front_accuracy, "share of pictures", (0, 1), "higher"),
     "localisation_similarity": Metric(localisation_similarity, "cosine", (-1, 1), "higher"),
+    "retrieval": Metric(retrieval.retrieval, "share of pictures, of texts", (0, 1), "higher", retrieval.MINIMUM),
+    "psnr": Metric(psnr, "dB", (0, math.inf), "higher"),
+    "ssim": Metric(ssim, "similarity", (-1, 1), "higher"),
+    "lpips": Metric(lpips, "of VGG-16's or AlexNet's features", (0, math.inf), "lower"),
+    "niqe": Metric(niqe, "distance from natural pictures", (0, math.inf), "lower"),
+    "fid": Metric(fid.fid, "of Inception's features, squared", (0, math.inf), "lower", fid.MINIMUM),
+    "kid": Metric(kid.kid, "of Inception's features, squared", (-math.inf, math.inf), "lower", kid.MINIMUM),
+    "frechet_distance": Metric(
+        frechet.frechet_distance, "of any network's features, squared", (0, math.inf), "lower", frechet.MINIMUM
+    ),
+    "inception_score": Metric(
+        inception_score.inception_score, "classes", (1, math.inf), "higher", inception_score.MINIMUM
+    ),
 }
 
 

@@ -5,6 +5,7 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
+from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.frechet import frechet_distance
 
 
@@ -42,5 +43,12 @@ def test_it_is_the_formula_with_scipys_square_root_even_of_singular_spreads(coun
 
 
 def test_one_picture_is_no_set() -> None:
-    with pytest.raises(ValueError, match="have 1 and 4"):
+    with pytest.raises(Unmeasurable, match="needs at least 2 pictures_of_one; there are 1"):
         frechet_distance(features(1, 3, 0), features(4, 3, 0))
+
+
+def test_features_of_other_networks_and_nan_are_errors() -> None:
+    with pytest.raises(Unmeasurable, match="Fréchet distance"):
+        frechet_distance(features(4, 3, 0), features(4, 5, 0))
+    with pytest.raises(Unmeasurable, match="one 0, 1, 2, 3 of 4 hold NaN"):
+        frechet_distance(features(4, 3, 0) * torch.nan, features(4, 3, 0))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.psnr import psnr
 
 
@@ -13,3 +14,11 @@ def test_a_constant_error_of_a_tenth_of_the_range_is_20_db() -> None:
 
 def test_values_beyond_the_range_count_as_its_ends() -> None:
     assert psnr(torch.full((1, 3, 4, 4), 5.0), torch.ones(1, 3, 4, 4)).isinf().all()
+
+
+def test_mixed_sizes_and_nan_are_errors() -> None:
+    truth = torch.zeros(2, 3, 8, 8)
+    with pytest.raises(Unmeasurable, match=r"PSNR: .* one size"):
+        psnr(truth[:1], truth)
+    with pytest.raises(Unmeasurable, match="PSNR: pictures 0, 1 of 2"):
+        psnr(truth * torch.nan, truth)

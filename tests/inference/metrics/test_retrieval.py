@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
+from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.retrieval import retrieval
 
 
@@ -13,3 +15,10 @@ def test_each_direction_counts_for_itself() -> None:
     to_text, to_image = retrieval(images, texts)
     assert to_text == 1.0
     assert to_image == 0.75
+
+
+def test_one_picture_and_nan_are_errors() -> None:
+    with pytest.raises(Unmeasurable, match="retrieval needs at least 2 pictures"):
+        retrieval(torch.eye(1), torch.eye(1))
+    with pytest.raises(Unmeasurable, match="texts 0, 1 of 2"):
+        retrieval(torch.eye(2), torch.eye(2) * torch.nan)
