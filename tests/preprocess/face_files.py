@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import tflite
 import torch
 from safetensors.torch import save_file
 
 from sluice.preprocess.perception.bisenet import BiSeNet
 from sluice.preprocess.record import Array
 from tests.preprocess.onnx_files import Node, write_onnx
+from tests.preprocess.tflite_files import Operator, tflite_of
 
 
 def tiny_sface(path: Path) -> Path:
@@ -83,4 +86,48 @@ def tiny_bisenet(path: Path) -> Path:
         if name.endswith("running_var"):
             kept.uniform_(0.5, 1.5)
     save_file(network.state_dict(), path)
+    return path
+
+
+def landmarks_network() -> bytes:
+    """A TensorFlow Lite network with the input and operators of MediaPipe's face landmarks, to three points."""
+    rng = np.random.default_rng(0)
+    same = {"Padding": tflite.Padding.SAME}
+    whole = {"Padding": tflite.Padding.VALID, "StrideH": 1, "StrideW": 1}
+    twice, by_four = {"StrideH": 2, "StrideW": 2}, {"StrideH": 4, "StrideW": 4}
+
+    def drawn(*shape: int) -> Array:
+        return rng.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32)
+
+    operators = [
+        Operator("DEQUANTIZE", ["half"], "kernel", (4, 3, 3, 3), "DequantizeOptions"),
+        Operator("CONV_2D", ["input", "kernel", "bias"], "x0", (1, 64, 64, 4), "Conv2DOptions", {**same, **by_four}),
+        Operator("PRELU", ["x0", "slope"], "x1", (1, 64, 64, 4)),
+        Operator("DEPTHWISE_CONV_2D", ["x1", "by channel", "bias"], "x2", (1, 64, 64, 4), "DepthwiseConv2DOptions",
+                 {**same, "StrideH": 1, "StrideW": 1, "DepthMultiplier": 1}),
+        Operator("ADD", ["x1", "x2"], "x3", (1, 64, 64, 4), "AddOptions"),
+        Operator("MAX_POOL_2D", ["x3"], "x4", (1, 32, 32, 4), "Pool2DOptions",
+                 {**same, **twice, "FilterHeight": 2, "FilterWidth": 2}),
+        Operator("PAD", ["x4", "pads"], "x5", (1, 32, 32, 6), "PadOptions"),
+        Operator("CONV_2D", ["x5", "wider", "wide bias"], "x6", (1, 8, 8, 6), "Conv2DOptions", {**same, **by_four}),
+        Operator("CONV_2D", ["x6", "last", "last bias"], "points", (1, 1, 1, 9), "Conv2DOptions", whole),
+    ]  # fmt: skip
+    constants = {
+        "half": drawn(4, 3, 3, 3).astype(np.float16),
+        "bias": drawn(4),
+        "slope": np.full((1, 1, 4), 0.25, np.float32),
+        "by channel": drawn(1, 3, 3, 4),
+        "pads": np.array([[0, 0], [0, 0], [0, 0], [0, 2]], np.int32),
+        "wider": drawn(6, 4, 4, 6),
+        "wide bias": drawn(6),
+        "last": 40 * drawn(9, 8, 8, 6),
+        "last bias": np.full(9, 128, np.float32),
+    }
+    return tflite_of((1, 256, 256, 3), operators, constants)
+
+
+def tiny_landmarks(path: Path) -> Path:
+    """The same in a `face_landmarker.task`."""
+    with zipfile.ZipFile(path, "w") as task:
+        task.writestr("face_landmarks_detector.tflite", landmarks_network())
     return path
