@@ -1,0 +1,146 @@
+"""Composing in a notebook: a job in, pictures with their records out, and nothing written."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler
+from PIL import Image
+
+from sluice.flows.compose.batches import batches_of
+from sluice.flows.compose.job import Job
+from sluice.flows.compose.job_file import read_job
+from sluice.flows.compose.making import Made, Maker
+from sluice.flows.compose.pictures import MadeOf, named, pictures_of
+from sluice.flows.compose.safety import NONE, USUAL, reads_tabletop
+from sluice.infra.settings import ConfigError, parse
+from sluice.training.networks.latent_model import LatentModel
+
+GIVEN = "a pipeline in memory"
+
+
+class PictureWithheld(UserWarning):
+    """A picture was judged unsafe, or is none."""
+
+
+def compose(
+    job: Job | Mapping[str, Any] | str | Path,
+    prompts: str | Sequence[str] | None = None,
+    seeds: int | Sequence[int] | None = None,
+    *,
+    model: Any = None,
+    safety: str | None = None,
+    folder: str | Path | None = None,
+    device: str | None = None,
+) -> list[Image.Image]:
+    """A picture for every prompt and seed of a job; each one's `info` is its record, as in `sluice compose`'s .json.
+
+    `job` is a file, or what would be in one, whose images lie in `folder` (unless given: beside the file, or here).
+    `model` is a pipeline of diffusers that stands for the job's base model; it is used as it is, and left as it was.
+    `safety` is what judges: open-nsfw, a classifier's folder or `none`. What it finds unsafe is not among the pictures,
+    and a warning says so. Raises ConfigError, Unscreened, and as `find`.
+    """
+    wanted, place = _read(job, prompts, seeds, safety)
+    given = None if model is None else _given(model)
+    if given is not None:
+        wanted = _with(given, wanted)
+    asked = list(pictures_of(wanted, MadeOf(Path(folder or place), {GIVEN: given.told} if given else {})))
+    where = device or (str(model.device) if given else "cuda" if torch.cuda.is_available() else "cpu")
+    maker = Maker(Path(folder or place), where, {GIVEN: given.model} if given else None)
+    with _attention_kept(model):
+        made = {own.asked.name: own for batch in batches_of(asked) for own in maker(batch)}
+    return [_image(made[own.name]) for own in asked if not _is_withheld(made[own.name])]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A pipeline as a latent model, and what a record tells of it."""
+
+    model: LatentModel
+    told: str
+
+    @property
+    def safety(self) -> str:
+        return NONE if reads_tabletop(self.model.tokenizer.get_vocab()) else USUAL
+
+
+def _read(
+    job: Job | Mapping[str, Any] | str | Path,
+    prompts: str | Sequence[str] | None,
+    seeds: int | Sequence[int] | None,
+    safety: str | None,
+) -> tuple[Job, Path]:
+    """The job, with what is said over it, and where its images are."""
+    more: dict[str, Any] = {"safety": safety} if safety else {}
+    if prompts is not None:
+        more["prompts"] = [prompts] if isinstance(prompts, str) else list(prompts)
+    if seeds is not None:
+        more["seeds"] = [seeds] if isinstance(seeds, int) else list(seeds)
+    if isinstance(job, str | Path):
+        settings = [f"{name}={value!r}" for name, value in more.items()]
+        return read_job(Path(job), settings), Path(job).parent
+    values = job.model_dump(mode="json") if isinstance(job, Job) else job
+    return parse(Job, {**values, **more}, "the job"), Path()
+
+
+def _given(pipeline: Any) -> _Given:
+    """Raises ConfigError for one that jobs cannot sample."""
+    parts = ("tokenizer", "text_encoder", "unet", "vae", "scheduler")
+    lacking = [name for name in parts if getattr(pipeline, name, None) is None]
+    if lacking:
+        raise ConfigError(
+            f"model: a {type(pipeline).__name__} has no {', '.join(lacking)}; it takes a pipeline laid out as "
+            "StableDiffusionPipeline is"
+        )
+    if pipeline.unet.dtype != torch.float32:
+        raise ConfigError(f"model: its U-Net is {pipeline.unet.dtype}, and jobs are sampled in float32: `.to` it")
+    scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    model = LatentModel(pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler)
+    return _Given(model, f"{type(pipeline).__name__} of {pipeline.config.get('_name_or_path') or 'parts'}")
+
+
+def _with(given: _Given, job: Job) -> Job:
+    """A job whose one base model is a given one. Raises ConfigError for a job of several."""
+    plain = job.model_dump(mode="json")
+    names = named(plain, "model")
+    if len(names) > 1:
+        raise ConfigError(f"model: a pipeline stands for one model, and the job names {', '.join(sorted(names))}")
+    return Job.model_validate({**_renamed(plain), "safety": job.safety or given.safety})
+
+
+def _renamed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_renamed(own) for own in node]
+    if not isinstance(node, dict):
+        return node
+    return {name: GIVEN if name == "model" and isinstance(own, str) else _renamed(own) for name, own in node.items()}
+
+
+@contextmanager
+def _attention_kept(pipeline: Any) -> Iterator[None]:
+    """Soft guidance sets attention processors of its own."""
+    before = None if pipeline is None else dict(pipeline.unet.attn_processors)
+    try:
+        yield
+    finally:
+        if before is not None:
+            pipeline.unet.set_attn_processor(before)
+
+
+def _is_withheld(made: Made) -> bool:
+    if made.refused is not None:
+        told = f"'{made.asked.prompt}', seed {made.asked.seed}, is withheld: {made.refused}"
+        warnings.warn(told, PictureWithheld, stacklevel=3)
+    return made.refused is not None
+
+
+def _image(made: Made) -> Image.Image:
+    image = Image.fromarray(made.pixels)
+    image.info.update(made.record)
+    return image
