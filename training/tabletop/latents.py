@@ -6,6 +6,7 @@ import hashlib
 import io
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from sluice.infra.whole import write_whole
 from sluice.preprocess.record import Array
+from sluice.training.tabletop.threads import a_thread_each
 
 CHUNK = 500
 
@@ -43,12 +45,14 @@ class Latents:
         return cls(folder, count)
 
     def make(self, encode: Encode, report: Callable[[str], None]) -> None:
-        """Make the chunks that are missing."""
-        for chunk in range(self._chunk_count):
-            if not self._path(chunk).exists():
-                numbers = range(chunk * CHUNK, (chunk + 1) * CHUNK)
-                self._write(chunk, encode(numbers))
-                report(f"latents of {numbers.stop} of {self._chunk_count * CHUNK} scenes")
+        """Make the chunks that are missing, a thread each."""
+        missing = [chunk for chunk in range(self._chunk_count) if not self._path(chunk).exists()]
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool, a_thread_each():
+            for number, _ in enumerate(pool.map(lambda chunk: self._make(chunk, encode), missing)):
+                report(f"latents of {(number + 1) * CHUNK} of {len(missing) * CHUNK} scenes")
+
+    def _make(self, chunk: int, encode: Encode) -> None:
+        self._write(chunk, encode(range(chunk * CHUNK, (chunk + 1) * CHUNK)))
 
     def of_step(self, step: int, batch: int, seed: int) -> dict[str, Tensor]:
         """The fields of scenes drawn for a step, float32."""

@@ -7,10 +7,8 @@ share alone; the running statistics move by the mean of all shares' moves.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
@@ -18,9 +16,7 @@ from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.recipe import Batch, Part
-
-SWITCH_SECONDS = 1e-4
-"""After which a thread hands over the interpreter: Python's 5 ms are longer than most operations (15% of the pace)."""
+from sluice.training.tabletop.threads import a_thread_each
 
 
 def backward(
@@ -35,7 +31,7 @@ def backward(
         gradients = torch.autograd.grad(losses["loss"], trained, allow_unused=True)
         return {name: value.item() for name, value in losses.items()}, gradients
 
-    with _a_thread_each():
+    with a_thread_each():
         losses, gradients = zip(*threads.map(of_share, range(len(shares))), strict=True)
     for parameter, each in zip(trained, zip(*gradients, strict=True), strict=True):
         parameter.grad = None if each[0] is None else torch.stack(each).mean(dim=0)
@@ -64,15 +60,3 @@ def _move_statistics(network: nn.Module, copies: Sequence[nn.Module]) -> None:
     for own, each in zip(network.buffers(), zip(*(copy.buffers() for copy in copies), strict=True), strict=True):
         moves = torch.stack([buffer - own for buffer in each])
         own += moves.mean(dim=0) if own.is_floating_point() else moves[0]
-
-
-@contextmanager
-def _a_thread_each() -> Iterator[None]:
-    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
-    torch.set_num_threads(1)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        sys.setswitchinterval(interval)
