@@ -20,13 +20,17 @@ def gram(features: Tensor) -> Tensor:
 
 
 def style_energy(maps: Maps, shown: Tensor, wants: Wants = "pixels") -> Energy:
-    """Distance of Gram matrices from those of what is `shown` `(1 or batch, ...)`, the mean over layers; 0 or more."""
+    """Distance of Gram matrices from those of what is `shown` `(1 or batch, ...)`; 0 or more.
+
+    In shares of their length, so that each layer says as much as any other; the mean over layers.
+    """
     with torch.no_grad():
         wanted = [gram(layer) for layer in maps(shown)]
+        lengths = [own.flatten(1).square().sum(dim=1).clamp(min=1e-12) for own in wanted]
 
     def energy(pictures: Tensor) -> Tensor:
-        apart = [gram(layer) - own for layer, own in zip(maps(pictures), wanted, strict=True)]
-        lengths = [own.flatten(1).square().sum(dim=1).add(1e-12).sqrt() for own in apart]
-        return torch.stack(lengths).mean(dim=0)
+        layers = zip(maps(pictures), wanted, lengths, strict=True)
+        shares = [(gram(layer) - own).flatten(1).square().sum(dim=1) / length for layer, own, length in layers]
+        return torch.stack([share.add(1e-12).sqrt() for share in shares]).mean(dim=0)
 
     return Energy(energy, wants=wants)

@@ -139,18 +139,19 @@ class Output(nn.Module):
 class BiSeNet(nn.Module):
     """Called on pictures `(batch, 3, height, width)`, values -1 to 1, logits `(batch, 19, height, width)` of REGIONS.
 
-    It sees them at 512 pixels, and knows portraits: in a half-length picture it gets lost. `width` is that of the
+    It sees them at `size` pixels, and knows portraits: in a half-length picture it gets lost. `width` is that of the
     body's first layer, 64 in the published network.
     """
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, size: int = INPUT) -> None:
         super().__init__()
+        self.size = size
         self.cp = ContextPath(width)
         self.ffm = FeatureFusion(4 * width, 4 * width)
         self.conv_out = Output(4 * width)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        seen = F.interpolate(pictures, size=(INPUT, INPUT), mode="bilinear", antialias=True)
+        seen = F.interpolate(pictures, size=(self.size, self.size), mode="bilinear", antialias=True)
         mean, deviation = (seen.new_tensor(value)[:, None, None] for value in (MEAN, DEVIATION))
         found = self.conv_out(self.ffm(*self.cp(((seen + 1) / 2 - mean) / deviation)))
         return F.interpolate(found, size=pictures.shape[2:], mode="bilinear", align_corners=True)
@@ -160,11 +161,11 @@ def _whole(x: Tensor) -> Tensor:
     return x.mean(dim=(2, 3), keepdim=True)
 
 
-def load_bisenet(path: Path) -> BiSeNet:
+def load_bisenet(path: Path, size: int = INPUT) -> BiSeNet:
     """From safetensors of the published state dict, frozen; the width is that of the file. Raises UnusableWeights."""
     try:
         state = {name: value for name, value in load_file(path).items() if not name.startswith(TRAINING_ONLY)}
-        network = BiSeNet(len(state["cp.resnet.conv1.weight"]))
+        network = BiSeNet(len(state["cp.resnet.conv1.weight"]), size)
         network.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise UnusableWeights(

@@ -23,7 +23,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def network(path: Path) -> BiSeNet:
-    return load_bisenet(path).double()
+    return load_bisenet(path, size=96).double()
 
 
 def drawn(seed: int, *shape: int) -> Tensor:
