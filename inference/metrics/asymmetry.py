@@ -40,5 +40,5 @@ def asym(of: Probed) -> Tensor:
 
 
 def nasym(of: Probed) -> Tensor:
-    """Asym over `2 tr JJ'` `(batch,)`: 0 to 1 for any probes; lower is better; a Jacobian of zeros is symmetric."""
+    """Asym over `2 tr JJ'` `(batch,)`, each a mean over probes: 0 to 1; lower is better; no Jacobian is symmetric."""
     return of.difference / (2 * of.whole).clamp(min=torch.finfo(of.whole.dtype).tiny)

@@ -12,8 +12,10 @@ class Unmeasurable(SluiceError):
 
 
 def finite(metric: str, **given: Tensor) -> None:
-    """Raises Unmeasurable where a row of some tensor holds NaN or infinity."""
+    """Raises Unmeasurable where a row of some tensor holds NaN or infinity, or there are no rows."""
     for name, tensor in given.items():
+        if not len(tensor):
+            raise Unmeasurable(f"{metric}: there are no {name} to measure")
         broken = (~tensor.reshape(len(tensor), -1).isfinite().all(dim=1)).nonzero().flatten().tolist()
         if broken:
             raise Unmeasurable(

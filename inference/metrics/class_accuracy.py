@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.metrics.checks import enough, finite
+from sluice.inference.metrics.checks import enough, finite, within
 
 NAME = "class accuracy"
 
@@ -16,4 +16,5 @@ def class_accuracy(logits: Tensor, wanted: Tensor, top: int = 1) -> Tensor:
     """
     enough(NAME, 1, pictures=len(logits))
     finite(NAME, logits=logits)
+    within(NAME, 0, logits.shape[1] - 1, wanted=wanted)
     return (logits.topk(top, dim=1).indices == wanted[:, None]).any(dim=1).float()

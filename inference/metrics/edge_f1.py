@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike
+from sluice.inference.metrics.checks import alike, finite
 from sluice.preprocess.record import Array
 
 NAME = "edge F1"
@@ -22,6 +22,7 @@ def edge_f1(found: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> Tens
     Raises Unmeasurable.
     """
     alike(NAME, found=found, wanted=wanted)
+    finite(NAME, found=found, wanted=wanted)
     pairs = zip(found.bool().cpu().numpy(), wanted.bool().cpu().numpy(), strict=True)
     return torch.tensor([_f1(one, other, tolerance) for one, other in pairs])
 

@@ -60,7 +60,7 @@ class Score:
 
 
 def instance_score(picture: Array, instance: Instance, detect: Detect, segment: Segment) -> Score:
-    """Of an RGB uint8 picture `(height, width, 3)`. Raises Unmeasurable for a colour that RANGES lacks.
+    """Of an RGB uint8 picture `(height, width, 3)`. Raises Unmeasurable for another, and for a colour not in RANGES.
 
     The best detection counts, whatever other instance it also serves. Where it overlaps by less than a half its
     overlap counts, colour unseen.
@@ -105,6 +105,11 @@ def box_overlap(one: Sequence[float] | Array, other: Sequence[float]) -> float:
 
 def coloured(picture: Array, mask: Array, colour: str) -> float:
     """The share of a mask's pixels that have a colour; 0 of an empty mask."""
+    if picture.dtype != np.uint8 or mask.shape != picture.shape[:2]:
+        raise Unmeasurable(
+            f"instances: a picture must be RGB uint8 of the mask's size; it is {picture.dtype} {picture.shape}, the "
+            f"mask {mask.shape}"
+        )
     hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
     inside = [cv2.inRange(hsv, np.array(low), np.array(high)) > 0 for low, high in RANGES[colour]]
     within = np.any(inside, axis=0)[mask.astype(bool)]

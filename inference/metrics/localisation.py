@@ -21,7 +21,7 @@ def localisation_similarity(
     Of pictures `(batch, 3, height, width)`, values -1 to 1, each half on black: that inside its mask `(batch, height,
     width)` and the rest (CnC, Sec. 4). -1 to 1; higher is better. Raises Unmeasurable.
     """
-    finite(NAME, pictures=pictures, foreground=foreground, background=background)
+    finite(NAME, pictures=pictures, masks=masks, foreground=foreground, background=background)
     alike(NAME, pictures=pictures[:, 0], masks=masks)
     alike(NAME, foreground=foreground, background=background)
     inside = masks.bool()[:, None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import counted, finite
+from sluice.inference.metrics.checks import Unmeasurable, counted, finite
 
 COCO_SIGMAS = (
     0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087,
@@ -30,8 +30,9 @@ def pck(found: Tensor, wanted: Tensor, length: Tensor, share: float = SHARE) -> 
     """Share of the wanted points that were found within `share` of a figure's reference length, `(...)`.
 
     `length` `(...)` in pixels: the torso's for PCK@0.2 (Yang and Ramanan, 2013), the head's for PCKh with a share of
-    0.5. 0 to 1; higher is better. Raises Unmeasurable where no point is wanted.
+    0.5. 0 to 1; higher is better. Raises Unmeasurable where no point is wanted, and for a length of 0.
     """
+    _above_zero("PCK", length=length)
     right = _apart("PCK", found, wanted) <= (share * length[..., None]).square()
     return _mean_of_wanted("PCK", (right & (found[..., 2] > 0)).to(found), wanted)
 
@@ -40,15 +41,32 @@ def oks(found: Tensor, wanted: Tensor, area: Tensor, sigmas: tuple[float, ...] =
     """Object keypoint similarity `(...)`: mean over wanted points of `exp(-d^2 / 2 s^2 k^2)`, k twice the sigma (COCO).
 
     `area` `(...)` is `s^2`, the figure's segment in square pixels. 0 to 1; higher is better; points not found count 0.
-    Raises Unmeasurable where no point is wanted.
+    Raises Unmeasurable where no point is wanted, and for an area of 0.
     """
+    if wanted.shape[-2] != len(sigmas):
+        raise Unmeasurable(
+            f"OKS: figures have {wanted.shape[-2]} points, but there are {len(sigmas)} sigmas; COCO's 17 points are "
+            "measured by COCO_SIGMAS, the records' 18 by OPENPOSE_SIGMAS"
+        )
+    _above_zero("OKS", area=area)
     spread = (2 * torch.tensor(sigmas).to(found)).square() * area[..., None]
     likeness = torch.exp(-_apart("OKS", found, wanted) / (2 * spread))
     return _mean_of_wanted("OKS", likeness * (found[..., 2] > 0), wanted)
 
 
+def _above_zero(metric: str, **sizes: Tensor) -> None:
+    for name, size in sizes.items():
+        if not (size > 0).all():
+            raise Unmeasurable(f"{metric}: every figure needs {name} above 0, in pixels; the least is {size.min():g}")
+
+
 def _apart(metric: str, found: Tensor, wanted: Tensor) -> Tensor:
     finite(metric, found=found, wanted=wanted)
+    if found.shape[-2:] != wanted.shape[-2:]:
+        raise Unmeasurable(
+            f"{metric}: points must be (..., points, 3), as many found as wanted; these are {tuple(found.shape)} and "
+            f"{tuple(wanted.shape)}"
+        )
     return (found[..., :2] - wanted[..., :2]).square().sum(dim=-1)
 
 

@@ -15,7 +15,7 @@ def silent_total_variation(pictures: Tensor, silent: Tensor) -> Tensor:
     Of pictures `(batch, channels, height, width)`, values -1 to 1 (those beyond count as the ends), and regions
     `(batch, height, width)`. 0 to 2; higher is more texture, and noise is texture too. Raises Unmeasurable.
     """
-    finite(NAME, pictures=pictures)
+    finite(NAME, pictures=pictures, regions=silent)
     alike(NAME, pictures=pictures[:, 0], regions=silent)
     shown, inside = pictures.clamp(-1, 1), silent.bool()
     down = inside[:, 1:] & inside[:, :-1]

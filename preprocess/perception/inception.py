@@ -10,6 +10,7 @@ from torch import Tensor
 from sluice.preprocess.perception.unusable_weights import UnusableWeights
 
 SIDE = 299
+CPU = torch.device("cpu")
 
 
 class Inception:
@@ -19,9 +20,10 @@ class Inception:
     TensorFlow 1 did, as the figures of the literature depend on both. Raises UnusableWeights.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: torch.device = CPU) -> None:
+        self.device = device
         try:
-            self.network = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            self.network = torch.jit.load(path, map_location=device).eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError) as error:
             raise UnusableWeights(
                 f"'{path}' is not TorchScript ({str(error).splitlines()[0]}); pull the model 'inception-fid', or name "
@@ -30,7 +32,7 @@ class Inception:
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor) -> Tensor:
-        stored = ((pictures.float().clamp(-1, 1) + 1) * 127.5).round()
+        stored = ((pictures.to(self.device, torch.float32).clamp(-1, 1) + 1) * 127.5).round()
         found: Tensor = self.network((legacy_bilinear(stored, SIDE) - 128) / 128)
         return found
 

@@ -16,6 +16,7 @@ from sluice.preprocess.perception.unusable_weights import UnusableWeights
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESIZED, SIDE = 256, 224
+CPU = torch.device("cpu")
 BLOCKS = 17
 STEM = 32
 """Channels of the first layer of the network of width 1."""
@@ -28,11 +29,12 @@ class MobileNet:
     names. Raises UnusableWeights.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: torch.device = CPU) -> None:
         try:
             state = load_file(path)
             self.network: Any = _network(len(state["features.0.0.weight"]) / STEM, len(state["classifier.1.bias"]))
             self.network.load_state_dict({ours: state[theirs] for ours, theirs in names()})
+            self.network.to(device)
         except (OSError, SafetensorError, KeyError, RuntimeError) as error:
             raise UnusableWeights(
                 f"'{path}' does not hold MobileNetV2's weights: expected safetensors under torchvision's names, "
@@ -41,8 +43,10 @@ class MobileNet:
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor) -> Tensor:
-        mean, deviation = (torch.tensor(value)[:, None, None] for value in (MEAN, DEVIATION))
-        found: Tensor = self.network((_middle((pictures.float() + 1) / 2) - mean) / deviation).logits
+        mean, deviation = (
+            torch.tensor(value, device=self.network.device)[:, None, None] for value in (MEAN, DEVIATION)
+        )
+        found: Tensor = self.network((_middle((pictures.to(mean) + 1) / 2) - mean) / deviation).logits
         return found
 
 

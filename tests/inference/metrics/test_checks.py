@@ -9,9 +9,13 @@ from sluice.inference.metrics.checks import Unmeasurable, alike, counted, enough
 def test_pictures_with_nan_are_named_by_their_rows() -> None:
     pictures = torch.zeros(9, 3, 2, 2)
     finite("LPIPS", pictures=pictures)
+    with pytest.raises(Unmeasurable, match="LPIPS: there are no pictures to measure"):
+        finite("LPIPS", pictures=pictures[:0])
     pictures[1, 0, 1, 1], pictures[3, 2, 0, 0] = torch.nan, torch.inf
     with pytest.raises(Unmeasurable, match="LPIPS: pictures 1, 3 of 9 hold NaN or infinity"):
         finite("LPIPS", pictures=pictures)
+    with pytest.raises(Unmeasurable, match="LPIPS: there are no pictures to measure"):
+        finite("LPIPS", pictures=pictures[:0])
     with pytest.raises(Unmeasurable, match="pictures 0, 1, 2, 3, 4 and others of 9"):
         finite("LPIPS", pictures=pictures * torch.nan)
 

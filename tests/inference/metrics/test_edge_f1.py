@@ -36,6 +36,8 @@ def test_no_edges_where_none_are_wanted_is_right_and_otherwise_wrong() -> None:
     assert [edge_f1(*pair).item() for pair in pairs] == [1, 0, 0]
 
 
-def test_mixed_sizes_are_an_error() -> None:
+def test_mixed_sizes_and_nan_are_errors() -> None:
     with pytest.raises(Unmeasurable, match=r"edge F1.*one size"):
         edge_f1(column(1), column(1)[:, 1:])
+    with pytest.raises(Unmeasurable, match="edge F1: found 0 of 1"):
+        edge_f1(column(1) * torch.nan, column(1))

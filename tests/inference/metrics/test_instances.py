@@ -87,4 +87,6 @@ def test_unknown_colours_and_no_instances_are_errors() -> None:
         instance_score(picture(1), Instance("ball", "rad", BALL.box), lambda _: np.zeros((0, 4)), mask)
     with pytest.raises(Unmeasurable, match="instance success rate needs at least 1 instances"):
         instance_success_rate([])
+    with pytest.raises(Unmeasurable, match=r"must be RGB uint8 .* it is float64 \(16, 16, 3\), the mask \(16, 16\)"):
+        coloured(picture(1) / 255, mask(BALL), "red")
     assert torch.equal(instance_overlap([Score(True, 0.5)]), torch.tensor([0.5]))

@@ -64,3 +64,12 @@ def test_a_figure_of_which_nothing_is_wanted_is_an_error() -> None:
         oks(person(), nothing, torch.tensor([900.0]))
     with pytest.raises(Unmeasurable, match="PCK: found 0 of 1 hold NaN"):
         pck(person() * torch.nan, person(), torch.tensor([50.0]))
+
+
+def test_other_numbers_of_points_and_figures_without_size_are_errors() -> None:
+    with pytest.raises(Unmeasurable, match="figures have 18 points, but there are 17 sigmas"):
+        oks(person(18), person(18), torch.tensor([900.0]))
+    with pytest.raises(Unmeasurable, match="as many found as wanted"):
+        pck(person(16), person(17), torch.tensor([50.0]))
+    with pytest.raises(Unmeasurable, match="OKS: every figure needs area above 0"):
+        oks(person(), person(), torch.tensor([0.0]))

@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.registry import METRICS, UnknownMetric, metric, metrics
 
+ROOT = Path(__file__).parents[3]
 MODULE = """
 from sluice.inference.metrics.registry import Metric
 BRIGHTNESS = Metric(lambda pictures: pictures.mean(dim=(1, 2, 3)), "of -1 to 1", (-1, 1), "higher")
@@ -30,6 +33,23 @@ def test_every_metric_says_what_it_is() -> None:
         assert info.range[0] < info.range[1], name
         assert info.minimum >= 1, name
         assert f"{info.better} is" in (info.of.__doc__ or "").lower(), name
+
+
+@pytest.mark.parametrize("name", [name for name, info in METRICS.items() if info.minimum > 1])
+def test_below_its_minimum_a_metric_says_so(name: str) -> None:
+    info = METRICS[name]
+    few = torch.zeros(info.minimum - 1, 3)
+    given = (few,) if name == "inception_score" else (few, few)
+    with pytest.raises(Unmeasurable, match=f"needs at least {info.minimum} "):
+        info.of(*given)
+
+
+def test_every_metric_is_in_the_documentation_with_its_direction() -> None:
+    rows = [line for line in (ROOT / "docs" / "metrics.md").read_text().splitlines() if line.startswith("| `")]
+    told = {row.split("`")[1]: row for row in rows}
+    assert set(told) == set(METRICS)
+    for name, info in METRICS.items():
+        assert f"| {info.better} | {info.minimum} |" in told[name], name
 
 
 def test_a_package_brings_its_own(installed: Path) -> None:
