@@ -1,4 +1,4 @@
-"""A job's energies: of texts, of colours and edges, and of what networks see in pictures."""
+"""A job's energies: of texts, of colours and edges, and of what the tabletop family's networks see in pictures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionM
 from sluice.flows.compose.conditions import Conditions
 from sluice.flows.compose.job import ColourEnergy, EdgesEnergy, JudgedEnergy, TextEnergy
 from sluice.flows.compose.job import Energy as EnergyNode
+from sluice.flows.compose.photographs import drawn, photographed
 from sluice.inference.combiners.freedom import Condition, relative
 from sluice.inference.energies.colour import colour_energy
 from sluice.inference.energies.content import content_energy
@@ -46,9 +47,11 @@ def energy_of(of: EnergyNode, given: Conditions, model: LatentModel, name: str) 
     if isinstance(of, ColourEnergy):
         colour = torch.tensor(of.colour, dtype=torch.float32, device=given.device) / 127.5 - 1
         return colour_energy(given.mask(of.region)[:, 0], colour)
-    shown = given.image(of.image) * 2 - 1
     if isinstance(of, EdgesEnergy):
-        return edges_energy(soft_edges(shown))
+        return drawn(of, given) if of.by else edges_energy(soft_edges(given.image(of.image) * 2 - 1))
+    if find(of.by).path.is_file():
+        return photographed(of, given)
+    shown = given.image(of.image) * 2 - 1
     if of.kind == "identity":
         network = _network(CLIPVisionModelWithProjection, find(of.by).path, given.device)
         return identity_energy(lambda x: network(x).image_embeds, network(shown).image_embeds)

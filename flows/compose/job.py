@@ -99,6 +99,10 @@ class Unite(Node):
 Denoiser = Annotated[Guided | Unite, Field(discriminator="kind")]
 
 
+OF_FACES = ("sface", ".onnx", "face-landmarks", ".task")
+"""How networks are called that see a face alone, by name or file."""
+
+
 class TextEnergy(Node):
     """As far as CLIP's embeddings of picture and text are apart."""
 
@@ -119,9 +123,10 @@ class ColourEnergy(Node):
 
 
 class EdgesEnergy(Node):
-    """As far as the edges are from those of a picture."""
+    """As far as the edges are from those of a picture: soft ones by a formula, or those of HED, by name or file."""
 
     kind: Literal["edges"] = "edges"
+    by: str | None = None
     image: Path
     rho: float = Field(gt=0)
     silent_from: int = -1
@@ -130,12 +135,14 @@ class EdgesEnergy(Node):
 class JudgedEnergy(Node):
     """As far as something that a network sees in a picture is from what it sees in `image`.
 
-    `by` is that network, of pictures or of latents; without it tabletop's judges, or its identity.
+    `by` is that network: a folder of one that knows tabletop, from pictures or from latents, and without it the
+    family's own; or a file of one that knows photographs. `faces` finds the faces for those that see a face alone.
     """
 
     kind: Literal["depth", "parsing", "landmarks", "pose", "style", "content", "identity"]
     image: Path
     by: str
+    faces: str | None = None
     rho: float = Field(gt=0)
     silent_from: int = -1
 
@@ -143,7 +150,8 @@ class JudgedEnergy(Node):
     @classmethod
     def _is_judged_by_tabletop(cls, values: Any) -> Any:
         own = "identity" if values.get("kind") == "identity" else "judges"
-        return {"by": f"tabletop/{own}", **values}
+        told = {"by": f"tabletop/{own}", **values}
+        return {"faces": "yunet", **told} if str(told["by"]).endswith(OF_FACES) else told
 
 
 Energy = Annotated[TextEnergy | ColourEnergy | EdgesEnergy | JudgedEnergy, Field(discriminator="kind")]

@@ -16,7 +16,7 @@ from sluice.infra.digests import sha256_of
 from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
 
-MODELS = ("model", "network", "by", "fusers")
+MODELS = ("model", "network", "by", "faces", "fusers")
 
 
 @dataclass(frozen=True)

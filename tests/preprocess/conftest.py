@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -14,6 +13,7 @@ import torch
 from sluice.infra.errors import SluiceError
 from sluice.infra.models import find
 from tests.preprocess.builds import BuiltVersion, build_here, config_here, write_photos
+from tests.preprocess.hed_file import write_hed
 from tests.preprocess.onnx_files import Node, write_onnx
 
 
@@ -33,24 +33,7 @@ def real_weights() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def tiny_hed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random HED weights of widths 2, 3, 4, 5, 6 in the Keras HDF5 layout of the published ones."""
-    path = tmp_path_factory.mktemp("hed") / "tiny.weights.h5"
-    rng = np.random.default_rng(0)
-    incoming = 3
-    with h5py.File(path, "w") as file:
-
-        def convolution(name: str, size: int, inputs: int, outputs: int) -> None:
-            kernel = rng.normal(0, (2 / (size * size * inputs)) ** 0.5, (size, size, inputs, outputs))
-            file[f"{name}/vars/0"], file[f"{name}/vars/1"] = kernel.astype("f4"), rng.normal(0, 0.1, outputs)
-
-        for block, (width, convolutions) in enumerate(zip((2, 3, 4, 5, 6), (2, 2, 3, 3, 3), strict=True), start=1):
-            for i in range(convolutions):
-                convolution(f"block{block}/layers/conv2d" + (f"_{i}" if i else ""), 3, incoming, width)
-                incoming = width
-            convolution(f"dsn{block}", 1, width, 1)
-        convolution("fuse", 1, 5, 1)
-        # Inputs reach +-120: without this the sigmoid would be saturated everywhere.
-        file["fuse/vars/0"][...] *= 0.02
-    return path
+    return write_hed(tmp_path_factory.mktemp("hed") / "tiny.weights.h5")
 
 
 @pytest.fixture(scope="session")
