@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from copy import deepcopy
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.optimizers import optimizers
 from sluice.training.tabletop.recipe import Batch, Part, Recipe
 from sluice.training.tabletop.shares import backward, in_shares
+from sluice.training.tabletop.threads import a_thread_each
 
 CHECKPOINT_SECONDS = 60.0
 LOG_STEPS = 50
@@ -78,6 +80,21 @@ class Training:
         torch.save(state, buffer)
         write_whole(self._checkpoint, buffer.getbuffer())
 
+    def _update(self, batch: Batch) -> dict[str, float]:
+        """Move the weights, and return the losses."""
+        recipe = self.part.recipe
+        losses = self._backward(batch)
+        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+            group["lr"] = group["initial_lr"] * rate(self.step, recipe)
+        list(self.threads.map(lambda optimizer: optimizer.step(), self.optimizers))
+        self._average(min(recipe.ema, (1 + self.step) / (10 + self.step)))
+        return losses
+
+    @property
+    def _in_shares(self) -> bool:
+        return self.part.share is not None and self.device.type == "cpu"
+
     @property
     def _checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
@@ -108,20 +125,16 @@ class Training:
                 pool.shutdown(cancel_futures=True)
 
     def _train(self, batch: Batch) -> None:
-        recipe = self.part.recipe
-        losses = self._backward(batch)
-        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
-            group["lr"] = group["initial_lr"] * rate(self.step, recipe)
-        list(self.threads.map(lambda optimizer: optimizer.step(), self.optimizers))
-        self._average(min(recipe.ema, (1 + self.step) / (10 + self.step)))
+        with a_thread_each() if self._in_shares else nullcontext():
+            losses = self._update(batch)
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value / LOG_STEPS
         self.step += 1
 
     def _backward(self, batch: Batch) -> dict[str, float]:
         """Give the parameters their gradients, and return the losses."""
-        if self.part.share is not None and self.device.type == "cpu":
+        if self._in_shares:
+            assert self.part.share is not None
             shares = in_shares(batch, min(self.part.share, self.part.recipe.batch))
             return backward(self.part, self.network, shares, self.seed, self.step, self.threads)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):

@@ -16,13 +16,15 @@ from torch import Tensor, nn
 
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.recipe import Batch, Part
-from sluice.training.tabletop.threads import a_thread_each
 
 
 def backward(
     part: Part, network: nn.Module, shares: Sequence[Batch], seed: int, step: int, threads: Executor
 ) -> dict[str, float]:
-    """Give the parameters the mean of the shares' gradients, and return the mean of their losses."""
+    """Give the parameters the mean of the shares' gradients, and return the mean of their losses.
+
+    To be called where operations take `a_thread_each`.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     copies = [_with_own_statistics(network) for _ in shares]
 
@@ -31,8 +33,7 @@ def backward(
         gradients = torch.autograd.grad(losses["loss"], trained, allow_unused=True)
         return {name: value.item() for name, value in losses.items()}, gradients
 
-    with a_thread_each():
-        losses, gradients = zip(*threads.map(of_share, range(len(shares))), strict=True)
+    losses, gradients = zip(*threads.map(of_share, range(len(shares))), strict=True)
     for parameter, each in zip(trained, zip(*gradients, strict=True), strict=True):
         parameter.grad = None if each[0] is None else torch.stack(each).mean(dim=0)
     _move_statistics(network, copies)

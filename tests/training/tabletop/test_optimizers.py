@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from sluice.training.tabletop.optimizers import Muon, optimizers
+from sluice.training.tabletop.optimizers import FIFTH, FIRST, STEPS, THIRD, Muon, optimizers, orthogonal
 from sluice.training.tabletop.recipe import Recipe
 
 RECIPE = Recipe(steps=1, batch=1, learning_rate=1e-3)
@@ -46,3 +46,27 @@ def test_muon_moves_a_convolution_by_a_matrix_of_equal_singular_values() -> None
     assert gradient.max() / gradient.min() > 20
     assert moved.min() > 0.6
     assert moved.max() < 1.3
+
+
+def test_its_steps_are_the_polynomial_of_the_singular_values() -> None:
+    torch.manual_seed(0)
+    matrices = [torch.randn(rows, columns, dtype=torch.float64) for rows, columns in ((5, 9), (9, 5), (5, 5), (3, 8))]
+    for matrix, found in zip(matrices, orthogonal(matrices), strict=True):
+        u, values, v = torch.linalg.svd(matrix / matrix.norm(), full_matrices=False)
+        for _ in range(STEPS):
+            values = FIRST * values + THIRD * values**3 + FIFTH * values**5
+        assert torch.allclose(found, u * values @ v, atol=1e-10)
+
+
+def test_it_goes_where_torchs_muon_goes_within_the_rounding_of_bf16() -> None:
+    torch.manual_seed(0)
+    ours, theirs = nn.Parameter(torch.randn(12, 30)), nn.Parameter(torch.empty(12, 30))
+    theirs.data.copy_(ours.data)
+    own, other = Muon([ours], lr=0.02, weight_decay=0.1), torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1)
+    start = ours.detach().clone()
+    for _ in range(4):
+        ours.grad = torch.randn(12, 30)
+        theirs.grad = ours.grad.clone()
+        own.step()
+        other.step()  # type: ignore[no-untyped-call]
+    assert (ours - theirs).norm() < 0.02 * (ours - start).norm()

@@ -90,13 +90,6 @@ def test_each_share_has_draws_of_its_own() -> None:
     assert len({tuple(drawn.tolist()) for drawn in of.drawn}) == 3
 
 
-def test_operations_have_their_threads_back_afterwards() -> None:
-    before = torch.get_num_threads()
-    with ThreadPoolExecutor(1) as pool:
-        backward(part(), network(), in_shares(batch(), 12), 0, 0, pool)
-    assert torch.get_num_threads() == before
-
-
 def test_a_share_that_does_not_divide_the_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="a batch of 12 is no multiple of its share, 5"):
         in_shares(batch(), 5)
