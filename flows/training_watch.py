@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from sluice.flows.tabletop.reading import to_bytes
-from sluice.inference.controlled import Controlled, added, composed, minimal_impact
-from sluice.inference.denoisers import Denoiser, guided
+from sluice.inference.combiners.compose_and_conquer import compose_and_conquer
+from sluice.inference.combiners.minimal_impact import minimal_impact
+from sluice.inference.combiners.multi_controlnet import multi_controlnet
+from sluice.inference.controlled import Controlled, decoded, encoder
+from sluice.inference.denoisers import Denoiser, by_text, guided, halves
 from sluice.inference.sampler import ddim
 from sluice.infra.page import Strip
 from sluice.infra.whole import write_whole
@@ -65,7 +68,7 @@ class TrainingWatch:
         states = model.states(batch.captions) if states is None else states
         denoisers = {
             "made": self._denoiser(network, batch, states),
-            "without it": guided(model.unet, states, model.states([""]), GUIDANCE),
+            "without it": guided(by_text(model.unet, states, model.states([""])), GUIDANCE),
         }
         shown = {
             name: value[:, :3] * 2 - 1 for name, value in batch.tensors.items() if value.dim() == 4 and "image" in name
@@ -76,13 +79,14 @@ class TrainingWatch:
         return [_strip(name, pictures) for name, pictures in (shown | made).items()]
 
     def _denoiser(self, network: nn.Module, batch: Batch, states: Tensor) -> Denoiser:
-        null, tensors = self.model.states([""]), batch.tensors
+        unet, told, tensors = self.model.unet, halves(self.model.states([""]), states), batch.tensors
         if self.recipe.control is None:
             names = [name for name in tensors if name.startswith(("fg", "bg")) or name == "mask"]
-            return composed(self.model, network, states, null, {name: tensors[name] for name in names}, GUIDANCE)
-        combine: Any = added if self.recipe.method == "controlnet" else minimal_impact
-        denoiser: Denoiser = combine(self.model, states, null, [Controlled(network, tensors["control"])], GUIDANCE)
-        return denoiser
+            ground = compose_and_conquer(unet, network, told, {name: tensors[name] for name in names})
+        else:
+            combine: Any = multi_controlnet if self.recipe.method == "controlnet" else minimal_impact
+            ground = combine(encoder(unet, told), told, [Controlled(network, tensors["control"])])
+        return guided(decoded(unet, ground), GUIDANCE)
 
 
 def _strip(title: str, pictures: Tensor) -> Strip:

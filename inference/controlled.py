@@ -1,22 +1,22 @@
-"""Denoisers under control images: ControlNets added or of minimal impact, and Compose and Conquer's fusers.
+"""What controls act on: a U-Net's encoder with its conditions bound, and ControlNets with their images.
 
 Both halves of guidance see the controls and differ in their text alone; each sample of each half is balanced by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from sluice.inference.denoisers import Denoiser, guidance
-from sluice.training.balance import min_norm
-from sluice.training.networks.latent_model import LatentModel
-from sluice.training.networks.minimal_impact import Features, Rule, balance, features_of, injected
+from sluice.inference.denoisers import Bound, doubled
+from sluice.training.networks.minimal_impact import Features, features_of
 from sluice.training.networks.unet import Encoded, decode, encode
+
+Ground = Callable[[Tensor, float], Encoded]
+"""Of a doubled batch `x` and a timestep, what the U-Net's decoder is handed; controls make of one ground another."""
 
 
 @dataclass(frozen=True)
@@ -28,67 +28,16 @@ class Controlled:
     strength: float = 1.0
 
 
-def minimal_impact(
-    model: LatentModel,
-    states: Tensor,
-    null: Tensor,
-    controls: Sequence[Controlled],
-    scale: float,
-    rule: Rule = min_norm,
-) -> Denoiser:
-    """Controls combined by a rule and injected with minimal impact (MIControlNet, Eqs. 10 and 12)."""
-
-    def control(encoded: Encoded, features: Sequence[Features]) -> Encoded:
-        strengths = [own.strength for own in controls]
-        return injected(encoded, features, balance(encoded, features, rule), strengths)
-
-    return _controlled(model, states, null, controls, scale, control)
+def encoder(unet: Any, told: Tensor) -> Ground:
+    """A U-Net's encoder under the text states of both halves, `(2 batch, tokens, width)`."""
+    return lambda x, t: encode(unet, x, t, told)
 
 
-def added(model: LatentModel, states: Tensor, null: Tensor, controls: Sequence[Controlled], scale: float) -> Denoiser:
-    """Controls added, each times its strength: plain ControlNets, as diffusers' own pipelines run them."""
-
-    def control(encoded: Encoded, features: Sequence[Features]) -> Encoded:
-        by_layer = zip(encoded.features, zip(*features, strict=True), strict=True)
-        strengths = [own.strength for own in controls]
-        return encoded.with_features(
-            tuple(e + sum(s * c for s, c in zip(strengths, own, strict=True)) for e, own in by_layer)
-        )
-
-    return _controlled(model, states, null, controls, scale, control)
+def decoded(unet: Any, ground: Ground) -> Bound:
+    """A model of a ground, by the decoder of the same U-Net."""
+    return doubled(lambda x, t: decode(unet, ground(x, t)))
 
 
-def _controlled(
-    model: LatentModel, states: Tensor, null: Tensor, controls: Sequence[Controlled], scale: float, control: Any
-) -> Denoiser:
-    told = torch.cat([null.expand_as(states), states])
-    images = [torch.cat([own.image, own.image]) for own in controls]
-
-    def predict(x: Tensor, t: float) -> Tensor:
-        encoded = encode(model.unet, x, t, told)
-        features = [features_of(own.network, x, t, told, image) for own, image in zip(controls, images, strict=True)]
-        return decode(model.unet, control(encoded, features))
-
-    return guidance(predict, scale)
-
-
-def composed(
-    model: LatentModel, fusers: Any, states: Tensor, null: Tensor, conditions: Mapping[str, Tensor], scale: float
-) -> Denoiser:
-    """By Compose and Conquer's fusers, `conditions` being what they were trained on: mask, images, embeddings.
-
-    The null condition keeps all of these and changes only the text, as the released code does.
-    """
-    told = torch.cat([null.expand_as(states), states])
-    both = {name: torch.cat([value, value]) for name, value in conditions.items()}
-    mask = both.pop("mask")
-
-    def predict(x: Tensor, t: float) -> Tensor:
-        steps = torch.full((len(x),), t, device=x.device)
-        known, attention, features = fusers(x, steps, told, mask, both)
-        encoded = encode(model.unet, x, t, known, attention=attention)
-        if features is not None:
-            encoded = encoded.with_features(tuple(e + c for e, c in zip(encoded.features, features, strict=True)))
-        return decode(model.unet, encoded)
-
-    return guidance(predict, scale)
+def features_at(controls: Sequence[Controlled], x: Tensor, t: float, told: Tensor) -> list[Features]:
+    """What each control says of a doubled batch under its text states."""
+    return [features_of(own.network, x, t, told, own.image.repeat(2, 1, 1, 1)) for own in controls]

@@ -1,6 +1,7 @@
-"""Denoisers: U-Nets with their conditions bound, `(x, t) -> eps`, most with classifier-free guidance.
+"""Denoisers, `(x, t) -> eps`: models with their conditions bound, under classifier-free guidance.
 
-Guidance is `eps_null + scale (eps_condition - eps_null)` (Ho and Salimans, 2022, Eq. 6); both halves run as one batch.
+A model with its conditions bound gives two predictions, one under the null condition and one under its own, from one
+doubled batch. Guidance is `eps_null + scale (eps_condition - eps_null)` (Ho and Salimans, 2022, Eq. 6).
 """
 
 from __future__ import annotations
@@ -14,47 +15,76 @@ from torch import Tensor
 Denoiser = Callable[[Tensor, float], Tensor]
 """`x` and `eps` `(batch, channels, height, width)`, `t` a training timestep, or a time between two."""
 
-
-def unconditional(unet: Any) -> Denoiser:
-    """A U-Net that takes no condition."""
-
-    def denoiser(x: Tensor, t: float) -> Tensor:
-        predicted: Tensor = unet(x, t).sample
-        return predicted
-
-    return denoiser
+Bound = Callable[[Tensor, float], tuple[Tensor, Tensor]]
+"""A model with its conditions bound: its predictions under the null condition and under its own, each like `x`."""
 
 
-def guided(unet: Any, states: Tensor, null: Tensor, scale: float) -> Denoiser:
+def guided(model: Bound, scale: float) -> Denoiser:
+    """Classifier-free guidance of one model."""
+    return lambda x, t: torch.lerp(*model(x, t), scale)
+
+
+def doubled(predict: Denoiser) -> Bound:
+    """Both predictions of a network that is asked once, the null condition in the first half of its batch."""
+
+    def model(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
+        null, own = predict(torch.cat([x, x]), t).chunk(2)
+        return null, own
+
+    return model
+
+
+def halves(null: Tensor, own: Tensor) -> Tensor:
+    """What conditions a doubled batch `(2 batch, ...)`, the null condition's first, which may be one for all."""
+    return torch.cat([null.expand_as(own), own])
+
+
+def by_text(unet: Any, states: Tensor, null: Tensor) -> Bound:
     """By text states `(batch, tokens, width)`, against those of the null condition."""
-    both = torch.cat([null.expand_as(states), states])
-    return guidance(lambda x, t: unet(x, t, both).sample, scale)
+    told = halves(null, states)
+    return doubled(lambda x, t: unet(x, t, told).sample)
 
 
-def guided_by_class(unet: Any, classes: Tensor, null: int, scale: float) -> Denoiser:
+def by_class(unet: Any, classes: Tensor, null: int) -> Bound:
     """By class numbers `(batch,)`; of a learned variance's channels only the noise is taken."""
-    both = torch.cat([torch.full_like(classes, null), classes])
-    return guidance(lambda x, t: unet(x, t, both).sample[:, : x.shape[1]], scale)
+    told = halves(torch.full_like(classes, null), classes)
+    return doubled(lambda x, t: _noise_of(unet(x, t, told), x))
 
 
-def guided_by_boxes(unet: Any, states: Tensor, boxes: Mapping[str, Tensor], scale: float) -> Denoiser:
-    """By what stands where (GLIGEN), against the same text states without boxes.
+def by_boxes(unet: Any, states: Tensor, null: Tensor, boxes: Mapping[str, Tensor]) -> Bound:
+    """By a text and by what stands where (GLIGEN), against the null text without boxes.
 
     `boxes` `(batch, n, 4)` left, top, right, bottom as shares of the picture, `positive_embeddings` `(batch, n, width)`
     of what is in them, `masks` `(batch, n)` 1 where there is one.
     """
     both = {name: torch.cat([value, value]) for name, value in boxes.items()}
-    both["masks"] = torch.cat([torch.zeros_like(boxes["masks"]), boxes["masks"]])
-    told = torch.cat([states, states])
+    both["masks"] = halves(torch.zeros_like(boxes["masks"]), boxes["masks"])
+    told = halves(null, states)
     # Diffusers takes the mapping apart.
-    return guidance(lambda x, t: unet(x, t, told, cross_attention_kwargs={"gligen": dict(both)}).sample, scale)
+    return doubled(lambda x, t: unet(x, t, told, cross_attention_kwargs={"gligen": dict(both)}).sample)
 
 
-def guided_by_picture(unet: Any, states: Tensor, embeds: Tensor, scale: float) -> Denoiser:
-    """By image embeddings `(batch, width)` through a loaded IP-Adapter, against the same text states without."""
-    pictures = {"image_embeds": [torch.cat([torch.zeros_like(embeds), embeds])[:, None]]}
-    told = torch.cat([states, states])
-    return guidance(lambda x, t: unet(x, t, told, added_cond_kwargs=pictures).sample, scale)
+def by_picture(unet: Any, states: Tensor, null: Tensor, embeds: Tensor) -> Bound:
+    """By a text and by image embeddings `(batch, width)` through a loaded IP-Adapter, against the null text alone."""
+    pictures = {"image_embeds": [halves(torch.zeros_like(embeds), embeds)[:, None]]}
+    told = halves(null, states)
+    return doubled(lambda x, t: unet(x, t, told, added_cond_kwargs=pictures).sample)
+
+
+def by_nothing(unet: Any) -> Bound:
+    """A U-Net that takes no condition: both predictions are its one."""
+    denoiser = unconditional(unet)
+
+    def model(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
+        predicted = denoiser(x, t)
+        return predicted, predicted
+
+    return model
+
+
+def unconditional(unet: Any) -> Denoiser:
+    """A U-Net that takes no condition; of a learned variance's channels only the noise is taken."""
+    return lambda x, t: _noise_of(unet(x, t), x)
 
 
 def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoiser:
@@ -67,11 +97,6 @@ def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoi
     return denoiser
 
 
-def guidance(predict: Denoiser, scale: float) -> Denoiser:
-    """A denoiser of one condition from predictions of doubled batches, the null condition first."""
-
-    def denoiser(x: Tensor, t: float) -> Tensor:
-        without, with_condition = predict(torch.cat([x, x]), t).chunk(2)
-        return torch.lerp(without, with_condition, scale)
-
-    return denoiser
+def _noise_of(predicted: Any, x: Tensor) -> Tensor:
+    noise: Tensor = predicted.sample[:, : x.shape[1]]
+    return noise

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.inference.denoisers import Denoiser, guided
+from sluice.inference.denoisers import Denoiser, by_text, guided
 from sluice.inference.sampler import ddim
 from sluice.training.networks.latent_model import LatentModel
 
@@ -26,7 +26,7 @@ class LatentDiffusion(LatentModel):
 
     def generate(self, prompts: Sequence[str], seed: int = 0, guidance: float = 5.0, steps: int = 25) -> Tensor:
         """A picture for each prompt, `(batch, 3, height, width)`, values -1 to 1, by DDIM with guidance."""
-        denoiser = guided(self.unet, self.states(prompts), self.states([""]), guidance)
+        denoiser = guided(by_text(self.unet, self.states(prompts), self.states([""])), guidance)
         return self.sample(denoiser, len(prompts), seed, steps)
 
     def sample(self, denoiser: Denoiser, count: int, seed: int, steps: int, scheduler: Any = None) -> Tensor:

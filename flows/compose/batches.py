@@ -6,10 +6,10 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sluice.flows.compose.job import Job
+from sluice.flows.compose.nodes import Image, image_of
 from sluice.flows.compose.pictures import Asked
 
 
@@ -37,21 +37,22 @@ def batches_of(asked: Sequence[Asked], size: int | None = None) -> list[Batch]:
     return batches
 
 
-def own_images(asked: Asked) -> list[str]:
-    """The images of a picture's controls, in their order."""
-    images: list[str] = []
+def own_images(asked: Asked) -> list[Any]:
+    """The images of a picture's controls, as plain values, in their order."""
+    images: list[Any] = []
     _apart(asked.record["job"], images)
     return images
 
 
-def instead(images: Sequence[Sequence[str]]) -> dict[Path, list[Path]]:
+def instead(images: Sequence[Sequence[Any]]) -> dict[Image, list[Image]]:
     """For each image that a job leaves open, those of the pictures of a batch."""
     return {
-        Path(_stand_in(number)): [Path(own) for own in each] for number, each in enumerate(zip(*images, strict=True))
+        image_of(_stand_in(number)): [image_of(own) for own in each]
+        for number, each in enumerate(zip(*images, strict=True))
     }
 
 
-def _apart(node: Any, images: list[str]) -> Any:
+def _apart(node: Any, images: list[Any]) -> Any:
     """A job's plain values without prompts and seeds, stand-ins for the images of its controls, which are noted."""
     if isinstance(node, list):
         return [_apart(own, images) for own in node]
@@ -69,7 +70,7 @@ def _images_of(node: Mapping[str, Any]) -> tuple[str, ...]:
     return ("mask", "depths", "exemplars") if node.get("kind") == "compose_and_conquer" else ()
 
 
-def _stand_ins(value: Any, images: list[str]) -> Any:
+def _stand_ins(value: Any, images: list[Any]) -> Any:
     if isinstance(value, list):
         return [_stand_ins(own, images) for own in value]
     if value is None:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sluice.flows.compose import job as tree
+from sluice.flows.compose.binding import Binding
 from sluice.flows.compose.conditions import Conditions
 from sluice.flows.compose.energies import condition_of
+from sluice.flows.compose.models import Base, Boxes, ByClass, Model, Pixels, Reference, base_of
+from sluice.flows.compose.parts import Parts
 from sluice.inference.combiners.amdm import Aggregation, aggregate
 from sluice.inference.combiners.freedom import Condition, freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
-from sluice.inference.controlled import added, composed, minimal_impact
-from sluice.inference.denoisers import Denoiser, guided
+from sluice.inference.denoisers import Bound, Denoiser, guided
 from sluice.inference.sampler import Moment, Noise, Step, ddim_step, moments, sample
-from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
-from sluice.training import balance
 from sluice.training.networks.latent_model import LatentModel
 
 
@@ -33,15 +34,18 @@ class Composer:
     """
 
     def __init__(
-        self, job: tree.Job, folder: Path, device: str = "cpu", loaded: Mapping[str, LatentModel] | None = None
+        self,
+        job: tree.Job,
+        folder: Path,
+        device: str = "cpu",
+        loaded: Mapping[str, LatentModel] | None = None,
+        parts: Parts | None = None,
     ) -> None:
         self.job, self.device = job, device
-        there = loaded or {}
-        self.models = {
-            name: there.get(name) or LatentModel.load(find(name).path, device) for name in sorted(_names(job.picture))
-        }
-        self.first = _first(job.picture).model
+        self.parts = parts or Parts(device, loaded)
         self.conditions = Conditions(folder, job.size, device)
+        self.bound = Binding(self.parts, self.conditions)
+        self.first = models_of(job.picture)[0]
         self.left_out: dict[int, list[tuple[int, int]]] = {}
         self._energies: dict[tuple[tree.Energy, str], Condition] = {}
         self._check()
@@ -49,123 +53,133 @@ class Composer:
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
         """A picture for each prompt and its seed, `(batch, 3, height, width)`, values -1 to 1.
 
-        `left_out` tells of the energies, by their place, at which timesteps for which pictures they had no finite
-        gradient.
+        `left_out` tells of the energies, by their place in the tree, at which timesteps for which pictures they had no
+        finite gradient.
         """
         self.left_out = {}
-        model, picture = self.models[self.first], self.job.picture
-        side = self.job.size // model.scale
-        start = _drawn(seeds, -1, (model.unet.config.in_channels, side, side)).to(self.device)
+        picture = self.job.picture
         if isinstance(picture, tree.Amdm):
-            latents = self._aggregated(picture, prompts, start)
+            latents = self._aggregated(picture, prompts, seeds)
         else:
-            path = self._path(self.first)
-            latents = sample(self._step(picture, prompts, path), start, path, _noise_of(seeds))
-        return model.decode(latents)
+            path = self._path(picture)
+            step, often = self._step(picture, prompts, path), _repeats(picture.repeats, path)
+            latents = sample(step, self._start(seeds), path, _noise_of(seeds), often)
+        return self.parts.model(self.first).decode(latents)
 
     def of(self, job: tree.Job) -> Composer:
         """The same for another job in this folder: what both name is not loaded again."""
-        another = Composer(job, self.conditions.folder, self.device, self.models)
-        another.conditions.networks = self.conditions.networks
-        return another
+        return Composer(job, self.conditions.folder, self.device, parts=self.parts)
 
     def cut(self, prompts: Sequence[str]) -> list[str]:
         """Those of some prompts that are longer than the first model's text encoder reads."""
-        tokenizer = self.models[self.first].tokenizer
+        tokenizer = self.parts.model(self.first).tokenizer
+        if tokenizer is None:
+            return []
         return [told for told in prompts if len(tokenizer(told).input_ids) > tokenizer.model_max_length]
 
-    def _aggregated(self, picture: tree.Amdm, prompts: Sequence[str], start: Tensor) -> Tensor:
-        paths = [self._path(_first(own).model) for own in picture.of]
+    def _aggregated(self, picture: tree.Amdm, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
+        paths = [self._path(own) for own in picture.of]
         steps = [self._step(own, prompts, path) for own, path in zip(picture.of, paths, strict=True)]
-        how = Aggregation(picture.together, picture.weights, picture.how)
-        return aggregate(steps, [start] * len(steps), paths, how)
+        apart = picture.start == "independent"
+        starts = [self._start(seeds, number if apart else 0) for number in range(len(steps))]
+        etas, absolute = picture.eta_absolute or picture.eta, picture.eta_absolute is not None
+        how = Aggregation(picture.together, picture.weights, picture.how, etas, absolute)
+        return aggregate(steps, starts, paths, how, _noise_of(seeds))
 
-    def _path(self, name: str) -> list[Moment]:
-        return moments(self.models[name].scheduler, self.job.steps, self.device)
+    def _start(self, seeds: Sequence[int], model: int = 0) -> Tensor:
+        """The noise that a model of a picture begins with."""
+        first = self.parts.model(self.first)
+        side = self.job.size // first.scale
+        return _drawn(seeds, -1 - model, (first.unet.config.in_channels, side, side)).to(self.device)
+
+    def _path(self, node: tree.Step) -> list[Moment]:
+        return moments(self.parts.model(models_of(node)[0]).scheduler, self.job.steps, self.device)
 
     def _step(self, node: tree.Step, prompts: Sequence[str], path: Sequence[Moment]) -> Step:
-        name = _first(node).model
-        denoiser = self._denoiser(node.of, prompts, name)
+        denoiser = self._denoiser(node.of, prompts)
         if isinstance(node, tree.Ddim):
             return ddim_step(denoiser, node.eta)
-        energies = [self._energy(energy, name) for energy in node.energies]
-        self.left_out = {number: energy.left_out for number, energy in enumerate(energies)}
+        energies = [self._energy(energy, models_of(node)[0]) for energy in node.energies]
+        self.left_out |= {number: own.left_out for number, own in enumerate(energies, len(self.left_out))}
         if isinstance(node, tree.FreeDom):
             return freedom_step(denoiser, energies)
         return zmagic_step(denoiser, energies, path, Dependence(c=node.c, curvature=node.curvature))
 
-    def _energy(self, node: tree.Energy, name: str) -> Condition:
-        """Loaded once, with a note of its own for each batch."""
+    def _energy(self, node: tree.Energy, along: Model) -> Condition:
+        """Loaded once, with a note of its own for each batch. What reads text beside pixels is tabletop's."""
+        name = (base_of(along) or Base()).model
         if (node, name) not in self._energies:
-            self._energies[node, name] = condition_of(node, self.conditions, self.models[name], name)
+            self._energies[node, name] = condition_of(node, self.conditions, self.parts.model(along), name)
         return replace(self._energies[node, name], left_out=[])
 
-    def _denoiser(self, node: tree.Denoiser, prompts: Sequence[str], along: str) -> Denoiser:
+    def _denoiser(self, node: tree.Denoiser, prompts: Sequence[str]) -> Denoiser:
         if isinstance(node, tree.Guided):
-            return self._guided(node.model, prompts, node.scale)
-        united = [
-            United(
-                self._matched(own.model, prompts, 1.0, along),
-                self._matched(own.model, prompts, 0.0, along),
-                own.weight,
-                own.reliability,
-            )
-            for own in node.models
-        ]
-        return unite(united)
+            return guided(self.bound(node.model, prompts), node.scale)
+        along = node.models[0].model
+        return unite(
+            [United(self._matched(own.model, along, prompts), own.weight, own.reliability) for own in node.models]
+        )
 
-    def _matched(self, node: tree.Model, prompts: Sequence[str], scale: float, along: str) -> Denoiser:
-        """Of a model whose schedule may be another than that of the model which is sampled along."""
-        denoiser, name = self._guided(node, prompts, scale), _base(node).model
-        if name == along:
-            return denoiser
-        return matched(denoiser, self.models[name].scheduler, self.models[along].scheduler)
-
-    def _guided(self, node: tree.Model, prompts: Sequence[str], scale: float) -> Denoiser:
-        base = _base(node)
-        model = self.models[base.model]
-        told = [base.prompt] * len(prompts) if base.prompt is not None else prompts
-        states, null = model.states(told), model.states([""])
-        if isinstance(node, tree.Base):
-            return guided(model.unet, states, null, scale)
-        if isinstance(node, tree.ComposeAndConquer):
-            fusers, conditions = self.conditions.fusers(node, model, len(prompts))
-            return composed(model, fusers, states, null, conditions, scale)
-        controls = [self.conditions.control(control, len(prompts)) for control in node.controls]
-        if isinstance(node, tree.MultiControlNet):
-            return added(model, states, null, controls, scale)
-        return minimal_impact(model, states, null, controls, scale, getattr(balance, node.rule))
+    def _matched(self, node: Model, along: Model, prompts: Sequence[str]) -> Bound:
+        """A model whose schedule may be another than that of the model which is sampled along."""
+        model, (own, wanted) = self.bound(node, prompts), (self.parts.model(each).scheduler for each in (node, along))
+        return model if _alike(own, wanted) else matched(model, own, wanted)
 
     def _check(self) -> None:
-        wanted = self.models[self.first]
+        wanted = self.parts.model(self.first)
         if self.job.size % wanted.scale:
             raise ConfigError(f"size {self.job.size} is no multiple of {wanted.scale}, the pixels for one latent")
-        for name, model in self.models.items():
+        for node in models_of(self.job.picture):
+            model = self.parts.model(node)
             if (model.scale, model.unet.config.in_channels) != (wanted.scale, wanted.unet.config.in_channels):
                 raise ConfigError(
-                    f"{name} has {model.unet.config.in_channels} channels of latents, {model.scale} pixels each, and "
-                    f"{self.first} {wanted.unet.config.in_channels} of {wanted.scale}: models compose in latents alike"
+                    f"{_described(node, model)}, and {_described(self.first, wanted)}: models compose where they "
+                    "predict the noise of the same thing"
+                )
+        if isinstance(self.job.picture, tree.Amdm):
+            self._check_schedules(self.job.picture)
+
+    def _check_schedules(self, picture: tree.Amdm) -> None:
+        first, *others = (models_of(own)[0] for own in picture.of)
+        for other in others:
+            if not _alike(*(self.parts.model(node).scheduler for node in (first, other))):
+                raise ConfigError(
+                    f"{_named(other)} has another noise schedule than {_named(first)}: after equally many steps amdm's "
+                    "models must be equally noisy; unite asks each at its own time"
                 )
 
 
-def _base(node: tree.Model) -> tree.Base:
-    return node if isinstance(node, tree.Base) else node.over
-
-
-def _first(node: tree.Whole) -> tree.Base:
-    """The base of the model that a picture is sampled along: the first."""
+def models_of(node: tree.Whole) -> list[Model]:
+    """All of a tree, first the one that a picture is sampled along."""
     if isinstance(node, tree.Amdm):
-        return _first(node.of[0])
-    return _base(node.of.model if isinstance(node.of, tree.Guided) else node.of.models[0].model)
+        return [model for own in node.of for model in models_of(own)]
+    return [node.of.model] if isinstance(node.of, tree.Guided) else [own.model for own in node.of.models]
 
 
-def _names(node: tree.Whole) -> set[str]:
-    """The models of a tree."""
-    if isinstance(node, tree.Amdm):
-        return set.union(*[_names(own) for own in node.of])
-    if isinstance(node.of, tree.Guided):
-        return {_base(node.of.model).model}
-    return {_base(own.model).model for own in node.of.models}
+def _named(node: Model) -> str:
+    """What a node is and which weights make it so."""
+    if isinstance(node, ByClass | Boxes | Reference):
+        return f"{node.kind} {node.network}"
+    return f"{node.kind} {node.model if isinstance(node, Pixels) else (base_of(node) or Base()).model}"
+
+
+def _described(node: Model, model: LatentModel) -> str:
+    channels = model.unet.config.in_channels
+    if isinstance(node, Pixels):
+        return f"{_named(node)} is of pixels, {channels} channels of them"
+    return f"{_named(node)} is of latents, {channels} channels of them, {model.scale} pixels each"
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two schedulers' schedules are one."""
+    return one is other or torch.equal(one.alphas_cumprod, other.alphas_cumprod)
+
+
+def _repeats(of: tree.TimeTravel | None, path: Sequence[Moment]) -> Callable[[int], int]:
+    if of is None:
+        return lambda _: 1
+    high, low = of.between
+    return lambda number: of.times if high >= path[number].t >= low else 1
 
 
 def _noise_of(seeds: Sequence[int]) -> Noise:
@@ -173,7 +187,7 @@ def _noise_of(seeds: Sequence[int]) -> Noise:
 
 
 def _drawn(seeds: Sequence[int], number: int, shape: Sequence[int]) -> Tensor:
-    """Noise of a step, or of the start (-1): each picture's belongs to its seed, whatever else is in the batch."""
+    """Noise of a step, or of a start (below 0): each picture's belongs to its seed, whatever else is in the batch."""
     return torch.stack([torch.randn(*shape, generator=_generator(seed, number)) for seed in seeds])
 
 

@@ -6,71 +6,25 @@ plain or guided by energies; steps become an *aggregate* by AMDM, which is outer
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-
-class Node(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Control(Node):
-    """A ControlNet by name or folder, its image, how strongly it speaks, and where: all over, or where `speaks` is."""
-
-    network: str
-    image: Path
-    speaks: Path | None = None
-    strength: float = Field(default=1.0, ge=0)
-
-
-class Base(Node):
-    """A latent diffusion model under its prompt alone."""
-
-    kind: Literal["base"] = "base"
-    model: str = "tabletop"
-    prompt: str | None = None
-    """Instead of the job's."""
-
-
-class MinimalImpact(Node):
-    """Controls injected with minimal impact, combined by a rule (MIControlNet)."""
-
-    kind: Literal["minimal_impact"] = "minimal_impact"
-    over: Base = Base()
-    controls: tuple[Control, ...] = Field(min_length=1)
-    rule: Literal["min_norm", "unit_min_norm", "as_printed"] = "min_norm"
-
-
-class MultiControlNet(Node):
-    """Controls added, each times its strength."""
-
-    kind: Literal["multi_controlnet"] = "multi_controlnet"
-    over: Base = Base()
-    controls: tuple[Control, ...] = Field(min_length=1)
-
-
-class ComposeAndConquer(Node):
-    """Foreground and background apart, by the fusers in a folder: depths for `local`, exemplars for `global`."""
-
-    kind: Literal["compose_and_conquer"] = "compose_and_conquer"
-    over: Base = Base()
-    fusers: str
-    mask: Path
-    depths: tuple[Path, Path] | None = None
-    exemplars: tuple[Path, Path] | None = None
-    lambdas: tuple[float, float] = (1.0, 1.0)
-    guidance: Literal["exclude", "hadamard"] = "exclude"
-
-    @model_validator(mode="after")
-    def _is_told_something(self) -> Self:
-        if self.depths is None and self.exemplars is None:
-            raise ValueError("it takes `depths` or `exemplars`, of the foreground and the background, or both")
-        return self
-
-
-Model = Annotated[Base | MinimalImpact | MultiControlNet | ComposeAndConquer, Field(discriminator="kind")]
+from sluice.flows.compose.models import (
+    Base,
+    Boxes,
+    ByClass,
+    ComposeAndConquer,
+    Control,
+    MinimalImpact,
+    Model,
+    MultiControlNet,
+    Pixels,
+    Placed,
+    Reference,
+    Share,
+)
+from sluice.flows.compose.nodes import SOURCES, Image, Node, Scene, kinds_of
 
 
 class Guided(Node):
@@ -116,7 +70,7 @@ class ColourEnergy(Node):
     """As far as the colour inside a mask is from a wanted one, `colour` in 0 to 255."""
 
     kind: Literal["colour"] = "colour"
-    region: Path
+    region: Image
     colour: tuple[int, int, int]
     rho: float = Field(gt=0)
     silent_from: int = -1
@@ -127,7 +81,7 @@ class EdgesEnergy(Node):
 
     kind: Literal["edges"] = "edges"
     by: str | None = None
-    image: Path
+    image: Image
     rho: float = Field(gt=0)
     silent_from: int = -1
 
@@ -140,7 +94,7 @@ class JudgedEnergy(Node):
     """
 
     kind: Literal["depth", "parsing", "landmarks", "pose", "style", "content", "identity"]
-    image: Path
+    image: Image
     by: str
     faces: str | None = None
     rho: float = Field(gt=0)
@@ -157,12 +111,29 @@ class JudgedEnergy(Node):
 Energy = Annotated[TextEnergy | ColourEnergy | EdgesEnergy | JudgedEnergy, Field(discriminator="kind")]
 
 
+class TimeTravel(Node):
+    """Each step that begins between two training timesteps is taken so often, its result made noisy again between.
+
+    FreeDoM's text and style take 10 from 800 to 500, and 3 from 600 to 300 (`between: [800, 500]`).
+    """
+
+    times: int = Field(ge=1)
+    between: tuple[int, int] = (999, 0)
+
+    @model_validator(mode="after")
+    def _goes_down(self) -> Self:
+        if self.between[0] < self.between[1]:
+            raise ValueError(f"timesteps fall, from noise to picture: between [{self.between[1]}, {self.between[0]}]")
+        return self
+
+
 class Ddim(Node):
     """Plain steps, deterministic (eta 0) to ancestral (eta 1)."""
 
     kind: Literal["ddim"] = "ddim"
     of: Denoiser = Guided()
     eta: float = Field(default=0.0, ge=0, le=1)
+    repeats: TimeTravel | None = None
 
 
 class FreeDom(Node):
@@ -171,6 +142,7 @@ class FreeDom(Node):
     kind: Literal["freedom"] = "freedom"
     of: Denoiser = Guided()
     energies: tuple[Energy, ...] = Field(min_length=1)
+    repeats: TimeTravel | None = None
 
 
 class ZMagic(Node):
@@ -181,24 +153,47 @@ class ZMagic(Node):
     energies: tuple[Energy, ...] = Field(min_length=1)
     c: float = Field(default=0.4, ge=0, lt=1)
     curvature: Literal["exact", "finite_difference"] = "exact"
+    repeats: TimeTravel | None = None
 
 
 Step = Annotated[Ddim | FreeDom | ZMagic, Field(discriminator="kind")]
 
 
 class Amdm(Node):
-    """The states of several models drawn together in the first steps (AMDM); the first goes on alone."""
+    """The states of several models drawn together in the first steps (AMDM); the first goes on alone.
+
+    `eta` is how far each model is drawn back to its own state: shares of the distance, or in `eta_absolute` lengths in
+    units of the square root of a latent's size. `start`: all from one noise, or each from one of its own.
+    """
 
     kind: Literal["amdm"] = "amdm"
-    of: tuple[Ddim, ...] = Field(min_length=2)
+    of: tuple[Step, ...] = Field(min_length=2)
     together: int = Field(default=3, ge=0)
-    weights: tuple[float, ...] = (0.5,)
+    weights: tuple[Share, ...] = (0.5,)
     how: Literal["slerp", "printed"] = "slerp"
+    eta: tuple[Share, ...] | None = None
+    eta_absolute: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    start: Literal["shared", "independent"] = "shared"
 
     @model_validator(mode="after")
-    def _has_a_weight_for_each(self) -> Self:
-        if len(self.weights) != len(self.of) - 1:
-            raise ValueError(f"{len(self.of)} models take {len(self.of) - 1} weights, not {len(self.weights)}")
+    def _has_numbers_for_each(self) -> Self:
+        models = len(self.of)
+        if len(self.weights) != models - 1:
+            raise ValueError(f"{models} models take {models - 1} weights, not {len(self.weights)}")
+        if self.eta is not None and self.eta_absolute is not None:
+            raise ValueError("how far a model is drawn back is told by `eta` or by `eta_absolute`, not by both")
+        etas = self.eta or self.eta_absolute
+        if etas is not None and len(etas) != models:
+            raise ValueError(f"{models} models take an eta each, not {len(etas)}")
+        return self
+
+    @model_validator(mode="after")
+    def _goes_one_way(self) -> Self:
+        if any(step.repeats for step in self.of):
+            raise ValueError(
+                "amdm's models walk together, and `repeats` would take one of them back alone: leave it out, or put it "
+                "on a step that is the whole picture"
+            )
         return self
 
 
@@ -219,15 +214,23 @@ class Job(Node):
 
 
 KINDS: dict[str, tuple[type[Node], ...]] = {
-    "a model": (Base, MinimalImpact, MultiControlNet, ComposeAndConquer),
+    "a model": (Base, MinimalImpact, MultiControlNet, ComposeAndConquer, ByClass, Boxes, Reference, Pixels),
     "a denoiser": (Guided, Unite),
     "a step": (Ddim, FreeDom, ZMagic),
     "an aggregate": (Amdm,),
     "an energy": (TextEnergy, ColourEnergy, EdgesEnergy, JudgedEnergy),
 }
 """What a node of the tree may be."""
-LISTED: dict[object, type[Node]] = {"controls": Control, "models": Weighted}
-"""What stands in lists and has no kind."""
+UNNAMED: dict[str, type[Node]] = {
+    "controls": Control,
+    "models": Weighted,
+    "things": Placed,
+    "repeats": TimeTravel,
+    "drawn": Scene,
+    "over": Base,
+    **SOURCES,
+}
+"""What has no kind, by where it stands."""
 
 
 def what_is(kind: object) -> str | None:
@@ -237,8 +240,4 @@ def what_is(kind: object) -> str | None:
 
 def node_of(kind: object) -> type[Node] | None:
     """The node of this kind."""
-    return next((node for nodes in KINDS.values() for node in nodes if kind in _kinds(node)), None)
-
-
-def _kinds(node: type[Node]) -> tuple[object, ...]:
-    return get_args(node.model_fields["kind"].annotation)
+    return next((node for nodes in KINDS.values() for node in nodes if kind in kinds_of(node)), None)

@@ -9,11 +9,19 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from sluice.flows.compose.job import LISTED, Job, Node, node_of, what_is
+from sluice.flows.compose.job import UNNAMED, Job, node_of, what_is
+from sluice.flows.compose.nodes import FILE, SOURCES, Node
 from sluice.infra.settings import ConfigError, nearest, override, read_settings
 
 EXAMPLES = Path(__file__).parents[1] / "configs" / "jobs"
 NESTING = "models go into denoisers (guided, unite), these into steps (ddim, freedom, zmagic), these into amdm"
+REASONS = {
+    ("a model", "a step"): "a model predicts, and a step has gone on to the next moment: put it around all of these",
+    ("a model", "a denoiser"): "what is guided is not guided again: name its model alone",
+    ("a model", "a model"): "controls act on what a base, or Compose and Conquer over it, has encoded",
+    ("a step", "an aggregate"): "aggregates are outermost",
+}
+"""Why something does not go where another is expected."""
 
 
 def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
@@ -38,28 +46,41 @@ def example(name: str) -> str:
 
 
 def _described(problem: Any, path: Path) -> str:
-    place = [part for part in problem["loc"] if not _is_tag(problem["loc"], part)]
+    place = [part for part in problem["loc"] if not _is_tag(problem, part)]
     name = ".".join(str(part) for part in place)
     where = f"{path}:{line_of(path.read_text(), place)}: {name}"
     if problem["type"] == "union_tag_invalid":
         kind, expected = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
         found = what_is(kind)
         if found is None:
-            return f"{where}: there is no kind '{kind}'; {nearest(kind, expected.replace(chr(39), '').split(', '))}"
-        return f"{where}: {kind} is {found}, and here goes one of {expected}: {NESTING}"
+            return f"{where}: there is no kind '{kind}'; {nearest(kind, _names(expected))}"
+        reason = REASONS.get((_wanted(expected), found), NESTING)
+        return f"{where}: {kind} is {found}, and here goes one of {expected}: {reason}"
     if problem["type"] == "union_tag_not_found":
         return f"{where}: it has no `kind`"
     if problem["type"] == "extra_forbidden":
         return f"{where}: there is no such setting; {nearest(str(place[-1]), _settings(problem['loc']))}"
-    given = "" if problem["type"] == "missing" else f" (it is {problem['input']!r})"
-    return f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}"
+    said = problem["msg"].removeprefix("Value error, ")
+    whole = problem["type"] == "missing" or isinstance(problem["input"], dict)
+    given = "" if whole else f" (it is {problem['input']!r})"
+    return f"{where}: {said[0].lower()}{said[1:]}{given}"
+
+
+def _names(expected: str) -> list[str]:
+    """The kinds that pydantic quotes and lists."""
+    return expected.replace("'", "").split(", ")
+
+
+def _wanted(expected: str) -> str:
+    """What goes there, by the first of the kinds."""
+    return what_is(_names(expected)[0]) or ""
 
 
 def _settings(loc: Sequence[Any]) -> Iterable[str]:
     """What the node at pydantic's place, without its last part, can be told."""
     node: type[Node] = Job
     for part in loc[:-1]:
-        node = LISTED.get(part) or node_of(part) or node
+        node = UNNAMED.get(part) or node_of(part) or node
     return node.model_fields
 
 
@@ -68,9 +89,12 @@ def _follows(problem: Any) -> bool:
     return problem["type"] == "too_short" and len(problem["input"]) > 0
 
 
-def _is_tag(loc: Sequence[Any], part: Any) -> bool:
-    """Whether a part of pydantic's place is a union's tag, which no file has as a name."""
-    return isinstance(part, str) and what_is(part) is not None and part != loc[-1]
+def _is_tag(problem: Any, part: Any) -> bool:
+    """Whether a part of a problem's place is a union's tag, which no file has as a name."""
+    if part in (FILE, *SOURCES):
+        return True
+    of_a_node = problem["type"] == "value_error"  # of a whole one, else the last part is a setting
+    return isinstance(part, str) and what_is(part) is not None and (of_a_node or part != problem["loc"][-1])
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sluice.flows.compose.images import digest_of, images_of, name_of
 from sluice.flows.compose.job import Job
 from sluice.flows.compose.safety import NONE, found_or_refused, usual
-from sluice.infra.digests import sha256_of
-from sluice.infra.models import find
-from sluice.infra.settings import ConfigError
+from sluice.flows.compose.weights import found
 
 MODELS = ("model", "network", "by", "faces", "fusers")
 
@@ -45,22 +45,20 @@ class MadeOf:
     known: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, job: Job, safety: str) -> dict[str, str]:
-        """Of a job whose pictures are judged so. Raises ConfigError for an image that is not there, and as `find`."""
-        plain = job.model_dump()
-        names = dict.fromkeys({safety} - {NONE}, found_or_refused)
-        names |= dict.fromkeys(named(plain, *MODELS), self._weights)
-        names |= {str(path): self._image for path in paths(plain)}
-        for name in names.keys() - self.known.keys():
-            self.known[name] = names[name](name)
-        return {name: self.known[name] for name in sorted(names)}
+        """Of a job whose pictures are judged so. Raises ConfigError for an image that is not there, and as `found`."""
+        digests: dict[str, Callable[[], str]] = {
+            name: partial(self._weights, name) for name in named(job.model_dump(), *MODELS)
+        }
+        digests |= {name: partial(found_or_refused, name) for name in {safety} - {NONE}}
+        digests |= {
+            name_of(image, job.size): partial(digest_of, image, self.folder, job.size) for image in images_of(job)
+        }
+        for name in digests.keys() - self.known.keys():
+            self.known[name] = digests[name]()
+        return {name: self.known[name] for name in sorted(digests)}
 
     def _weights(self, name: str) -> str:
-        return self.given.get(name) or find(name).digest
-
-    def _image(self, name: str) -> str:
-        if not (self.folder / name).is_file():
-            raise ConfigError(f"{self.folder / name}, a condition of the job, is not there")
-        return sha256_of(self.folder / name)
+        return self.given.get(name) or found(name).digest
 
 
 def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
@@ -75,14 +73,6 @@ def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
     for prompt in job.prompts:
         for seed in job.seeds:
             yield Asked(prompt, seed, {"job": {**plain, "prompts": [prompt], "seeds": [seed]}, **shared})
-
-
-def paths(node: Any) -> set[Path]:
-    """The images of a job as plain values: all paths in it."""
-    if isinstance(node, Path):
-        return {node}
-    inside = node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else ()
-    return set().union(*[paths(own) for own in inside])
 
 
 def named(node: Any, *names: str) -> set[str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from sluice.flows.tabletop.figure import PAIRS, Figure
 from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts
 from sluice.flows.tabletop.reading import read_all
-from sluice.inference.denoisers import guided_by_boxes
+from sluice.inference.denoisers import by_boxes, guided
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.infra.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
@@ -45,7 +45,7 @@ def box_pictures(models: Path, model: LatentDiffusion, scenes: Sequence[Scene], 
     """A picture for the boxes of each scene, without a caption, values -1 to 1."""
     unet: Any = load_network(UNet2DConditionModel, models, subfolder="unet_boxes", dtype=torch.float32)
     null = model.states([""]).expand(len(scenes), -1, -1)
-    denoiser = guided_by_boxes(unet, null, _asked(model, scenes), GUIDANCE)
+    denoiser = guided(by_boxes(unet, null, null, _asked(model, scenes)), GUIDANCE)
     return model.sample(denoiser, len(scenes), seed, STEPS)
 
 

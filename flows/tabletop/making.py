@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sluice.flows.tabletop.figure import AT_ONCE, FACES, PAIRS, SINGLE, Figure, rendered
 from sluice.flows.tabletop.reading import Reading, colour_shown, read_all, to_bytes
-from sluice.inference.denoisers import guided_by_class, unconditional
+from sluice.inference.denoisers import by_class, guided, unconditional
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.inference.sampler import ddim
 from sluice.infra.pretrained import load, load_network
@@ -55,7 +55,8 @@ def class_pictures(models: Path, model: LatentDiffusion, shapes: Sequence[str], 
     # DDIM has no use for the variance that this schedule lets it learn.
     schedule = DDIMScheduler.from_config(load(DDPMScheduler, models, subfolder="unet_class").config)
     asked = torch.tensor([list(SHAPES).index(shape) for shape in shapes])
-    return model.sample(guided_by_class(unet, asked, NULL_CLASS, GUIDANCE), len(shapes), seed, STEPS, schedule)
+    denoiser = guided(by_class(unet, asked, NULL_CLASS), GUIDANCE)
+    return model.sample(denoiser, len(shapes), seed, STEPS, schedule)
 
 
 def measure_classes(models: Path, pictures: int) -> list[Figure]:

@@ -13,7 +13,7 @@ from transformers import CLIPVisionModelWithProjection
 from sluice.flows.tabletop.figure import SINGLE, Figure
 from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts, shown_figures, single
 from sluice.flows.tabletop.reading import Reading, read_all
-from sluice.inference.denoisers import guided_by_picture
+from sluice.inference.denoisers import by_picture, guided
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.infra.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
@@ -37,7 +37,7 @@ def reference_pictures(models: Path, model: LatentDiffusion, references: Tensor,
     """A picture for each reference `(batch, 3, height, width)`, without a caption; all values -1 to 1."""
     encoder: Any = load_network(CLIPVisionModelWithProjection, models, subfolder="image_encoder").float()
     null = model.states([""]).expand(len(references), -1, -1)
-    denoiser = guided_by_picture(model.unet, null, encoder(references).image_embeds, GUIDANCE)
+    denoiser = guided(by_picture(model.unet, null, null, encoder(references).image_embeds), GUIDANCE)
     return model.sample(denoiser, len(references), seed, STEPS)
 
 

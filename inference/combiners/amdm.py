@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sluice.inference.sampler import Moment, Step
+from sluice.inference.sampler import Moment, Noise, Step, no_noise
 
 RELATIVE_ETA = (0.35, 0.83)
 """Of model 1 and of the others, what the published settings amount to as a fraction of the distance."""
@@ -37,23 +37,29 @@ class Aggregation:
 
 @torch.no_grad()
 def aggregate(
-    models: Sequence[Step], starts: Sequence[Tensor], paths: Sequence[Sequence[Moment]], aggregation: Aggregation
+    models: Sequence[Step],
+    starts: Sequence[Tensor],
+    paths: Sequence[Sequence[Moment]],
+    aggregation: Aggregation,
+    noise: Noise = no_noise,
 ) -> Tensor:
     """A clean latent of model 1, `(batch, channels, height, width)`, drawn to the others in the first steps.
 
-    Every model takes deterministic steps along a path of its own with as many of them; `starts` are the same noise, or
-    independent ones. Raises ValueError where numbers or shapes do not belong together.
+    Every model takes steps of its own along a path of its own with as many of them; `starts` are the same noise, or
+    independent ones. The noise of a step is the same for all models, so that it draws none of them away. Raises
+    ValueError where numbers or shapes do not belong together.
     """
     _check(models, starts, paths, aggregation)
     states = list(starts)
     for number in range(min(aggregation.steps, len(paths[0]))):
-        own = [step(x, path[number], torch.zeros_like(x)) for step, x, path in zip(models, states, paths, strict=True)]
+        z = noise(states[0], number)
+        own = [step(x, path[number], z) for step, x, path in zip(models, states, paths, strict=True)]
         together = combined(own, aggregation)
         etas = aggregation.etas(len(models))
         states = [drawn_back(together, x, eta, aggregation.absolute) for x, eta in zip(own, etas, strict=True)]
     x = states[0]
-    for at in paths[0][aggregation.steps :]:
-        x = models[0](x, at, torch.zeros_like(x))
+    for number, at in list(enumerate(paths[0]))[aggregation.steps :]:
+        x = models[0](x, at, noise(x, number))
     return x
 
 

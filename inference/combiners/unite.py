@@ -9,15 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.inference.denoisers import Denoiser
+from sluice.inference.denoisers import Bound, Denoiser
 
 
 @dataclass(frozen=True)
 class United:
-    """A model under its condition and without, its weight (1 or more), and its share `reliability` of the null."""
+    """A model with its condition bound, its weight (1 or more), and its share `reliability` of the null."""
 
-    conditional: Denoiser
-    null: Denoiser
+    model: Bound
     weight: float = 1.0
     reliability: float = 1.0
 
@@ -25,31 +24,31 @@ class United:
 def unite(models: Sequence[United]) -> Denoiser:
     """`sum w_i eps_i(c_i) - (sum w_i - 1) sum a_j eps_j(null)`, the reliabilities a scaled to a sum of 1.
 
-    This is guidance already, of scale `sum w_i`: no other goes inside or on top. Raises ValueError where no model is
-    relied on, or latents differ in shape.
+    Every model is asked once. This is guidance already, of scale `sum w_i`: no other goes inside or on top. Raises
+    ValueError where no model is relied on, or latents differ in shape.
     """
-    total = sum(model.reliability for model in models)
+    total = sum(own.reliability for own in models)
     if not total:
         raise ValueError("no model is relied on for the null prediction: give at least one a reliability above 0")
-    scale = sum(model.weight for model in models)
+    scale = sum(own.weight for own in models)
 
     def denoiser(x: Tensor, t: float) -> Tensor:
-        conditional = _sum([model.weight * model.conditional(x, t) for model in models])
-        relied = [model for model in models if model.reliability]
-        null = _sum([model.reliability / total * model.null(x, t) for model in relied])
+        predicted = [(own, *own.model(x, t)) for own in models]
+        conditional = _sum([own.weight * told for own, _, told in predicted])
+        null = _sum([own.reliability / total * untold for own, untold, _ in predicted if own.reliability])
         return conditional - (scale - 1) * null
 
     return denoiser
 
 
-def matched(denoiser: Denoiser, own: Any, scheduler: Any) -> Denoiser:
-    """A denoiser of one schedule (`own`) for a path of another: asked at the time of equal signal-to-noise ratio.
+def matched(model: Bound, own: Any, scheduler: Any) -> Bound:
+    """A model of one schedule (`own`) for a path of another: asked at the time of equal signal-to-noise ratio.
 
-    Both are variance-preserving, so that `x` and the prediction stay as they are (the paper's Sec. 7.2). Times between
+    Both are variance-preserving, so that `x` and the predictions stay as they are (the paper's Sec. 7.2). Times between
     two training timesteps are fractions; beyond what a schedule reaches, its nearest end.
     """
     ratios, wanted = (_log_snr(each.alphas_cumprod) for each in (own, scheduler))
-    return lambda x, t: denoiser(x, _time_of(wanted[int(t)], ratios))
+    return lambda x, t: model(x, _time_of(wanted[int(t)], ratios))
 
 
 def _log_snr(alphas: Tensor) -> Tensor:

@@ -7,14 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from sluice.inference.denoisers import (
-    guided,
-    guided_by_boxes,
-    guided_by_class,
-    guided_by_picture,
-    inpainting,
-    unconditional,
-)
+from sluice.inference.denoisers import by_boxes, by_class, by_nothing, by_picture, by_text, guided, inpainting
 
 X = torch.ones(2, 4, 2, 2)
 
@@ -30,20 +23,20 @@ def test_guidance_goes_beyond_the_conditional_prediction() -> None:
 
     x, states, null = torch.ones(2, 4, 2, 2), torch.full((2, 3, 5), 2.0), torch.zeros(1, 3, 5)
     states[1] = 4
-    assert guided(unet, states, null, 7.5)(x, 0)[:, 0, 0, 0].tolist() == [15.0, 30.0]
-    assert guided(unet, states, null, 0.0)(x, 0).abs().max() == 0
+    assert guided(by_text(unet, states, null), 7.5)(x, 0)[:, 0, 0, 0].tolist() == [15.0, 30.0]
+    assert guided(by_text(unet, states, null), 0.0)(x, 0).abs().max() == 0
 
 
 def test_a_class_is_guided_against_the_null_class_and_its_variance_left_out() -> None:
     def unet(x: Tensor, _: int, classes: Tensor) -> SimpleNamespace:
         return SimpleNamespace(sample=torch.cat([x * classes[:, None, None, None], x * 99], dim=1))
 
-    found = guided_by_class(unet, torch.tensor([3, 5]), 1, 2.0)(X, 0)
+    found = guided(by_class(unet, torch.tensor([3, 5]), 1), 2.0)(X, 0)
     assert found.shape == X.shape
     assert found[:, 0, 0, 0].tolist() == [1 + 2 * 2, 1 + 2 * 4]
 
 
-def test_boxes_are_guided_against_no_boxes() -> None:
+def test_boxes_are_guided_against_the_null_text_without_boxes() -> None:
     def unet(
         _: Tensor, __: int, states: Tensor, cross_attention_kwargs: dict[str, dict[str, Tensor]]
     ) -> SimpleNamespace:
@@ -52,9 +45,9 @@ def test_boxes_are_guided_against_no_boxes() -> None:
         return per_sample(states[:, 0, 0] + boxes.pop("masks").sum(dim=1))
 
     boxes = {"boxes": torch.rand(2, 3, 4), "positive_embeddings": torch.rand(2, 3, 5), "masks": torch.ones(2, 3)}
-    denoiser = guided_by_boxes(unet, torch.full((2, 7, 5), 10.0), boxes, 4.0)
+    denoiser = guided(by_boxes(unet, torch.full((2, 7, 5), 10.0), torch.full((1, 7, 5), 8.0), boxes), 4.0)
     for _ in range(2):
-        assert denoiser(X, 0)[:, 0, 0, 0].tolist() == [22.0, 22.0]
+        assert denoiser(X, 0)[:, 0, 0, 0].tolist() == [8 + 4 * 5.0] * 2
 
 
 def test_a_picture_is_guided_against_an_empty_embedding() -> None:
@@ -64,8 +57,8 @@ def test_a_picture_is_guided_against_an_empty_embedding() -> None:
         return per_sample(states[:, 0, 0] + embeds[:, 0, 0])
 
     embeds = torch.tensor([[1.0] * 5, [3.0] * 5])
-    found = guided_by_picture(unet, torch.full((2, 7, 5), 10.0), embeds, 2.0)(X, 0)
-    assert found[:, 0, 0, 0].tolist() == [12.0, 16.0]
+    found = guided(by_picture(unet, torch.full((2, 7, 5), 10.0), torch.full((1, 7, 5), 9.0), embeds), 2.0)(X, 0)
+    assert found[:, 0, 0, 0].tolist() == [9 + 2 * 2.0, 9 + 2 * 4.0]
 
 
 def test_inpainting_sees_latent_hole_and_rest_in_the_order_of_stable_diffusion() -> None:
@@ -77,5 +70,17 @@ def test_inpainting_sees_latent_hole_and_rest_in_the_order_of_stable_diffusion()
     assert torch.equal(found, torch.full_like(X, 1 + 20 + 300 + 4))
 
 
-def test_without_a_condition_the_prediction_is_the_networks() -> None:
-    assert torch.equal(unconditional(lambda x, t: SimpleNamespace(sample=x * t))(X, 3), 3 * X)
+def test_without_a_condition_both_predictions_are_the_networks_at_any_scale() -> None:
+    def unet(x: Tensor, t: int) -> SimpleNamespace:
+        return SimpleNamespace(sample=torch.cat([x * t, x * 99], dim=1))
+
+    assert torch.equal(guided(by_nothing(unet), 7.0)(X, 3), 3 * X)
+
+
+def test_the_halves_of_guidance_do_not_see_each_other() -> None:
+    def unet(x: Tensor, _: int, states: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(sample=x * states[:, :1, :1, None])
+
+    null, own = by_text(unet, torch.full((2, 3, 5), 4.0), torch.zeros(1, 3, 5))(X, 0)
+    assert torch.equal(null, 0 * X)
+    assert torch.equal(own, 4 * X)

@@ -33,7 +33,8 @@ def test_what_nests_can_be_written(tmp_path: Path) -> None:
     energies = "[{kind: text, text: a star, rho: 0.1}, {kind: edges, image: e.png, rho: 1}]"
     job = read_job(write(tmp_path, f"{{kind: zmagic, of: {guided}, energies: {energies}}}"))
     assert isinstance(job.picture, ZMagic)
-    job = read_job(write(tmp_path, f"{{kind: amdm, of: [{{kind: ddim, of: {guided}}}, {{kind: ddim}}]}}"))
+    nested = f"{{kind: zmagic, of: {guided}, energies: {energies}}}"
+    job = read_job(write(tmp_path, f"{{kind: amdm, of: [{nested}, {{kind: ddim}}], start: independent}}"))
     assert isinstance(job.picture, Amdm)
     job = read_job(write(tmp_path, "{kind: ddim, of: {kind: unite, models: [{model: {kind: base}, weight: 3}]}}"))
     assert isinstance(job.picture, Ddim)
@@ -45,17 +46,42 @@ def test_what_nests_can_be_written(tmp_path: Path) -> None:
     [
         (
             "{kind: ddim, of: {kind: unite, models: [{model: {kind: zmagic, energies: []}}]}}",
-            "picture.of.models.0.model: zmagic is a step, and here goes one of 'base', 'minimal_impact'",
+            "a model predicts, and a step has gone on to the next moment: put it around all of these",
         ),
         (
             "{kind: ddim, of: {kind: unite, models: [{model: {kind: guided}}]}}",
-            "picture.of.models.0.model: guided is a denoiser, and here goes one of 'base'",
+            "picture.of.models.0.model: guided is a denoiser, and here goes one of 'base', 'minimal_impact'",
         ),
-        ("{kind: amdm, of: [{kind: amdm, of: []}, {kind: ddim}]}", "amdm"),
+        ("{kind: amdm, of: [{kind: amdm, of: []}, {kind: ddim}]}", "'zmagic': aggregates are outermost"),
+        (
+            "{kind: ddim, of: {kind: guided, model: {kind: minimal_impact, over: {kind: boxes}, controls: []}}}",
+            "over: boxes is a model, and here goes one of 'base', 'compose_and_conquer': controls act on what a base",
+        ),
         ("{kind: base}", "picture: base is a model, and here goes one of 'ddim', 'freedom', 'zmagic', 'amdm'"),
         ("{kind: dim}", "picture: there is no kind 'dim'; did you mean 'ddim'?"),
         ("{eta: 1}", "picture: it has no `kind`"),
-        ("{kind: amdm, of: [{kind: ddim}, {kind: ddim}], weights: [1, 2]}", "2 models take 1 weights, not 2"),
+        ("{kind: amdm, of: [{kind: ddim}, {kind: ddim}], weights: [1, 0]}", "picture: 2 models take 1 weights, not 2"),
+        ("{kind: amdm, of: [{kind: ddim}, {kind: ddim}], eta: [0.5]}", "picture: 2 models take an eta each, not 1"),
+        (
+            "{kind: amdm, of: [{kind: ddim}, {kind: ddim}], eta: [1, 1], eta_absolute: [9, 9]}",
+            "picture: how far a model is drawn back is told by `eta` or by `eta_absolute`, not by both",
+        ),
+        (
+            "{kind: amdm, of: [{kind: ddim, repeats: {times: 2}}, {kind: ddim}]}",
+            "picture: amdm's models walk together, and `repeats` would take one of them back alone",
+        ),
+        (
+            "{kind: ddim, repeats: {times: 2, between: [300, 600]}}",
+            "picture.repeats: timesteps fall, from noise to picture: between [600, 300]",
+        ),
+        (
+            "{kind: ddim, of: {kind: guided, model: {kind: class, label: mug, over: {kind: base, prompt: a}}}}",
+            "picture.of.model: a model of classes reads no prompt",
+        ),
+        (
+            "{kind: ddim, of: {kind: guided, model: {kind: boxes, things: [{phrase: a, box: [0.5, 0, 0.2, 1]}]}}}",
+            "things.0: a box is left, top, right, bottom in shares of the picture",
+        ),
         ("{kind: ddim, eta: 2}", "picture.eta: input should be less than or equal to 1 (it is 2)"),
     ],
 )
@@ -63,6 +89,28 @@ def test_what_does_not_nest_is_refused_with_its_line(picture: str, said: str, tm
     job = write(tmp_path, picture)
     assert said in refusal(job)
     assert refusal(job).startswith(f"{job}:2: picture")
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("7", "here goes a file, {drawn: {scene: 7, field: canny}} or {record: KEY, of: DATASET} (it is 7)"),
+        ("{drawn: {scne: 7}}", "image.drawn.scne: there is no such setting; did you mean 'scene'?"),
+        ("{drawn: {scene: 7, law: too}}", "image.drawn.law: there is no such law; there are: tabletop, objects"),
+        ("{drawn: {scene: 7, field: cany}}", "image.drawn.field: input should be 'image', 'canny'"),
+        ("{record: abc}", "image.of: field required"),
+        ("{record: abc, of: data, feld: hed}", "image.feld: there is no such setting; did you mean 'field'?"),
+    ],
+)
+def test_images_that_are_no_files_are_read_with_care(image: str, said: str, tmp_path: Path) -> None:
+    controls = f"[{{network: n, image: {image}}}]"
+    refused = refusal(
+        write(
+            tmp_path, f"{{kind: ddim, of: {{kind: guided, model: {{kind: multi_controlnet, controls: {controls}}}}}}}"
+        )
+    )
+    assert said in refused
+    assert f"{tmp_path}/job.yaml:2: picture.of.model.controls.0.image" in refused
 
 
 def test_a_list_is_not_said_to_be_empty_where_its_items_are_wrong(tmp_path: Path) -> None:
@@ -94,7 +142,8 @@ def test_lines_are_of_the_nearest_thing_around() -> None:
 
 
 def test_every_kind_is_something() -> None:
-    assert [what_is(kind) for kind in ("base", "unite", "freedom", "amdm", "edges", "nothing")] == [
+    assert [what_is(kind) for kind in ("base", "class", "unite", "freedom", "amdm", "edges", "nothing")] == [
+        "a model",
         "a model",
         "a denoiser",
         "a step",

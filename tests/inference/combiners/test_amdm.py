@@ -10,7 +10,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from sluice.inference.combiners.amdm import Aggregation, aggregate, combined, drawn_back, slerp
-from sluice.inference.sampler import ddim, ddim_step, moments
+from sluice.inference.sampler import ancestral_step, ddim, ddim_step, moments, sample
 
 STEPS = 6
 
@@ -89,6 +89,20 @@ def test_a_fraction_of_one_leaves_every_model_to_itself() -> None:
     x = noise(0)
     found = run([one, other], [x, x], Aggregation(3, (0.5,), eta=(1.0, 1.0)))
     torch.testing.assert_close(found, ddim(one, x, scheduler(), STEPS), rtol=1e-5, atol=1e-5)
+
+
+def seeded(x: Tensor, number: int) -> Tensor:
+    return torch.randn(x.shape, generator=torch.Generator().manual_seed(100 + number))
+
+
+def test_noisy_steps_of_one_model_several_times_are_that_models() -> None:
+    """The noise of a step is the same for all, so that equal states stay equal."""
+    x, path = noise(0), moments(scheduler(), STEPS)
+    found = aggregate([ancestral_step(one)] * 2, [x, x], [path, path], Aggregation(3), seeded)
+    alone = sample(ancestral_step(one), x, path, seeded)
+    torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-4)
+    apart = aggregate([ancestral_step(one), ddim_step(other)], [x, x], [path, path], Aggregation(0), seeded)
+    assert torch.equal(apart, alone)
 
 
 def test_a_picture_does_not_see_its_batch() -> None:

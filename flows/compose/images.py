@@ -1,0 +1,121 @@
+"""A job's images as pixels: of files, of scenes that are drawn, and of records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from sluice.flows.compose.nodes import Image, Node, OfRecord, OfScene, Scene
+from sluice.flows.compose.weights import found
+from sluice.flows.training_data import Split, open_data
+from sluice.infra.digests import sha256_of
+from sluice.infra.settings import ConfigError, nearest
+from sluice.infra.storage import storage
+from sluice.preprocess.perception.edges import canny
+from sluice.preprocess.perception.hed import load_hed, soft_edges
+from sluice.preprocess.record import Array, Record, decode_png
+from sluice.preprocess.shards import read_shard
+from sluice.preprocess.sources import Address
+from sluice.preprocess.sources.tabletop import Tabletop, TabletopConfig
+
+FIELDS = {"image": "jpg", "background": "bg.jpg"}
+"""Of a record, where they are not called `<name>.png`."""
+SPLITS: tuple[Split, ...] = ("train", "validation")
+
+
+def pixels_of(image: Image, folder: Path, size: int) -> Array:
+    """Levels 0 to 1, float32 `(height, width, 3)`; files and `of` lie in `folder`, and scenes are drawn in this size.
+
+    Raises ConfigError for what is not there or is no image, and what a data set's reader raises.
+    """
+    pixels = _read(image, folder, size)
+    levels = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+    return levels if levels.ndim == 3 else np.repeat(levels[..., None], 3, axis=2)
+
+
+def name_of(image: Image, size: int) -> str:
+    """What a record calls it."""
+    return f"{image}, {size} px" if isinstance(image, OfScene) else str(image)
+
+
+def digest_of(image: Image, folder: Path, size: int) -> str:
+    """The SHA-256 of a file, or of the pixels of anything else. Raises as `pixels_of`."""
+    if isinstance(image, Path):
+        if not (folder / image).is_file():
+            raise ConfigError(f"{folder / image}, a condition of the job, is not there")
+        return sha256_of(folder / image)
+    pixels = _read(image, folder, size)
+    return hashlib.sha256(f"{pixels.shape} {pixels.dtype}".encode() + pixels.tobytes()).hexdigest()
+
+
+def images_of(node: Any) -> Iterator[Image]:
+    """All that a job's tree names."""
+    if isinstance(node, Path | OfScene | OfRecord):
+        yield node
+    elif isinstance(node, tuple):
+        for own in node:
+            yield from images_of(own)
+    elif isinstance(node, Node):
+        for name in type(node).model_fields:
+            yield from images_of(getattr(node, name))
+
+
+def _read(image: Image, folder: Path, size: int) -> Array:
+    if isinstance(image, OfScene):
+        return _drawn(image.drawn, size)
+    if isinstance(image, OfRecord):
+        return _of_record(image, folder)
+    pixels = cv2.imread(str(folder / image), cv2.IMREAD_COLOR_RGB) if (folder / image).is_file() else None
+    if pixels is None:
+        raise ConfigError(f"{folder / image}, a condition of the job, is no image that can be read")
+    return pixels
+
+
+def _drawn(scene: Scene, size: int) -> Array:
+    """By the renderer, and what stages make of its image by their functions."""
+    made: dict[str, Callable[[Array], Array]] = {"image": lambda image: image, "canny": canny, "hed": _hed}
+    config = TabletopConfig(uri=str(scene.scene + 1), seed=scene.seed, size=size, law=scene.law)
+    place, field = f"{scene.scene}.png", f"raw.{scene.field}"
+    (raw,) = Tabletop(config).read([Address(place, place)], {field})
+    return made[scene.field](decode_png(raw.fields["raw"])) if scene.field in made else decode_png(raw.fields[field])
+
+
+def _hed(image: Array) -> Array:
+    network = load_hed(found("hed").path, torch.device("cpu"), torch.float32)
+    (edges,) = soft_edges(network, image[None])
+    return np.asarray(edges)
+
+
+def _of_record(image: OfRecord, folder: Path) -> Array:
+    uri = image.of if "://" in image.of else str(folder / image.of)
+    name = image.field if "." in image.field else FIELDS.get(image.field, f"{image.field}.png")
+    record = next(_records(uri, image.record, name), None)
+    if record is None:
+        raise ConfigError(f"{uri} holds no record {image.record}, of which the job names {image.field}")
+    if name not in record:
+        raise ConfigError(f"record {image.record} of {uri} has no {name}; {nearest(name, record)}")
+    pixels: Array = Record(image.record, encoded=record)[name]
+    return pixels
+
+
+def _records(uri: str, key: str, field: str) -> Iterator[dict[str, bytes]]:
+    """Those with a key: of one tar, or with a field of a data set."""
+    if uri.endswith(".tar"):
+        place, _, tar = uri.rpartition("/")
+        with storage(place).open(tar) as stream:
+            yield from (record for own, record in read_shard(stream, None, uri) if own == key)
+        return
+    data = open_data(uri)
+    if field not in data.fields:
+        raise ConfigError(f"{uri} has no {field}; {nearest(field, data.fields)}")
+    for training in (data.split(split, [field]) for split in SPLITS):
+        for shard in training.shards:
+            if key in shard.keys:
+                yield training.read(replace(shard, keys=(key,)), [field])[key]

@@ -1,0 +1,26 @@
+"""Minimal-impact ControlNet: controls combined so that they agree, and injected with minimal impact (MIControlNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from sluice.inference.controlled import Controlled, Ground, features_at
+from sluice.training.balance import min_norm
+from sluice.training.networks.minimal_impact import Rule, balance, injected
+from sluice.training.networks.unet import Encoded
+
+
+def minimal_impact(ground: Ground, told: Tensor, controls: Sequence[Controlled], rule: Rule = min_norm) -> Ground:
+    """A ground with controls in it, combined by a rule (MIControlNet, Eqs. 10 and 12).
+
+    `told` are the text states of both halves, which is all of the text that the control networks see.
+    """
+    strengths = [own.strength for own in controls]
+
+    def controlled(x: Tensor, t: float) -> Encoded:
+        encoded, features = ground(x, t), features_at(controls, x, t, told)
+        return injected(encoded, features, balance(encoded, features, rule), strengths)
+
+    return controlled
