@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +16,17 @@ from sluice.infra.pretrained import load_network
 from sluice.preprocess.record import Record
 from sluice.training.examples import Example, fields_seen, image, seen
 from sluice.training.methods.method import Batch, noised, require_made_for
-from sluice.training.networks.global_fuser import GlobalFuser, with_tokens
+from sluice.training.networks.fusers import STREAMS, Fusers
+from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.local_fuser import LocalFuser
-from sluice.training.networks.soft_guidance import Regions, SoftGuidance
+from sluice.training.networks.soft_guidance import SoftGuidance
 from sluice.training.networks.unet import decode, encode
 from sluice.training.recipe import Recipe
 
 PARTS = {"cnc-local": ("local",), "cnc-global": ("global",), "cnc-joint": ("local", "global")}
-STREAMS = ("fg", "bg")
 EMBEDDINGS = {"fg": "clip.npy", "bg": "bg_clip.npy"}
 """The foreground's stream sees the embedding of the whole image (CnC, Algorithm 1)."""
-
-
-class Fusers(nn.Module):
-    """The local fuser, the global one, or both, called at once: DeepSpeed trains what is called as one network.
-
-    `weights` are the paper's lambdas, of the foreground's tokens and the background's; 1 in training.
-    """
-
-    def __init__(
-        self, local: LocalFuser | None, wide: GlobalFuser | None, weights: tuple[float, float] = (1.0, 1.0)
-    ) -> None:
-        super().__init__()
-        self.local, self.wide, self.weights = local, wide, weights
-
-    def forward(
-        self, x: Tensor, t: Tensor, states: Tensor, mask: Tensor, conditions: Mapping[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Any] | None, tuple[Tensor, ...] | None]:
-        """Text states with the global fuser's tokens, what attention takes then, and the local fuser's features."""
-        attention: dict[str, Any] | None = None
-        if self.wide is not None:
-            tokens = self.wide(*(conditions[f"{stream} embedding"] for stream in STREAMS), *self.weights)
-            states = with_tokens(states, tokens)
-            attention = {"regions": Regions.of(mask, (x.shape[2], x.shape[3]), tokens.shape[1] // 2)}
-        if self.local is None:
-            return states, attention, None
-        images = (conditions[f"{stream} image"] for stream in STREAMS)
-        return states, attention, self.local(x, t, states, *images, attention=attention)
 
 
 class ComposeAndConquer:
