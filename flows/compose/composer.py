@@ -66,6 +66,11 @@ class Composer:
             latents = sample(step, self._start(seeds), path, _noise_of(seeds), often)
         return self.parts.model(self.first).decode(latents)
 
+    @property
+    def energies(self) -> list[str]:
+        """What those that were loaded say of themselves: their range, and what they want to see."""
+        return [f"{node.kind}: {condition.energy}" for (node, _), condition in self._energies.items()]
+
     def of(self, job: tree.Job) -> Composer:
         """The same for another job in this folder: what both name is not loaded again."""
         return Composer(job, self.conditions.folder, self.device, parts=self.parts)

@@ -94,12 +94,14 @@ class Maker:
 
 
 def _noted(composer: Composer, own: Asked, place: int, size: int) -> dict[str, Any]:
-    """What of a picture its job does not tell: energies left out, and when; its prompt, cut; its batch, halved."""
+    """What of a picture its job does not tell: its energies, and when left out; its prompt, cut; its batch, halved."""
     steps = {
         f"energies.{number}": [t for t, which in left_out if which == place]
         for number, left_out in composer.left_out.items()
     }
     noted: dict[str, Any] = {"left_out": {energy: at for energy, at in steps.items() if at}}
+    if composer.energies:
+        noted["energies"] = composer.energies
     if composer.cut([own.prompt]):
         noted["cut"] = True
     return noted if size == composer.job.batch else {**noted, "batch": size}

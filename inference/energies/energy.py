@@ -16,16 +16,18 @@ Wants = Literal["pixels", "latents"]
 class Energy:
     """Of a batch, a number each `(batch,)` from 0 to `highest`, lower where a condition is met; gradients flow.
 
-    The batch is what it `wants`: pictures `(batch, 3, height, width)`, values -1 to 1, or a model's latents.
+    The batch is what it `wants`: pictures `(batch, 3, height, width)`, values -1 to 1, or a model's latents, which may
+    be `decoded` inside.
     """
 
     of: Callable[[Tensor], Tensor]
     highest: float = math.inf
     wants: Wants = "pixels"
+    decoded: bool = False
 
     def __call__(self, shown: Tensor) -> Tensor:
         return self.of(shown)
 
     def __str__(self) -> str:
         span = "0 or more" if math.isinf(self.highest) else f"0 to {self.highest:g}"
-        return f"{span}, of {self.wants}"
+        return f"{span}, of {'decoded ' if self.decoded else ''}{self.wants}"

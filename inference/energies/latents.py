@@ -16,4 +16,4 @@ def of_latents(model: LatentModel, energy: Energy) -> Energy:
     def decoded(latents: Tensor) -> Tensor:
         return energy(model.vae.decode(latents / model.vae.config.scaling_factor).sample)
 
-    return Energy(decoded, energy.highest, "latents")
+    return Energy(decoded, energy.highest, "latents", decoded=True)

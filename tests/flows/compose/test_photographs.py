@@ -22,6 +22,7 @@ from sluice.training.networks.latent_model import LatentModel
 from tests.preprocess.face_files import tiny_bisenet, tiny_landmarks, tiny_sface, tiny_yunet
 from tests.preprocess.hed_file import write_hed
 
+STATED = {"identity": "0 to 2, of", "style": "0 or more, of", "edges": "0 to 1, of"}
 KINDS = ("identity", "parsing", "landmarks", "style", "content", "edges")
 
 
@@ -79,7 +80,7 @@ def test_it_wants_pixels_and_gives_latents_a_gradient_along_which_it_falls(
 
 def test_several_guide_a_job(networks: dict[str, Any], untrained: Path) -> None:
     def made(rho: float) -> torch.Tensor:
-        energies = [node(kind, networks, rho=rho).model_dump() for kind in ("identity", "style", "edges")]
+        energies = [node(kind, networks, rho=rho).model_dump() for kind in STATED]
         of = {"kind": "guided", "scale": 1, "model": {"kind": "base", "model": str(untrained)}}
         job = Job.model_validate(
             {"prompts": ["a face"], "steps": 1, "picture": {"kind": "freedom", "of": of, "energies": energies}}
@@ -87,6 +88,7 @@ def test_several_guide_a_job(networks: dict[str, Any], untrained: Path) -> None:
         composer = Composer(job, networks["folder"])
         picture = composer(["a face"], [0])
         assert not any(composer.left_out.values())
+        assert composer.energies == [f"{kind}: {said} decoded latents" for kind, said in STATED.items()]
         return picture
 
     assert not torch.allclose(made(0.2), made(1e-9), atol=1e-3)

@@ -168,5 +168,5 @@ def test_what_wants_latents_is_not_decoded_for() -> None:
     latents = torch.randn(2, 4, 8, 8, dtype=torch.float64)
     colour = colour_energy(torch.ones(2, 8, 8), torch.zeros(3))
     through = of_latents(model, colour)
-    assert (through.wants, through.highest) == ("latents", 4)
+    assert str(through) == "0 to 4, of decoded latents"
     torch.testing.assert_close(through(latents), colour(vae.decode(latents / vae.config.scaling_factor).sample))
