@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
 from sluice.flows.tabletop.figure import SINGLE, Figure
 from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts, shown_figures, single
 from sluice.flows.tabletop.reading import Reading, read_all
+from sluice.inference.adapters import with_ip_adapter
 from sluice.inference.denoisers import by_picture, guided
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.infra.pretrained import load_network
@@ -24,12 +25,7 @@ from sluice.training.tabletop.scenes import pixels
 def adapted(models: Path) -> LatentDiffusion:
     """The family with its IP-Adapter on the U-Net."""
     model = LatentDiffusion.load(models)
-    adapter: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
-    for name, tensor in load_file(models / "ip_adapter" / WEIGHTS).items():
-        part, _, rest = name.partition(".")
-        adapter[part][rest] = tensor.float()
-    model.unet._load_ip_adapter_weights([adapter])
-    return model
+    return replace(model, unet=with_ip_adapter(model.unet, models / "ip_adapter" / WEIGHTS))
 
 
 @torch.no_grad()

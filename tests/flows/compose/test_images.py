@@ -1,0 +1,105 @@
+"""Images that are no files: drawn scenes with all that is known of them, and fields of records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sluice.flows.compose.images import digest_of, pixels_of
+from sluice.flows.compose.job import Job
+from sluice.flows.compose.nodes import Image, OfRecord, OfScene, Scene, Seen, image_of
+from sluice.flows.compose.pictures import MadeOf
+from sluice.infra.settings import ConfigError
+from sluice.preprocess.perception.edges import canny
+from sluice.preprocess.record import encode_png
+from sluice.preprocess.shards import write_shard
+from sluice.preprocess.tabletop import LAWS, draw_scene, render
+
+KEY, SIZE = "00000000000000aa", 64
+SCENE = draw_scene(0, 7, LAWS["figures"])
+
+
+def drawn(field: str, scene: int = 7, size: int = SIZE) -> np.ndarray:
+    return pixels_of(image_of({"drawn": {"scene": scene, "law": "figures", "field": field}}), Path(), size)
+
+
+def grey(field: str) -> np.ndarray:
+    pixels = drawn(field)
+    assert (pixels == pixels[..., :1]).all()
+    return pixels[..., 0]
+
+
+@pytest.mark.parametrize("field", sorted(set(get_args(Seen)) - {"hed"}))
+def test_every_field_of_a_scene_is_drawn_at_the_size_of_the_pictures(field: str) -> None:
+    for size in (32, SIZE):
+        pixels = drawn(field, size=size)
+        assert pixels.shape == (size, size, 3)
+        assert pixels.dtype == np.float32
+        assert 0 <= pixels.min() < pixels.max() <= 1
+    assert not np.array_equal(drawn(field), drawn(field, scene=8))
+
+
+def test_fields_are_what_the_renderer_knows_and_the_stages_see() -> None:
+    true = render(SCENE, SIZE)
+    assert np.array_equal(drawn("image") * 255, true.image)
+    assert np.array_equal(grey("canny") * 255, canny(true.image))
+    nearest = true.instances == SCENE.nearest() + 2
+    assert np.array_equal(grey("mask") > 0, nearest)
+    assert not grey("fg_depth")[~nearest].any()
+    depth = grey("depth")
+    assert np.corrcoef(depth.ravel(), 1 / true.depth.ravel())[0, 1] > 0.9999
+    assert np.abs(drawn("background")[nearest] - drawn("image")[nearest]).mean() > 0.05
+    assert np.array_equal(drawn("background"), render(SCENE.without(SCENE.nearest()), SIZE).image / np.float32(255))
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Merged shards as they are exported, of one record with edges and a depth of 16 bits."""
+    folder = tmp_path_factory.mktemp("shards")
+    fields = {"canny.png": encode_png(np.eye(SIZE, dtype=np.uint8) * 255)}
+    fields["depth.png"] = encode_png(np.full((SIZE, SIZE), 65535 // 5, np.uint16))
+    write_shard(folder / "00000.tar", [(KEY, fields)])
+    pq.write_table(pa.table({"key": [KEY], "split": ["validation"]}), folder / "00000.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("of", ["", "/00000.tar"])
+def test_a_field_of_a_record_is_read_of_a_data_set_or_of_a_tar(of: str, shards: Path) -> None:
+    def read(field: str, record: str = KEY) -> np.ndarray:
+        return pixels_of(OfRecord(record=record, of=f"{shards.name}{of}", field=field), shards.parent, SIZE)
+
+    assert np.array_equal(read("canny")[..., 1], np.eye(SIZE))
+    assert read("depth.png") == pytest.approx(0.2)
+    with pytest.raises(ConfigError, match=r"has no hed\.png; did you mean 'depth\.png'"):
+        read("hed")
+    with pytest.raises(ConfigError, match="holds no record 00000000000000bb, of which the job names canny"):
+        read("canny", "00000000000000bb")
+
+
+def test_a_picture_tells_the_digest_of_each_image(shards: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "edges.png"), np.zeros((SIZE, SIZE), np.uint8))
+    images: list[Image] = [
+        Path("edges.png"),
+        OfScene(drawn=Scene(scene=7, field="canny")),
+        OfRecord(record=KEY, of=str(shards), field="canny"),
+    ]
+    controls = [{"network": "tabletop/judges", "image": own} for own in images]
+    model = {"kind": "multi_controlnet", "controls": controls}
+    plain = {"prompts": ["a"], "picture": {"kind": "ddim", "of": {"kind": "guided", "model": model}}}
+    made_of = MadeOf(tmp_path)(Job.model_validate(plain), "none")
+    told = [
+        "edges.png",
+        "canny of scene 7, law tabletop, seed 0, 64 px",
+        f"canny of record {KEY} of {shards}",
+    ]
+    assert [made_of[name] for name in told] == [digest_of(own, tmp_path, SIZE) for own in images]
+    other = OfScene(drawn=Scene(scene=8, field="canny"))
+    assert len({digest_of(own, tmp_path, SIZE) for own in (*images, other)}) == 4
+    with pytest.raises(ConfigError, match=r"nowhere\.png, a condition of the job, is not there"):
+        digest_of(Path("nowhere.png"), tmp_path, SIZE)
