@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,6 +158,13 @@ def test_an_energy_says_its_range_and_what_it_wants(judges: Judges) -> None:
     assert str(landmarks_energy(lambda x: x, nothing, 8, Judges(judges.network, judges.rows, 4).wants)) == (
         "0 or more, of latents"
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_documentation_says_the_same_range(name: str, energies: dict[str, Energy]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "composing.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}`") and line.count("|") == 6]
+    assert row.split("|")[3].strip() == str(energies[name]).partition(",")[0]
 
 
 def test_what_wants_latents_is_not_decoded_for() -> None:
