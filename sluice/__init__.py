@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluice.flows.compose.notebook import compose
+    from sluice.inference.pipelines.compose_and_conquer import ComposeAndConquerPipeline
+    from sluice.inference.pipelines.minimal_impact import MinimalImpactPipeline
+    from sluice.training.networks.global_fuser import GlobalFuser
+    from sluice.training.networks.local_fuser import LocalFuser
 
-__all__ = ["compose"]
+__all__ = ["ComposeAndConquerPipeline", "GlobalFuser", "LocalFuser", "MinimalImpactPipeline", "compose"]
 
-PLACES = {"compose": "sluice.flows.compose.notebook"}
+PLACES = {
+    "compose": "sluice.flows.compose.notebook",
+    "ComposeAndConquerPipeline": "sluice.inference.pipelines.compose_and_conquer",
+    "MinimalImpactPipeline": "sluice.inference.pipelines.minimal_impact",
+    # Diffusers looks here for the fusers of a pipeline that was saved.
+    "GlobalFuser": "sluice.training.networks.global_fuser",
+    "LocalFuser": "sluice.training.networks.local_fuser",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Methods as pipelines of diffusers, for those who have pipelines and no job."""
