@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +52,7 @@ def compose(
     asked = list(pictures_of(wanted, MadeOf(Path(folder or place), {GIVEN: given.told} if given else {})))
     where = device or (str(model.device) if given else "cuda" if torch.cuda.is_available() else "cpu")
     maker = Maker(Path(folder or place), where, {GIVEN: given.model} if given else None)
-    with _attention_kept(model):
-        made = {own.asked.name: own for batch in batches_of(asked) for own in maker(batch)}
+    made = {own.asked.name: own for batch in batches_of(asked) for own in maker(batch)}
     return [_image(made[own.name]) for own in asked if not _is_withheld(made[own.name])]
 
 
@@ -120,17 +118,6 @@ def _renamed(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     return {name: GIVEN if name == "model" and isinstance(own, str) else _renamed(own) for name, own in node.items()}
-
-
-@contextmanager
-def _attention_kept(pipeline: Any) -> Iterator[None]:
-    """Soft guidance sets attention processors of its own."""
-    before = None if pipeline is None else dict(pipeline.unet.attn_processors)
-    try:
-        yield
-    finally:
-        if before is not None:
-            pipeline.unet.set_attn_processor(before)
 
 
 def _is_withheld(made: Made) -> bool:
