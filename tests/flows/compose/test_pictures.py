@@ -119,15 +119,16 @@ def test_energies_guide(base: dict[str, Any], conditions: Path) -> None:
     colour = {"kind": "colour", "region": "left.png", "colour": [255, 0, 0], "rho": 1.0}
     text = {"kind": "text", "text": "a red star", "rho": 0.5}
     of = {"kind": "guided", "scale": 1, "model": base}
+    one = {"prompts": ["a red star"], "seeds": [0], "steps": 6}
     pictures = {
-        how: made(job({**how_to, "of": of}, steps=12), conditions)
+        how: made(job({**how_to, "of": of}, **one), conditions)
         for how, how_to in {
             "freedom": {"kind": "freedom", "energies": [colour]},
             "exact": {"kind": "zmagic", "energies": [colour, text]},
             "differences": {"kind": "zmagic", "energies": [colour, text], "curvature": "finite_difference"},
         }.items()
     }
-    plain = made(job({"kind": "freedom", "of": of, "energies": [{**colour, "rho": 1e-9}]}, steps=12), conditions)
+    plain = made(job({"kind": "freedom", "of": of, "energies": [{**colour, "rho": 1e-9}]}, **one), conditions)
 
     def wrong(shown: Tensor) -> Tensor:
         return (shown[..., :32] - torch.tensor([1.0, -1.0, -1.0])[:, None, None]).square().mean()
