@@ -32,6 +32,7 @@ KIND = "pictures"
 MOST_WRONG = 0.05
 """Of a table's rows: more say that it is the table that is wrong."""
 SHOWN = 10
+ROW = "row-"
 
 
 class ChangedSince(SluiceError):
@@ -100,8 +101,9 @@ def compose_table(
         raise ConfigError(f"{len(wrong)} of {len(rows)} rows are wrong, and nothing was begun:\n{lines}")
     if wrong:
         console.print(f"{len(wrong)} of {len(rows)} rows are wrong and left out:\n{lines}", style="yellow")
+    place.delete(entry.path for entry in place.list(f"{QUARANTINE}/{ROW}"))  # a run before may have known others
     for row in wrong:
-        place.write(f"{QUARANTINE}/row-{row.number}.json", told(row))
+        place.write(f"{QUARANTINE}/{ROW}{row.number}.json", told(row))
     composed = compose_all([own for row in rows for own in row.asked], job.parent, place, console, workers)
     place.write("rows.csv", ledger(rows, set(composed.quarantined)))
     return replace(composed, wrong=wrong)

@@ -32,7 +32,10 @@ def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
     try:
         job = Job.model_validate(values)
     except ValidationError as error:
-        lines = [_described(problem, path) for problem in error.errors() if not _follows(problem)]
+        text = path.read_text()
+        lines = [
+            f"{path}:{line_of(text, place)}: {'.'.join(map(str, place))}: {said}" for place, said in problems_of(error)
+        ]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
     return job
 
@@ -45,25 +48,28 @@ def example(name: str) -> str:
     return (EXAMPLES / f"{name}.yaml").read_text()
 
 
-def _described(problem: Any, path: Path) -> str:
-    place = [part for part in problem["loc"] if not _is_tag(problem, part)]
-    name = ".".join(str(part) for part in place)
-    where = f"{path}:{line_of(path.read_text(), place)}: {name}"
+def problems_of(error: ValidationError) -> list[tuple[list[str | int], str]]:
+    """What is wrong with a job, each with its place in the tree."""
+    problems = [problem for problem in error.errors() if not _follows(problem)]
+    return [([part for part in problem["loc"] if not _is_tag(problem, part)], _said(problem)) for problem in problems]
+
+
+def _said(problem: Any) -> str:
     if problem["type"] == "union_tag_invalid":
         kind, expected = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
         found = what_is(kind)
         if found is None:
-            return f"{where}: there is no kind '{kind}'; {nearest(kind, _names(expected))}"
+            return f"there is no kind '{kind}'; {nearest(kind, _names(expected))}"
         reason = REASONS.get((_wanted(expected), found), NESTING)
-        return f"{where}: {kind} is {found}, and here goes one of {expected}: {reason}"
+        return f"{kind} is {found}, and here goes one of {expected}: {reason}"
     if problem["type"] == "union_tag_not_found":
-        return f"{where}: it has no `kind`"
+        return "it has no `kind`"
     if problem["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting; {nearest(str(place[-1]), _settings(problem['loc']))}"
+        return f"there is no such setting; {nearest(str(problem['loc'][-1]), _settings(problem['loc']))}"
     said = problem["msg"].removeprefix("Value error, ")
     whole = problem["type"] == "missing" or isinstance(problem["input"], dict)
     given = "" if whole else f" (it is {problem['input']!r})"
-    return f"{where}: {said[0].lower()}{said[1:]}{given}"
+    return f"{said[0].lower()}{said[1:]}{given}"
 
 
 def _names(expected: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from sluice.flows.compose.images import digest_of, images_of, name_of
 from sluice.flows.compose.job import Job
 from sluice.flows.compose.safety import NONE, found_or_refused, usual
+from sluice.flows.compose.sizes import refuse_other_sizes
 from sluice.flows.compose.weights import found
 
 MODELS = ("model", "network", "by", "faces", "fusers")
@@ -53,7 +54,7 @@ class MadeOf:
         digests |= {
             name_of(image, job.size): partial(digest_of, image, self.folder, job.size) for image in images_of(job)
         }
-        for name in digests.keys() - self.known.keys():
+        for name in sorted(digests.keys() - self.known.keys()):
             self.known[name] = digests[name]()
         return {name: self.known[name] for name in sorted(digests)}
 
@@ -62,7 +63,7 @@ class MadeOf:
 
 
 def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
-    """Every prompt with every seed. Raises what `made_of` raises."""
+    """Every prompt with every seed. Raises ConfigError for images of another size, and what `made_of` raises."""
     plain = job.model_dump(mode="json")
     plain["safety"] = job.safety or usual(named(plain, "model") - made_of.given.keys())
     shared = {
@@ -70,6 +71,7 @@ def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
         "made_of": made_of(job, plain["safety"]),
         "sluice": importlib.metadata.version("sluice-diffusion"),
     }
+    refuse_other_sizes(job, made_of.folder)
     for prompt in job.prompts:
         for seed in job.seeds:
             yield Asked(prompt, seed, {"job": {**plain, "prompts": [prompt], "seeds": [seed]}, **shared})

@@ -15,11 +15,12 @@ import pyarrow.json
 import pyarrow.parquet
 from pydantic import ValidationError
 
-from sluice.flows.compose.job import Job, what_is
+from sluice.flows.compose.job import Job
+from sluice.flows.compose.job_file import problems_of
 from sluice.flows.compose.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.safety import Unscreened
 from sluice.infra.errors import SluiceError
-from sluice.infra.settings import ConfigError, nearest, override, read_settings
+from sluice.infra.settings import ConfigError, override, read_settings
 
 ONE = {"prompt": "prompts", "seed": "seeds"}
 """Columns with one of what a job has several of."""
@@ -94,7 +95,7 @@ def _job(values: Mapping[str, Any], cells: Mapping[str, Any], columns: Sequence[
     try:
         return Job.model_validate(own)
     except ValidationError as error:
-        problems = [_described(problem, columns, file) for problem in error.errors()]
+        problems = [_described(".".join(map(str, place)), said, columns, file) for place, said in problems_of(error)]
         raise ConfigError("; ".join(dict.fromkeys(problems))) from error
 
 
@@ -121,13 +122,7 @@ def _key(place: Any, name: str, column: str) -> Any:
     return int(name)
 
 
-def _described(problem: Any, columns: Sequence[str], file: Path) -> str:
-    place = ".".join(str(part) for part in problem["loc"] if what_is(part) is None or part == problem["loc"][-1])
-    said = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
-    if problem["type"] == "extra_forbidden":
-        said = "there is no such setting" + (f"; {nearest(place, Job.model_fields)}" if "." not in place else "")
-    elif problem["type"] != "missing":
-        said += f" (it is {problem['input']!r})"
+def _described(place: str, said: str, columns: Sequence[str], file: Path) -> str:
     column = next((name for name in columns if _meet(ONE.get(name, name), place)), None)
     if column is None:
         raise _Unreadable(f"{file}: {place}: {said}; mend it there, or have a column of this name")
@@ -149,7 +144,7 @@ def _blamed(cells: Mapping[str, Any], told: str) -> str:
 
 def ledger(rows: Sequence[Row], quarantined: Collection[str]) -> bytes:
     """As CSV, for each row its pictures, and whether they were made."""
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"row": row.number, "picture": own.name, "made": own.name not in quarantined, "wrong": None}
         for row in rows
         for own in row.asked

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -55,6 +57,7 @@ def run(table: Path, job: Path, out: Path, *settings: str, console: Console = QU
 def folder(given: Path, tmp_path: Path) -> Path:
     for image in given.glob("*.png"):
         (tmp_path / image.name).symlink_to(image)
+    cv2.imwrite(str(tmp_path / "wide.png"), np.zeros((64, 96), np.uint8))
     return tmp_path
 
 
@@ -120,7 +123,13 @@ def test_a_few_rows_that_are_wrong_are_named_and_quarantined(plain: dict[str, An
     ("cells", "said"),
     [
         ({IMAGE: "nowhere.png"}, f"row 2: column {IMAGE}: .*nowhere.png, a condition of the job, is not there"),
+        (
+            {IMAGE: "wide.png"},
+            f"row 2: column {IMAGE}: .*wide.png is 96 x 64 pixels, and the job's pictures are 64 x 64",
+        ),
+        ({IMAGE: "job.yaml"}, f"row 2: column {IMAGE}: .*job.yaml, a condition of the job, is no image that can be"),
         ({"picture.of.model.controls.1.image": "0.png"}, "row 2: column .*: the job has 1 of these, counted from 0"),
+        ({"picture.of.scal": 1}, "row 2: column picture.of.scal: there is no such setting; did you mean 'scale'"),
         ({"prompt.of": "x"}, "row 2: column prompt.of: there is no such setting"),
         ({"stps": 3}, "row 2: column stps: there is no such setting; did you mean 'steps'"),
         ({"steps": 0}, r"row 2: column steps: input should be greater than or equal to 1 \(it is 0\)"),
