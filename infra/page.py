@@ -17,6 +17,8 @@ from typing import ClassVar, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from sluice.infra.charts import Charts
+
 Tone = Literal["plain", "good", "warn", "bad", "muted"]
 
 
@@ -65,13 +67,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's cell. `bar` draws a share from 0 to 1 under the text, `notes` are small lines beneath it."""
+    """A table's cell. `bar` draws a share from 0 to 1 under the text, `notes` are small lines beneath it.
+
+    `link` is a file beside the page.
+    """
 
     text: str
     code: bool = False
     full: str = ""
     bar: float | None = None
     notes: Sequence[str] = ()
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,10 @@ class Curves:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture with its label, or a few words where there is none. `source` is a data URI of `width` x `height`."""
+    """A picture with its label, or a few words where there is none. `source` is a data URI of `width` x `height`.
+
+    `link` is a file beside the page that it leads to.
+    """
 
     label: str
     source: str = ""
@@ -153,6 +162,7 @@ class Figure:
     height: int = 0
     text: str = ""
     note: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +172,7 @@ class Strip:
     kind: ClassVar[str] = "strip"
     figures: Sequence[Figure]
     title: str = ""
-    size: Literal["small", "medium", "large"] = "small"
+    size: Literal["tiny", "small", "medium", "large"] = "small"
 
 
 @dataclass(frozen=True)
@@ -188,7 +198,30 @@ class Cards:
         return max((len(strip.figures) for card in self.cards for strip in card.strips), default=1)
 
 
-Block = Sum | Text | Code | Table | Fold | Histograms | Curves | Strip | Cards
+@dataclass(frozen=True)
+class Flip:
+    """Figures that differ in little: side by side, or chosen one after another in one place, by keys too.
+
+    `id` is the block's own on its page.
+    """
+
+    kind: ClassVar[str] = "flip"
+    id: str
+    title: str
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Something that nests, in words: its text, a small note, and its branches."""
+
+    kind: ClassVar[str] = "tree"
+    text: str
+    note: str = ""
+    branches: Sequence[Tree] = ()
+
+
+Block = Sum | Text | Code | Table | Fold | Histograms | Curves | Charts | Strip | Flip | Cards | Tree
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sluice.infra.charts import Charts, HeatMap, Line, Lines
 from sluice.infra.page import (
     Bin,
     Block,
@@ -15,6 +16,7 @@ from sluice.infra.page import (
     Curve,
     Curves,
     Figure,
+    Flip,
     Fold,
     Histogram,
     Histograms,
@@ -26,6 +28,7 @@ from sluice.infra.page import (
     Table,
     Term,
     Text,
+    Tree,
     bytes_text,
     render,
     seconds_text,
@@ -46,6 +49,15 @@ def page_of(text: str) -> Page:
         Fold(text, text, [Text(text)], "bad"),
         Histograms([Histogram(text, [Bin(3, text), Bin(0, text)], text, text, 0.5, text)]),
         Curves([Curve(text, [(0, 0), (1, 0.5)], (text, text), (text, text), text)]),
+        Charts(
+            [
+                Lines(text, [Line(text, [(0, 0), (1, 0.5)], text)] * 2, (text, text), text),
+                HeatMap(text, [text], [text, text], [[0.5, 1]], 1, text),
+                HeatMap(text, [text], [text], [[0]], 0),
+            ]
+        ),
+        Tree(text, text, [Tree(text, "", [Tree(text, text)])]),
+        Flip(text, text, [figure, picture]),
         Strip([figure, picture], text),
         Cards([Card(text, [text], text, [Strip([figure, picture], text)]), Card("b", [], "", [])]),
     ]
