@@ -85,6 +85,7 @@ def compose(
     workers: Annotated[int | None, typer.Option(min=1, help="Over so many actors of Ray.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster, whose actors make them.")] = None,
     again: Annotated[Path | None, typer.Option(help="Make this picture once more, from the record beside it.")] = None,
+    page: Annotated[bool, typer.Option(help="Watch the first batch, and show all in index.html beside them.")] = True,
 ) -> None:
     """Pictures under several conditions at once, by a job file."""
     from rich.console import Console
@@ -102,10 +103,12 @@ def compose(
         over = flow.Workers(workers, ray_address) if workers or ray_address else None
         settings = [*(set_ or ()), *([f"safety={safety}"] if safety else ())]
         if table is not None:
-            composed = flow.compose_table(table, job, settings, out, console, over)
+            composed = flow.compose_table(table, job, settings, out, console, over, page)
         else:
-            composed = flow.compose(read_job(job, settings), job.parent, out, console, over)
+            composed = flow.compose(read_job(job, settings), job.parent, out, console, over, page)
         console.print(f"{len(composed.made)} pictures in {out}, each with a .json that says how it was made")
+        if page:
+            console.print(f"{out}/index.html shows them")
         bad = [*composed.quarantined, *composed.wrong]
         if bad:
             console.print(f"{len(bad)} could not be made: {out}/quarantine says why", style="yellow")

@@ -15,12 +15,16 @@ from sluice.flows.compose.pictures import Asked
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures that may be made together, as one of `size`, by a job that leaves open what differs among them."""
+    """Pictures that may be made together, as one of `size`, by a job that leaves open what differs among them.
+
+    Of one that is `watched` it is noted how its first pictures come about.
+    """
 
     job: Job
     asked: tuple[Asked, ...]
     size: int
     deadly: bool = False
+    watched: bool = False
 
 
 def batches_of(asked: Sequence[Asked], size: int | None = None) -> list[Batch]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,21 +20,28 @@ from sluice.inference.combiners.minimal_impact import minimal_impact
 from sluice.inference.combiners.multi_controlnet import multi_controlnet
 from sluice.inference.controlled import Controlled, Ground, decoded, encoder
 from sluice.inference.denoisers import Bound, by_boxes, by_class, by_nothing, by_picture, by_text, halves
+from sluice.inference.watching import Watch
+from sluice.inference.watching_controls import summed, watched_controls, watched_fusers
 from sluice.infra.settings import ConfigError, nearest
 from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.training import balance
 from sluice.training.balance import with_silent_mask
 from sluice.training.networks.fusers import STREAMS
 from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.minimal_impact import balance as balanced
 from sluice.training.tabletop.box_denoiser import in_slots
 
 
 @dataclass(frozen=True)
 class Binding:
-    """Called with a node and the job's prompts, a model of so many pictures at once. Raises ConfigError."""
+    """Called with a node and the job's prompts, a model of so many pictures at once. Raises ConfigError.
+
+    Where somebody watches, it notes what controls do.
+    """
 
     parts: Parts
     given: Conditions
+    watch: Watch | None = None
 
     def __call__(self, node: tree.Model, prompts: Sequence[str]) -> Bound:
         model, batch = self.parts.model(node), len(prompts)
@@ -59,15 +69,31 @@ class Binding:
         if isinstance(node, tree.Base):
             return encoder(model.unet, told)
         if isinstance(node, tree.ComposeAndConquer):
-            return compose_and_conquer(model.unet, self.parts.fusers(node), told, self._fused(node, batch))
+            conditions = self._fused(node, batch)
+            return watched_fusers(
+                lambda fusers: compose_and_conquer(model.unet, fusers, told, conditions),
+                self.parts.fusers(node),
+                self.watch,
+            )
         below, controls = (
             self._ground(node.over, model, told, batch),
             [self._control(own, batch) for own in node.controls],
         )
-        if isinstance(node, tree.MinimalImpact):
-            return minimal_impact(below, told, controls, getattr(balance, node.rule))
-        rule = None if node.rule == "sum" else getattr(balance, node.rule)
-        return multi_controlnet(below, told, controls, rule)
+        return self._controlled(node, below, told, controls)
+
+    def _controlled(
+        self, node: tree.MinimalImpact | tree.MultiControlNet, below: Ground, told: Tensor, controls: list[Controlled]
+    ) -> Ground:
+        names = [f"{number}. {Path(own.network).name}" for number, own in enumerate(node.controls, 1)]
+        rule: Any = None if node.rule == "sum" else getattr(balance, node.rule)
+
+        def combined(ground: Ground, heard: Sequence[Controlled]) -> Ground:
+            if isinstance(node, tree.MinimalImpact):
+                return minimal_impact(ground, told, heard, rule)
+            return multi_controlnet(ground, told, heard, rule)
+
+        weighed = partial(balanced, rule=rule) if isinstance(node, tree.MinimalImpact) else summed(rule)
+        return watched_controls(combined, below, controls, names, weighed, self.watch)
 
     def _control(self, of: tree.Control, batch: int) -> Controlled:
         """A ControlNet with its image, black where it is silent."""

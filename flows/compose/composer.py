@@ -23,6 +23,7 @@ from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
 from sluice.inference.denoisers import Bound, Denoiser, guided
 from sluice.inference.sampler import Moment, Noise, Step, ddim_step, moments, sample
+from sluice.inference.watching import Watch, watched_condition, watched_denoiser, watched_model, watched_step
 from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
 
@@ -47,6 +48,7 @@ class Composer:
         self.bound = Binding(self.parts, self.conditions)
         self.first = models_of(job.picture)[0]
         self.left_out: dict[int, list[tuple[int, int]]] = {}
+        self.watch: Watch | None = None
         self._energies: dict[tuple[tree.Energy, str], Condition] = {}
         self._check()
 
@@ -54,7 +56,7 @@ class Composer:
         """A picture for each prompt and its seed, `(batch, 3, height, width)`, values -1 to 1.
 
         `left_out` tells of the energies, by their place in the tree, at which timesteps for which pictures they had no
-        finite gradient.
+        finite gradient. A `watch` notes how they come about, and changes no bit of them.
         """
         self.left_out = {}
         picture = self.job.picture
@@ -62,8 +64,12 @@ class Composer:
             latents = self._aggregated(picture, prompts, seeds)
         else:
             path = self._path(picture)
-            step, often = self._step(picture, prompts, path), _repeats(picture.repeats, path)
+            step, often = self._step(picture, prompts, path, self.watch), _repeats(picture.repeats, path)
             latents = sample(step, self._start(seeds), path, _noise_of(seeds), often)
+        return self.decode(latents)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures like its own of latents like its own."""
         return self.parts.model(self.first).decode(latents)
 
     @property
@@ -84,7 +90,10 @@ class Composer:
 
     def _aggregated(self, picture: tree.Amdm, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
         paths = [self._path(own) for own in picture.of]
-        steps = [self._step(own, prompts, path) for own, path in zip(picture.of, paths, strict=True)]
+        steps = [
+            self._step(own, prompts, path, self.watch and self.watch.within(f"model {number}"))
+            for number, (own, path) in enumerate(zip(picture.of, paths, strict=True), 1)
+        ]
         apart = picture.start == "independent"
         starts = [self._start(seeds, number if apart else 0) for number in range(len(steps))]
         etas, absolute = picture.eta_absolute or picture.eta, picture.eta_absolute is not None
@@ -100,15 +109,19 @@ class Composer:
     def _path(self, node: tree.Step) -> list[Moment]:
         return moments(self.parts.model(models_of(node)[0]).scheduler, self.job.steps, self.device)
 
-    def _step(self, node: tree.Step, prompts: Sequence[str], path: Sequence[Moment]) -> Step:
-        denoiser = self._denoiser(node.of, prompts)
+    def _step(self, node: tree.Step, prompts: Sequence[str], path: Sequence[Moment], watch: Watch | None) -> Step:
+        denoiser = watched_denoiser(self._denoiser(node.of, prompts, watch), watch)
         if isinstance(node, tree.Ddim):
-            return ddim_step(denoiser, node.eta)
-        energies = [self._energy(energy, models_of(node)[0]) for energy in node.energies]
+            return watched_step(ddim_step(denoiser, node.eta), watch)
+        energies = [
+            watched_condition(self._energy(energy, models_of(node)[0]), watch, f"{number}. {energy.kind}")
+            for number, energy in enumerate(node.energies, 1)
+        ]
         self.left_out |= {number: own.left_out for number, own in enumerate(energies, len(self.left_out))}
         if isinstance(node, tree.FreeDom):
-            return freedom_step(denoiser, energies)
-        return zmagic_step(denoiser, energies, path, Dependence(c=node.c, curvature=node.curvature))
+            return watched_step(freedom_step(denoiser, energies), watch)
+        how = Dependence(c=node.c, curvature=node.curvature)
+        return watched_step(zmagic_step(denoiser, energies, path, how), watch)
 
     def _energy(self, node: tree.Energy, along: Model) -> Condition:
         """Loaded once, with a note of its own for each batch. What reads text beside pixels is tabletop's."""
@@ -117,18 +130,25 @@ class Composer:
             self._energies[node, name] = condition_of(node, self.conditions, self.parts.model(along), name)
         return replace(self._energies[node, name], left_out=[])
 
-    def _denoiser(self, node: tree.Denoiser, prompts: Sequence[str]) -> Denoiser:
+    def _denoiser(self, node: tree.Denoiser, prompts: Sequence[str], watch: Watch | None) -> Denoiser:
         if isinstance(node, tree.Guided):
-            return guided(self.bound(node.model, prompts), node.scale)
+            return guided(self._bound(node.model, prompts, watch), node.scale)
         along = node.models[0].model
-        return unite(
-            [United(self._matched(own.model, along, prompts), own.weight, own.reliability) for own in node.models]
-        )
+        models = [
+            self._matched(own.model, along, prompts, watch and watch.within(f"part {number}"))
+            for number, own in enumerate(node.models, 1)
+        ]
+        both = zip(models, node.models, strict=True)
+        return unite([United(model, own.weight, own.reliability) for model, own in both])
 
-    def _matched(self, node: Model, along: Model, prompts: Sequence[str]) -> Bound:
+    def _matched(self, node: Model, along: Model, prompts: Sequence[str], watch: Watch | None) -> Bound:
         """A model whose schedule may be another than that of the model which is sampled along."""
-        model, (own, wanted) = self.bound(node, prompts), (self.parts.model(each).scheduler for each in (node, along))
+        model = self._bound(node, prompts, watch)
+        own, wanted = (self.parts.model(each).scheduler for each in (node, along))
         return model if _alike(own, wanted) else matched(model, own, wanted)
+
+    def _bound(self, node: Model, prompts: Sequence[str], watch: Watch | None) -> Bound:
+        return watched_model(replace(self.bound, watch=watch)(node, prompts), watch)
 
     def _check(self) -> None:
         wanted = self.parts.model(self.first)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from sluice.flows.compose.batches import Batch, batches_of
 from sluice.flows.compose.job import Job
+from sluice.flows.compose.page.page import write_page
 from sluice.flows.compose.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.said import Said
 from sluice.flows.compose.tables import Row, ledger, rows_of, told
@@ -56,12 +57,19 @@ class Composed:
     wrong: Sequence[Row] = ()
 
 
-def compose(job: Job, folder: Path, out: str | Path, console: Console, workers: Workers | None = None) -> Composed:
+def compose(
+    job: Job, folder: Path, out: str | Path, console: Console, workers: Workers | None = None, page: bool = False
+) -> Composed:
     """Make the pictures of a job, with conditions in `folder`, that `out` lacks; what was quarantined is tried again.
 
-    Raises ConfigError, and what stops a run.
+    With a `page`, the first batch is watched, and `index.html` in `out` shows what came of it all. Raises ConfigError,
+    and what stops a run.
     """
-    return compose_all(list(pictures_of(job, MadeOf(folder))), folder, storage(out), console, workers)
+    asked, place = list(pictures_of(job, MadeOf(folder))), storage(out)
+    composed = compose_all(asked, folder, place, console, workers, watched=page)
+    if page:
+        write_page(place, asked)
+    return composed
 
 
 def compose_all(
@@ -71,13 +79,18 @@ def compose_all(
     console: Console,
     workers: Workers | None = None,
     size: int | None = None,
+    watched: bool = False,
 ) -> Composed:
-    """The same of pictures of any jobs; of equal ones, one. `size` at once, or as many as each one's job says."""
+    """The same of pictures of any jobs; of equal ones, one. `size` at once, or as many as each one's job says.
+
+    Where the run is `watched`, it is noted how the first pictures of its first batch come about.
+    """
     asked = list({own.name: own for own in asked}.values())
     there = {entry.path for entry in out.list()}
     kept = _forgotten(there, asked, out)
     left = [own for own in asked if f"{own.name}.json" not in there and own.name not in kept]
     if batches := batches_of(left, size):
+        batches[0] = replace(batches[0], watched=watched)
         run = _here if workers is None else partial(_over_ray, workers)
         run(ComposeWork(folder, out), batches, Said(console, len(left)))
         there = {entry.path for entry in out.list()}
@@ -86,7 +99,13 @@ def compose_all(
 
 
 def compose_table(
-    table: Path, job: Path, settings: Sequence[str], out: str | Path, console: Console, workers: Workers | None = None
+    table: Path,
+    job: Path,
+    settings: Sequence[str],
+    out: str | Path,
+    console: Console,
+    workers: Workers | None = None,
+    page: bool = False,
 ) -> Composed:
     """The pictures of every row of a table over the job in a file, as one run; `rows.csv` says which are whose.
 
@@ -104,8 +123,11 @@ def compose_table(
     place.delete(entry.path for entry in place.list(f"{QUARANTINE}/{ROW}"))  # a run before may have known others
     for row in wrong:
         place.write(f"{QUARANTINE}/{ROW}{row.number}.json", told(row))
-    composed = compose_all([own for row in rows for own in row.asked], job.parent, place, console, workers)
+    asked = [own for row in rows for own in row.asked]
+    composed = compose_all(asked, job.parent, place, console, workers, watched=page)
     place.write("rows.csv", ledger(rows, set(composed.quarantined)))
+    if page:
+        write_page(place, asked, wrong)
     return replace(composed, wrong=wrong)
 
 

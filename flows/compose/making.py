@@ -15,6 +15,8 @@ from sluice.flows.compose.composer import Composer
 from sluice.flows.compose.job import Job
 from sluice.flows.compose.pictures import Asked
 from sluice.flows.compose.safety import Screen, Verdict, judged, screen_of
+from sluice.flows.compose.watched import PICTURES, plain_notes
+from sluice.inference.watching import Watch
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Array
 from sluice.training.networks.latent_model import LatentModel
@@ -31,12 +33,16 @@ class TooLarge(SluiceError):
 
 @dataclass(frozen=True)
 class Made:
-    """A picture, RGB uint8 `(height, width, 3)`, and what came of it; `refused` says why it is not to be shown."""
+    """A picture, RGB uint8 `(height, width, 3)`, and what came of it; `refused` says why it is not to be shown.
+
+    `watched` is how it came about, where somebody watched.
+    """
 
     asked: Asked
     pixels: Array
     noted: Mapping[str, Any]
     refused: str | None = None
+    watched: Mapping[str, Any] | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -60,7 +66,11 @@ class Maker:
             try:
                 starts = range(0, len(batch.asked), size)
                 return [
-                    own for start in starts for own in self._made(composer, batch.asked[start : start + size], size)
+                    own
+                    for start in starts
+                    for own in self._made(
+                        composer, batch.asked[start : start + size], size, batch.watched and start == 0
+                    )
                 ]
             except (RuntimeError, MemoryError) as error:
                 size = self.fits[batch.job] = _halved(error, size)
@@ -72,10 +82,11 @@ class Maker:
             self.composer = self.composer.of(job)
         return self.composer
 
-    def _made(self, composer: Composer, asked: Sequence[Asked], size: int) -> Iterator[Made]:
+    def _made(self, composer: Composer, asked: Sequence[Asked], size: int, watched: bool) -> Iterator[Made]:
         """In a batch of always the same shape, filled up with the last: each has the same bytes in any."""
         filled = [*asked, *[asked[-1]] * (size - len(asked))]
         composer.conditions.instead = instead([own_images(own) for own in filled])
+        composer.watch = Watch(min(PICTURES, len(asked))) if watched else None
         pictures = composer([own.prompt for own in filled], [own.seed for own in filled])
         for place, own in enumerate(asked):
             noted = _noted(composer, own, place, size)
@@ -85,7 +96,7 @@ class Maker:
             pixels = _pixels(pictures[place])
             verdict = self._judged(own.record["job"]["safety"], pixels)
             refused = f"{verdict.by} finds it unsafe: {verdict.unsafe}" if verdict.refused else None
-            yield Made(own, pixels, {**noted, "safety": verdict.plain()}, refused)
+            yield Made(own, pixels, {**noted, "safety": verdict.plain()}, refused, _watched(composer, place))
 
     def _judged(self, by: str, pixels: Array) -> Verdict:
         if by not in self.screens:
@@ -105,6 +116,14 @@ def _noted(composer: Composer, own: Asked, place: int, size: int) -> dict[str, A
     if composer.cut([own.prompt]):
         noted["cut"] = True
     return noted if size == composer.job.batch else {**noted, "batch": size}
+
+
+def _watched(composer: Composer, place: int) -> dict[str, Any] | None:
+    if composer.watch is None or place >= composer.watch.count:
+        return None
+    return plain_notes(
+        composer.watch, place, lambda latents: _pixels(composer.decode(latents.to(composer.device))[0].nan_to_num())
+    )
 
 
 def _halved(error: Exception, size: int) -> int:

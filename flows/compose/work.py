@@ -14,6 +14,7 @@ import torch
 from sluice.flows.compose.batches import Batch
 from sluice.flows.compose.making import Made, Maker
 from sluice.flows.compose.pictures import Asked
+from sluice.flows.compose.watched import FOLDER
 from sluice.infra.storage import Storage
 from sluice.preprocess.record import encode_png
 
@@ -82,6 +83,8 @@ class ComposeWork:
         if made.refused is not None:
             self._quarantine(made.asked, made.record, made.refused)
             return
+        if made.watched is not None:
+            self.out.write(f"{FOLDER}/{made.asked.name}.json", json.dumps(made.watched).encode())
         self.out.write(f"{made.asked.name}.png", encode_png(made.pixels))
         self.out.write(f"{made.asked.name}.json", json.dumps(made.record, indent=1).encode())
 

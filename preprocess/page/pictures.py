@@ -62,12 +62,18 @@ def silenced(field: str, control: Array, segments: Array, kept: Collection[int],
     height, width = image.shape[:2]
     labels = cv2.resize(segments, (width, height), interpolation=cv2.INTER_NEAREST)
     silent = silent_mask(labels, kept)
-    rows, columns = np.indices((height, width))
-    image[silent & ((rows + columns) % HATCH_STEP < 1)] = HATCH
     within = _borders(labels) & ~silent
     image[within] = (image[within] * (1 - FAINT) + np.array(OUTLINE) * FAINT).astype(np.uint8)
-    image[_borders(silent) & ~silent] = OUTLINE
-    return image
+    return hatched(image, silent)
+
+
+def hatched(image: Array, silent: Array) -> Array:
+    """An RGB image, hatched where it is silent, bool `(height, width)`, with a line around what is not."""
+    shown = image.copy()
+    rows, columns = np.indices(silent.shape)
+    shown[silent & ((rows + columns) % HATCH_STEP < 1)] = HATCH
+    shown[_borders(silent) & ~silent] = OUTLINE
+    return shown
 
 
 def _borders(labels: Array) -> Array:
