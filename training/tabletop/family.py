@@ -35,7 +35,7 @@ def family(work: Path) -> dict[str, Part]:
         Autoencoder(PICTURES, Recipe(steps=6_000, batch=16, learning_rate=1e-3)),
         TextEncoder(CAPTIONED, Recipe(1_000, 96, 1e-3, warm_up=100, muon=0.02)),
         Judges(JUDGED, Recipe(steps=8_000, batch=32, learning_rate=1e-3)),
-        ImageEncoder(CAPTIONED, Recipe(1_500, 96, 1e-3, weight_decay=0.05, muon=0.02)),
+        ImageEncoder(CAPTIONED, Recipe(1_200, 96, 1e-3, weight_decay=0.05, muon=0.02)),
         Denoiser(GENERATED, Recipe(7_000, 64, 1e-3, warm_up=300, muon=0.02), latents, count=40_000),
         LatentJudges(JUDGED, Recipe(steps=5_000, batch=32, learning_rate=1e-3)),
         IdentityJudge(FACES, Recipe(steps=3_000, batch=48, learning_rate=1e-3, weight_decay=0.05)),
