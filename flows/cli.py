@@ -20,6 +20,7 @@ USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 SAID_INTERRUPTED = "\nInterrupted. What is done is kept: the same command goes on from there."
 GROUPS = {
     "dataset": "sluice.flows.dataset_commands",
+    "evaluate": "sluice.flows.evaluate.commands",
     "train": "sluice.flows.train_commands",
     "models": "sluice.flows.models",
 }

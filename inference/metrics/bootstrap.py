@@ -55,6 +55,20 @@ def of_ratio(one: Tensor, other: Tensor, level: float = LEVEL, seed: int = 0) ->
     return _interval(lambda x, y, axis: np.mean(x, axis=axis) / np.mean(y, axis=axis), (one, other), level, seed)
 
 
+def of_nearness(one: Tensor, other: Tensor, target: Tensor, level: float = LEVEL, seed: int = 0) -> Interval:
+    """Of `|mean(one) - mean(target)| - |mean(other) - mean(target)|`, `(n,)` each, paired: below 0 `one` is nearer.
+
+    Raises Unmeasurable as `of_difference`.
+    """
+    alike("bootstrap", one=one, other=other, target=target)
+
+    def nearer(x: Any, y: Any, z: Any, axis: int) -> Any:
+        wanted = np.mean(z, axis=axis)
+        return np.abs(np.mean(x, axis=axis) - wanted) - np.abs(np.mean(y, axis=axis) - wanted)
+
+    return _interval(nearer, (one, other, target), level, seed)
+
+
 def _paired(one: Tensor, other: Tensor) -> Tensor:
     alike("bootstrap", one=one, other=other)
     return one.double() - other.double()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from sluice.inference.metrics.bootstrap import of_difference, of_mean, of_ratio
+from sluice.inference.metrics.bootstrap import of_difference, of_mean, of_nearness, of_ratio
 from sluice.inference.metrics.checks import Unmeasurable
 
 
@@ -52,3 +52,14 @@ def test_what_has_no_interval_is_an_error() -> None:
         of_difference(drawn(0), drawn(0)[1:])
     with pytest.raises(Unmeasurable, match="may be 0; compare by the difference"):
         of_ratio(drawn(0), drawn(1))
+
+
+def test_the_nearer_mean_is_below_zero_and_surely_so_where_rows_are_many() -> None:
+    generator = torch.Generator().manual_seed(0)
+    target, near, far = (
+        mean + 0.1 * torch.randn(200, generator=generator) for mean in torch.tensor([1.0, 1.1, 0.5]).tolist()
+    )
+    found = of_nearness(near, far, target)
+    assert found.estimate == pytest.approx(0.1 - 0.5, abs=0.05)
+    assert found.high < 0
+    assert of_nearness(far, near, target).low > 0

@@ -1,0 +1,110 @@
+"""The conservativity loss lowers the Jacobian's asymmetry and leaves the noise loss as it is (MIControlNet, Sec. 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import ControlNetModel
+from torch import Tensor
+
+from sluice.flows.compose.weights import found
+from sluice.flows.evaluate.cases import Case, draws_of, shown
+from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
+from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method, Networks
+from sluice.inference.metrics.asymmetry import asym, nasym, probed
+from sluice.inference.metrics.bootstrap import of_mean, of_ratio
+from sluice.infra.pretrained import load_network
+from sluice.training.balance import with_silent_mask
+from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.minimal_impact import balance, features_of, injected
+from sluice.training.networks.unet import decode, encode
+
+STAGES = (FIRST_STAGE, MICONTROLNET)
+LEVELS = (100, 300, 500, 700, 900)
+PROBES = 2
+BATCH = 32
+HALF, HARMLESS = 0.5, 1.03
+SAYS = "The conservativity loss at least halves Asym, and the noise loss stays within 3%."
+RULE = (
+    f"Of stage 2 over stage 1, 95% intervals paired by case: the ratio of Asym ends below {HALF:g} and that of the "
+    f"noise loss below {HARMLESS:g}. In part: Asym's ends below 1, with the noise loss as asked."
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of each case, means over noise levels, `(batch,)`: Asym a dimension, NAsym, and the squared error of noise."""
+
+    asym: Tensor
+    nasym: Tensor
+    noise: Tensor
+
+
+def measure(model: LatentModel, given: dict[str, list[Case]], networks: Networks) -> tuple[list[Estimate], Claim]:
+    """Of every control's two stages, under the whole control."""
+    estimates: list[Estimate] = []
+    verdicts: dict[str, Verdict] = {}
+    for control, some in given.items():
+        first, second = (jacobians(model, networks.name(stage, control), control, some) for stage in STAGES)
+        estimates += [*_of_one(control, FIRST_STAGE, first), *_of_one(control, MICONTROLNET, second)]
+        lower, noise = of_ratio(second.asym, first.asym), of_ratio(second.noise, first.noise)
+        harmless = noise.high < HARMLESS
+        verdicts[control] = judged(harmless and lower.high < HALF, harmless and lower.high < 1)
+        estimates += [
+            Estimate(f"{figure}, stage 2 / stage 1", control, MICONTROLNET.name, "ratio", ratio, len(some))
+            for figure, ratio in (("Asym", lower), ("noise loss", noise))
+        ]
+    return estimates, Claim(SAYS, RULE, verdicts)
+
+
+def jacobians(model: LatentModel, name: str, control: str, some: list[Case]) -> Seen:
+    """Of the path through a control network alone: what the U-Net's encoder sees, and all weights, are held."""
+    network = load_network(ControlNetModel, found(name).path, dtype=torch.float32).requires_grad_(False)
+    parts = []
+    for start in range(0, len(some), BATCH):
+        batch = _Batch.of(model, network, control, some[start : start + BATCH])
+        parts.append(torch.stack([batch.at(t) for t in LEVELS]).mean(dim=0))
+    return Seen(*torch.cat(parts, dim=1))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    model: LatentModel
+    network: Any
+    cases: list[Case]
+    control: Tensor
+    states: Tensor
+    latents: Tensor
+
+    @classmethod
+    def of(cls, model: LatentModel, network: Any, control: str, some: list[Case]) -> _Batch:
+        image = shown(some, control)
+        whole = with_silent_mask(image, torch.ones_like(image[:, :1]))[:, : network.config.conditioning_channels]
+        states = model.states([case.prompt for case in some])
+        return cls(model, network, some, whole, states, model.encode(shown(some, "image") * 2 - 1))
+
+    def at(self, t: int) -> Tensor:
+        """Asym a dimension, NAsym and the noise loss at a timestep, `(3, batch)`."""
+        noise = draws_of(self.cases, t).normal("noise", self.latents.shape[1:])
+        x = self.model.scheduler.add_noise(self.latents, noise, torch.full((len(noise),), t))
+        with torch.no_grad():
+            encoded = encode(self.model.unet, x, t, self.states)
+            held = balance(encoded, [self._features(x, t)])
+
+        def predict(seen: Tensor) -> Tensor:
+            return decode(self.model.unet, injected(encoded, [self._features(seen, t)], held))
+
+        jacobian = probed(predict, x, PROBES, seed=t)
+        with torch.no_grad():
+            error = (predict(x) - noise).square().flatten(1).mean(dim=1)
+        return torch.stack([asym(jacobian) / x[0].numel(), nasym(jacobian), error])
+
+    def _features(self, x: Tensor, t: int) -> tuple[Tensor, ...]:
+        return features_of(self.network, x, t, self.states, self.control)
+
+
+def _of_one(control: str, method: Method, seen: Seen) -> list[Estimate]:
+    figures = (("Asym", "a dimension", seen.asym), ("NAsym", "share", seen.nasym), ("noise loss", "", seen.noise))
+    return [Estimate(name, control, method.name, unit, of_mean(own), len(own)) for name, unit, own in figures]

@@ -1,0 +1,71 @@
+"""What a protocol finds: figures with intervals, and of each claim whether it holds, by a rule written down before."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from sluice.inference.metrics.bootstrap import Interval
+
+Verdict = Literal["holds", "in part", "not here"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure of a method under a condition: its unit, its interval at 95%, and over how many cases."""
+
+    figure: str
+    condition: str
+    method: str
+    unit: str
+    interval: Interval
+    cases: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says, the rule by which it is judged, and the verdict for each condition and over all."""
+
+    says: str
+    rule: str
+    verdicts: dict[str, Verdict]
+
+    @property
+    def verdict(self) -> Verdict:
+        """`holds` where it does under every condition, `not here` where it does under none and in no part."""
+        found = set(self.verdicts.values())
+        return found.pop() if len(found) == 1 else "in part"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Of one protocol: what it was measured with, its figures and its claims."""
+
+    protocol: str
+    made_of: dict[str, str]
+    settings: dict[str, Any]
+    estimates: list[Estimate]
+    claims: list[Claim]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {**asdict(self), "claims": [{**asdict(claim), "verdict": claim.verdict} for claim in self.claims]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Results:
+        """The same again."""
+        estimates = [Estimate(**{**own, "interval": Interval(**own["interval"])}) for own in values["estimates"]]
+        claims = [Claim(own["says"], own["rule"], own["verdicts"]) for own in values["claims"]]
+        return cls(values["protocol"], values["made_of"], values["settings"], estimates, claims)
+
+
+def by_case(values: Tensor, seeds: int) -> Tensor:
+    """Means over the seeds of each case `(cases,)`, of a case's pictures after each other: they are not independent."""
+    return values.reshape(-1, seeds).mean(dim=1)
+
+
+def judged(holds: bool, in_part: bool) -> Verdict:
+    """`holds`, or else `in part`, or else `not here`."""
+    return "holds" if holds else "in part" if in_part else "not here"

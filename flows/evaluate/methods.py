@@ -1,0 +1,77 @@
+"""What is compared, as jobs: the base alone, ControlNets added, minimal impact, each over the same noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sluice.flows.compose.job import Job
+from sluice.flows.evaluate.cases import SIZE, Case
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How every method's pictures are made, so many for each case (`seeds`)."""
+
+    base: str = "tabletop"
+    steps: int = 20
+    guidance: float = 5.0
+    seeds: int = 3
+
+    def job(self, case: Case, model: Mapping[str, Any]) -> Job:
+        """Of a case by a model under its conditions."""
+        denoiser = {"kind": "guided", "scale": self.guidance, "model": model}
+        return self.whole(case, {"kind": "ddim", "of": denoiser})
+
+    def whole(self, case: Case, picture: Mapping[str, Any]) -> Job:
+        """Of a case by a tree."""
+        plain = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": SIZE, "steps": self.steps}
+        return Job.model_validate({**plain, "batch": BATCH, "picture": picture})
+
+    @property
+    def alone(self) -> dict[str, Any]:
+        """The base under its prompt."""
+        return {"kind": "base", "model": self.base}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A paper's name for it, how controls are combined, and which network each control has."""
+
+    name: str
+    kind: str | None = None
+    network: str = ""
+
+    def model(self, sampling: Sampling, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """As jobs have it; `controls` have `control`, its kind, beside what a job's controls have."""
+        if self.kind is None:
+            return sampling.alone
+        told = [
+            {"network": networks.name(self, own["control"]), **{k: v for k, v in own.items() if k != "control"}}
+            for own in controls
+        ]
+        return {"kind": self.kind, "over": sampling.alone, "controls": told}
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Control networks by name: `FOLDER/NAME/model`, what `sluice train evidence` makes, or `tabletop/NAME`."""
+
+    place: str
+
+    def name(self, method: Method, control: str) -> str:
+        """As jobs name one."""
+        own = f"{self.place}/{method.network}-{control}"
+        trained = Path(own) / "model"
+        return str(trained.absolute()) if trained.is_dir() else own
+
+
+BASE = Method("base alone")
+CONTROLNET = Method("ControlNet", "multi_controlnet", "controlnet")
+REBALANCED = Method("ControlNet**", "multi_controlnet", "controlnet-rebalanced")
+FIRST_STAGE = Method("MIControlNet, stage 1", "minimal_impact", "micontrolnet-1")
+MICONTROLNET = Method("MIControlNet", "minimal_impact", "micontrolnet")

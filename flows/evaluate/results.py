@@ -1,0 +1,70 @@
+"""docs/results.md from what protocols found: nothing in it is typed by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sluice.flows.evaluate.claims import Claim, Estimate, Results
+from sluice.infra.settings import ConfigError
+from sluice.infra.whole import write_whole
+
+HEAD = """# Results
+
+What the papers claim, measured here: figures with 95% intervals (percentile bootstrap over cases), verdicts by rules
+that were written down before the run. Written by `sluice evaluate report`; nothing on this page is typed by hand.
+"""
+
+
+def keep(results: Results, path: Path) -> None:
+    """Write what a protocol found, as JSON."""
+    write_whole(path, json.dumps(results.to_json(), indent=1) + "\n")
+
+
+def read(path: Path) -> Results:
+    """What was kept. Raises ConfigError for a file that is none."""
+    try:
+        return Results.from_json(json.loads(path.read_text()))
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} holds no results of this version of `sluice evaluate`: measure again") from error
+
+
+def page(found: Sequence[Results]) -> str:
+    """Every protocol's claims and figures, in markdown."""
+    return "\n".join([HEAD, *(line for results in found for line in _protocol(results))]) + "\n"
+
+
+def _protocol(results: Results) -> Iterator[str]:
+    yield f"## {results.protocol}\n"
+    settings = ", ".join(f"{name} {value}" for name, value in results.settings.items())
+    yield f"{settings}. Networks: {', '.join(f'`{name}` {digest}' for name, digest in results.made_of.items())}.\n"
+    yield from ("| claim | verdict | by condition |", "|---|---|---|", *map(_claim, results.claims), "")
+    yield from (f"Rule of “{claim.says}” {claim.rule}\n" for claim in results.claims)
+    for figure in dict.fromkeys(estimate.figure for estimate in results.estimates):
+        yield from _table(figure, [own for own in results.estimates if own.figure == figure])
+
+
+def _claim(claim: Claim) -> str:
+    conditions = ", ".join(f"{condition}: {verdict}" for condition, verdict in claim.verdicts.items())
+    return f"| {claim.says} | **{claim.verdict}** | {conditions} |"
+
+
+def _table(figure: str, rows: Sequence[Estimate]) -> Iterator[str]:
+    """A row for each method, a column for each condition."""
+    conditions = list(dict.fromkeys(row.condition for row in rows))
+    unit = f" ({rows[0].unit})" if rows[0].unit else ""
+    yield f"### {figure[0].upper()}{figure[1:]}{unit}, n = {rows[0].cases}\n"
+    yield f"| | {' | '.join(conditions)} |"
+    yield "|---|" + "---|" * len(conditions)
+    for method in dict.fromkeys(row.method for row in rows):
+        cells = [_cell([row for row in rows if (row.method, row.condition) == (method, own)]) for own in conditions]
+        yield f"| {method} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _cell(found: Sequence[Estimate]) -> str:
+    if not found:
+        return ""
+    interval = found[0].interval
+    return f"{interval.estimate:.3g} ({interval.low:.3g} to {interval.high:.3g})"

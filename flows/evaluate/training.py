@@ -1,0 +1,74 @@
+"""The evidence that training works: silence, obedience and conservativity of the networks that recipes made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sluice.flows.compose.weights import found
+from sluice.flows.evaluate import asymmetry, obedience, silence
+from sluice.flows.evaluate.cases import cases
+from sluice.flows.evaluate.claims import Claim, Estimate, Results
+from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks, Sampling
+from sluice.infra.models import MissingWeights, find
+from sluice.preprocess.perception.hed import load_hed, soft_edges
+from sluice.preprocess.perception.judges import Judges
+from sluice.preprocess.record import Array
+from sluice.training.networks.latent_model import LatentModel
+
+CONTROLS = {"canny": "two", "hed": "two", "depth": "two", "pose": "figures"}
+"""With the law of the scenes that each is measured on."""
+NETWORKS = (CONTROLNET, REBALANCED, FIRST_STAGE, MICONTROLNET)
+
+Part = Callable[[], tuple[list[Estimate], Claim]]
+
+
+def measure_training(
+    networks: Networks,
+    controls: list[str],
+    judges: str,
+    count: int,
+    sampling: Sampling,
+    place: Path,
+    console: Console,
+) -> Results:
+    """Of some controls on `count` held-out scenes each, by the judges of this name; pictures are kept in `place`.
+
+    Raises UnknownModel, MissingWeights, NotMade.
+    """
+    by = obedience.obeyed(Judges.load(find(judges).path), _edges() if "hed" in controls else None)
+    given = {control: cases(CONTROLS[control], count) for control in controls if control in by}
+    model = LatentModel.load(find(sampling.base).path)
+    parts: dict[str, Part] = {
+        "silence": partial(silence.measure, given, networks, sampling, place, console),
+        "obedience": partial(obedience.measure, by, given, networks, sampling, place, console),
+        "conservativity": partial(asymmetry.measure, model, given, networks),
+    }
+    made_of = {
+        f"{own.network}-{control}": found(networks.name(own, control)).digest[:12]
+        for control in given
+        for own in NETWORKS
+    }
+    estimates: list[Estimate] = []
+    claims: list[Claim] = []
+    for name, measure in parts.items():
+        console.print(f"{name} of {', '.join(given)}")
+        figures, claim = measure()
+        estimates += figures
+        claims.append(claim)
+        console.print(f"{name}: {claim.verdict}")
+    return Results("MIControlNet, trained", made_of, {"scenes": count, **asdict(sampling)}, estimates, claims)
+
+
+def _edges() -> Callable[[Array], Array] | None:
+    """None where HED's weights are not there."""
+    try:
+        network = load_hed(find("hed").path, torch.device("cpu"), torch.float32)
+    except MissingWeights:
+        return None
+    return lambda pictures: soft_edges(network, pictures)
