@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from sluice.flows.dataset import build_dataset
@@ -98,6 +99,7 @@ def build(ray4: None) -> Callable[..., tuple[Build, Version, str]]:  # noqa: ARG
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of every part as it is initialised."""
     models = tmp_path_factory.mktemp("untrained")
+    torch.manual_seed(0)
     for part in family(models).values():
         part.save(part.network(models), models)
     return models
