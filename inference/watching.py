@@ -100,7 +100,7 @@ def watched_model(model: Bound, watch: Watch | None) -> Bound:
         null, own = model(x, t)
         if watch.wants("guidance"):
             untold, told = null[: watch.count].detach(), own[: watch.count].detach()
-            watch.note("guidance", "", lengths(told - untold) / lengths(untold))
+            watch.note("guidance", "", share(told - untold, untold))
         return null, own
 
     return watched
@@ -120,7 +120,8 @@ def watched_condition(condition: Condition, watch: Watch | None, name: str) -> C
     return replace(condition, energy=watched)
 
 
-def lengths(vectors: Tensor) -> Tensor:
-    """Of each sample, flattened, `(batch,)`, 1e-12 or more."""
-    found: Tensor = vectors.flatten(1).float().norm(dim=1).clamp(min=1e-12)
+def share(added: Tensor, before: Tensor) -> Tensor:
+    """The length of what is added to each sample in shares of its own, `(batch,)`; vectors are `(batch, ...)`."""
+    length, own = (vectors.flatten(1).float().norm(dim=1) for vectors in (added, before))
+    found: Tensor = length / own.clamp(min=1e-12)
     return found

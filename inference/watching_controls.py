@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sluice.inference.controlled import Controlled, Ground
-from sluice.inference.watching import Watch, lengths
+from sluice.inference.watching import Watch, share
 from sluice.training.networks.minimal_impact import Balance, Features, Rule
 from sluice.training.networks.unet import Encoded
 
@@ -135,4 +135,4 @@ def _note_each(
 
 def _shares(added: Features, before: Features) -> Tensor:
     """Lengths in shares of the features', `(count, layers)`."""
-    return torch.stack([lengths(own) / lengths(e) for own, e in zip(added, before, strict=True)], dim=1)
+    return torch.stack([share(own, e) for own, e in zip(added, before, strict=True)], dim=1)

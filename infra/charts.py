@@ -46,3 +46,4 @@ class Charts:
 
     kind: ClassVar[str] = "charts"
     charts: Sequence[Lines | HeatMap]
+    title: str = ""

@@ -54,7 +54,8 @@ def page_of(text: str) -> Page:
                 Lines(text, [Line(text, [(0, 0), (1, 0.5)], text)] * 2, (text, text), text),
                 HeatMap(text, [text], [text, text], [[0.5, 1]], 1, text),
                 HeatMap(text, [text], [text], [[0]], 0),
-            ]
+            ],
+            text,
         ),
         Tree(text, text, [Tree(text, "", [Tree(text, text)])]),
         Flip(text, text, [figure, picture]),

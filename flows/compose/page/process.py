@@ -3,77 +3,83 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sluice.flows.compose.page.made import Found
-from sluice.flows.compose.page.results import told
+from sluice.flows.compose.page.results import seeded, told, variants_of
 from sluice.flows.compose.watched import evenly
 from sluice.infra.charts import Charts, HeatMap, Line, Lines
 from sluice.infra.page import Block, Figure, Fold, Strip
 
 COLUMNS = 25
 """Of a map of shades, in time."""
+LINES = {
+    "energy": ("Energies", "each from 0 to its highest"),
+    "guidance": (
+        "What conditions change",
+        "of a model's prediction, in shares of the length of its prediction under none; each from 0 to its highest",
+    ),
+}
 SHADES = {
-    "share": "how much is added: lengths in shares of the U-Net's feature",
-    "weight": "its weight in the sum of the controls",
-    "gain": "what their sum is multiplied with: 20 at most",
+    "share": "How much controls add: its length in shares of that of the U-Net's feature",
+    "weight": "The weights of controls in their sum",
+    "gain": "What the sum is multiplied with, 20 at most",
 }
 Numbers = Mapping[str, Any]
 
 
 def process_blocks(found: Sequence[Found]) -> list[Block]:
     """Of each picture that was watched, the first one open."""
-    watched = [own for own in found if own.notes is not None]
+    watched = [(own, own.notes) for own in found if own.notes is not None]
+    variants = variants_of(found)
     return [
-        Fold(f"seed {own.asked.seed}", told(own.asked.prompt), blocks_of(own.notes or {}), open=number == 0)
-        for number, own in enumerate(watched)
+        Fold(seeded(own, variants), told(own.asked.prompt), blocks_of(notes), open=number == 0)
+        for number, (own, notes) in enumerate(watched)
     ]
 
 
 def blocks_of(notes: Mapping[str, Any]) -> list[Block]:
     """Of one picture's notes."""
-    blocks: list[Block] = [
+    foreseen: list[Block] = [
         Strip(
             [Figure(**figure) for figure in own["figures"]], f"{own['of']}the pictures that its steps foresee", "tiny"
         )
         for own in notes["foreseen"]
     ]
     numbers = [own for own in notes["numbers"] if _is_finite(own["values"])]
-    lines = [
-        _lines("Energies", "each from 0 to its highest", [own for own in numbers if own["what"] == "energy"]),
-        _lines(
-            "What conditions change",
-            "of a model's prediction, against its prediction under none, in shares of that one's length",
-            [own for own in numbers if own["what"] == "guidance"],
-        ),
-    ]
-    maps = [_map(own) for own in numbers if own["what"] in SHADES and _says_something(own)]
-    drawn = [charts for charts in ([own for own in lines if own.lines], maps) if charts]
-    return [*blocks, *(Charts(charts) for charts in drawn)]
+    return [*foreseen, *_charts(numbers)]
 
 
-def _lines(name: str, note: str, numbers: Sequence[Numbers]) -> Lines:
-    """Each in shares of its highest value, over timesteps, which fall."""
+def _charts(numbers: Sequence[Numbers]) -> Iterator[Charts]:
     times = [t for own in numbers for t in own["at"]]
-    first, last = max(times, default=0), min(times, default=0)
-    return Lines(name, [_line(own, first, last) for own in numbers], (f"t {first}", f"t {last}"), note)
+    lines = [
+        Lines(name, [_line(own, max(times), min(times)) for own in of_it], (f"t {max(times)}", f"t {min(times)}"), note)
+        for what, (name, note) in LINES.items()
+        if (of_it := [own for own in numbers if own["what"] == what])
+    ]
+    if lines:
+        yield Charts(lines)
+    for what, name in SHADES.items():
+        if shades := [own for own in numbers if own["what"] == what and _says_something(own)]:
+            most = max(value for own in shades for values in own["values"] for value in values)
+            yield Charts([_map(own, most) for own in shades], name)
 
 
 def _line(own: Numbers, first: int, last: int) -> Line:
+    """In shares of its highest value, over timesteps, which fall."""
     values = own["values"]
     highest = max(max(values), 1e-12)
     points = [((first - t) / max(first - last, 1), value / highest) for t, value in zip(own["at"], values, strict=True)]
     span = f"{values[0]:.3g} at first, {values[-1]:.3g} at last, {max(values):.3g} at most"
-    return Line(own["of"] or "the model", points, span)
+    return Line(own["of"].removesuffix(": ") or "the model", points, span)
 
 
-def _map(own: Numbers) -> HeatMap:
+def _map(own: Numbers, most: float) -> HeatMap:
     shown = evenly(list(zip(own["at"], own["values"], strict=True)), COLUMNS)
     by_layer = [list(layer) for layer in zip(*(values for _, values in shown), strict=True)]
     rows = [*(f"skip {number}" for number in range(1, len(by_layer))), "middle"]
-    most = max(max(layer) for layer in by_layer)
-    return HeatMap(own["of"], rows, [f"t {t}" for t, _ in shown], by_layer, most, SHADES[own["what"]])
+    return HeatMap(own["of"], rows, [f"t {t}" for t, _ in shown], by_layer, most)
 
 
 def _says_something(own: Numbers) -> bool:

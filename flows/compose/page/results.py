@@ -27,7 +27,7 @@ def result_blocks(found: Sequence[Found]) -> list[Block]:
         ]
     by_prompt = _rows(found, lambda own: own.asked.prompt)
     if len(by_prompt) == len(found):
-        return [Strip([_figure(own, told(own.asked.prompt), _seeded(own, variants)) for own in found])]
+        return [Strip([_figure(own, told(own.asked.prompt), seeded(own, variants)) for own in found])]
     return [
         Strip([_figure(own, f"seed {own.asked.seed}", variants[own.file]) for own in row], told(prompt))
         for prompt, row in by_prompt.items()
@@ -60,6 +60,11 @@ def told(prompt: str) -> str:
     return prompt or "no prompt"
 
 
+def seeded(own: Found, variants: Mapping[str, str]) -> str:
+    """Its seed, and what else is its own."""
+    return ", ".join(part for part in (f"seed {own.asked.seed}", variants[own.file]) if part)
+
+
 def _short(name: str, names: Sequence[str]) -> str:
     """The end of a dotted name that none of the others has."""
     parts = name.split(".")
@@ -72,10 +77,6 @@ def _rows(found: Sequence[Found], key: Callable[[Found], Any]) -> dict[Any, list
     for own in found:
         rows[key(own)].append(own)
     return rows
-
-
-def _seeded(own: Found, variants: Mapping[str, str]) -> str:
-    return ", ".join(part for part in (f"seed {own.asked.seed}", variants[own.file]) if part)
 
 
 def _figure(own: Found, label: str, note: str = "") -> Figure:

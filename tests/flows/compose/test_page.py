@@ -11,8 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
 from rich.console import Console
 
+from sluice.flows.compose.composer import Composer
 from sluice.flows.compose.flow import compose
 from sluice.flows.compose.job import Job
 from sluice.flows.compose.page.inputs import input_blocks, inputs_of, silent_area
@@ -25,10 +28,12 @@ from sluice.flows.compose.page.words import tree_of
 from sluice.flows.compose.pictures import Asked
 from sluice.flows.compose.tables import Row
 from sluice.flows.compose.watched import FOLDER, evenly
+from sluice.inference.watching import Watch
 from sluice.infra.charts import Charts, HeatMap, Lines
 from sluice.infra.local import LocalStorage
 from sluice.infra.page import Flip, Strip, Table, render
 from sluice.preprocess.record import Array, encode_png
+from sluice.training.networks.local_fuser import LocalFuser
 from tests.browser import Browser, browser
 from tests.flows.test_show_browser import CONTRAST, LEGIBLE, SIZES
 
@@ -88,7 +93,36 @@ def test_what_was_noted_is_of_every_step_and_layer(job: dict[str, Any], out: Pat
         names |= {("share", of) for of in ("all controls", "1. network", "2. network")}
         assert told.keys() == names | {("weight", "1. network"), ("weight", "2. network")}
         assert len({len(layers) for (what, _), values in told.items() if what == "share" for layers in values}) == 1
-        assert min(value for layers in told["share", "all controls"] for value in layers) > 0
+        gains, shares = (np.array(told[what, "all controls"]) for what in ("gain", "share"))
+        assert shares.max() > 0
+        assert not shares[gains == 0].any()  # of what agrees with the feature already
+
+
+def test_models_together_are_told_apart_and_fusers_of_nothing_add_nothing(untrained: Path, tmp_path: Path) -> None:
+    unet = UNet2DConditionModel.from_pretrained(untrained / "unet", dtype=torch.float32)
+    LocalFuser.from_controlnet(ControlNetModel.from_unet(unet), 4).save_pretrained(tmp_path / "zero" / "local")
+    base, scene = {"kind": "base", "model": str(untrained)}, {"scene": 7, "law": "two"}
+    mask, *depths = ({"drawn": {**scene, "field": field}} for field in ("mask", "fg_depth", "bg_depth"))
+    given = {"fusers": str(tmp_path / "zero"), "mask": mask, "depths": depths}
+    fused = {"kind": "compose_and_conquer", "over": base, **given}
+    united = {"kind": "unite", "models": [{"model": base}, {"model": {**base, "prompt": "a cube"}}]}
+    of = [{"kind": "ddim", "of": {"kind": "guided", "model": fused}}, {"kind": "ddim", "of": united}]
+    picture = {"kind": "amdm", "together": 1, "of": of}
+    composer = Composer(Job.model_validate({"prompts": [""], "steps": 2, "picture": picture}), tmp_path)
+    plain = composer([""], [0])
+    composer.watch = Watch(1)
+    assert torch.equal(composer([""], [0]), plain)
+    notes = composer.watch.notes.of
+    steps = {name: len(by_time) for name, by_time in notes.items()}
+    assert steps == {
+        ("estimate", "model 1: "): 2,
+        ("guidance", "model 1: "): 2,
+        ("share", "model 1: local fuser"): 2,
+        ("estimate", "model 2: "): 1,
+        ("guidance", "model 2: part 1: "): 1,
+        ("guidance", "model 2: part 2: "): 1,
+    }
+    assert all(not layers.any() for layers in notes["share", "model 1: local fuser"].values())
 
 
 def test_a_page_is_written_again_from_what_is_there_to_the_same_bytes(
