@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from diffusers import AutoencoderKL
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection, SegformerForSemanticSegmentation
 
 from sluice.flows.tabletop.card import card_lines
 from sluice.flows.tabletop.figure import Figure
+from sluice.flows.tabletop.making import GUIDANCE, STEPS, single
 from sluice.flows.tabletop.measure import measure_family
+from sluice.flows.tabletop.reading import read_all
 from sluice.infra.catalogue import Shipped, catalogue
-from sluice.infra.digests import size_of
+from sluice.infra.digests import files_in, size_of
 from sluice.infra.models import find
+from sluice.preprocess.perception.judges import Judges
+from sluice.preprocess.tabletop.words import plain_caption
 
 SHARE = 0.9
+PROMPTS = 40
 ROWS = [name for name, info in catalogue().items() if isinstance(info.origin, Shipped)]
 
 
@@ -35,7 +42,9 @@ def stated(models: Path) -> dict[tuple[str, str], Figure]:
 def test_a_row_holds_what_ships_to_its_digest_and_size(name: str) -> None:
     info, found = catalogue()[name], find(name)
     assert info.sha256 == found.digest
-    assert info.size == sum(file.stat().st_size for file in found.path.rglob("*.safetensors"))
+    assert isinstance(info.origin, Shipped)
+    weights = [file for file in files_in(found.path, info.origin.files) if file.suffix == ".safetensors"]
+    assert info.size == sum(file.stat().st_size for file in weights)
 
 
 def test_a_row_for_every_network_there_is(models: Path) -> None:
@@ -65,9 +74,28 @@ def test_a_quick_look_comes_to_nine_tenths_of_the_stated_figures(
 def test_plain_diffusers_and_transformers_read_it(models: Path) -> None:
     for kind, folder in (
         (AutoencoderKL, "vae"),
+        (UNet2DConditionModel, "unet"),
         (CLIPTextModelWithProjection, "text_encoder"),
         (CLIPVisionModelWithProjection, "image_encoder"),
         (SegformerForSemanticSegmentation, "judges"),
     ):
         _, found = kind.from_pretrained(models / folder, output_loading_info=True)
         assert not any(found.values()), folder
+
+
+def test_it_is_a_pipeline_of_diffusers_that_draws_what_it_is_asked_for(
+    models: Path, stated: dict[tuple[str, str], Figure]
+) -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(models, dtype=torch.float32, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    things, unet = single(PROMPTS), pipeline.unet.config
+    noise = torch.randn(
+        (PROMPTS, unet.in_channels, unet.sample_size, unet.sample_size), generator=torch.Generator().manual_seed(0)
+    )
+    asked = [plain_caption(thing) for thing in things]
+    made = pipeline(asked, latents=noise, guidance_scale=GUIDANCE, num_inference_steps=STEPS, output_type="pt").images
+    readings = read_all(Judges.load(models / "judges"), made * 2 - 1)
+    right = [
+        (own.shape, own.colour) == (thing.shape, thing.colour) for own, thing in zip(readings, things, strict=True)
+    ]
+    assert np.mean(right) >= SHARE * stated["unet", "right shape and colour"].value
