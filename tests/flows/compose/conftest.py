@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,16 @@ import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
+from torch import Tensor
+
+from sluice.flows.compose.composer import Composer
+from sluice.flows.compose.job import Job
+from sluice.flows.compose.parts import Parts
+from sluice.training.networks.global_fuser import GlobalFuser
+from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.local_fuser import LocalFuser
+
+Make = Callable[..., Tensor]
 
 
 @pytest.fixture(scope="session")
@@ -29,18 +40,47 @@ def given(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def plain(untrained: Path) -> dict[str, Any]:
+def fusers(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of fusers that act."""
+    folder, model = tmp_path_factory.mktemp("fusers"), LatentModel.load(untrained)
+    torch.manual_seed(0)
+    local = LocalFuser.from_controlnet(ControlNetModel.from_unet(model.unet), model.scale)
+    for fuser, part in ((local, "local"), (GlobalFuser(width=model.unet.config.cross_attention_dim), "global")):
+        for parameter in fuser.parameters():
+            parameter.data += 0.05 * torch.randn_like(parameter)
+        fuser.save_pretrained(folder / part)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base(untrained: Path) -> dict[str, Any]:
+    """A model of jobs' trees."""
+    return {"kind": "base", "model": str(untrained)}
+
+
+@pytest.fixture(scope="module")
+def make(given: Path) -> Make:
+    """Pictures of a job's tree by their seeds; what jobs name is loaded once."""
+    parts = Parts("cpu")
+
+    def made(picture: dict[str, Any], seeds: tuple[int, ...] = (0,)) -> Tensor:
+        plain = {"prompts": ["a red star"], "seeds": seeds, "steps": 2, "batch": 1, "picture": picture}
+        return Composer(Job.model_validate(plain), given, parts=parts)(["a red star"] * len(seeds), seeds)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def plain(base: dict[str, Any]) -> dict[str, Any]:
     """A job of a base model, two steps long."""
-    model = {"kind": "base", "model": str(untrained)}
-    picture = {"kind": "ddim", "of": {"kind": "guided", "model": model}}
+    picture = {"kind": "ddim", "of": {"kind": "guided", "model": base}}
     return {"prompts": ["a red star"], "seeds": [0], "steps": 2, "batch": 2, "picture": picture}
 
 
 @pytest.fixture(scope="session")
-def controlled(untrained: Path, given: Path) -> dict[str, Any]:
+def controlled(base: dict[str, Any], given: Path) -> dict[str, Any]:
     """The same under a control."""
-    over = {"kind": "base", "model": str(untrained)}
     controls = [{"network": str(given / "network"), "image": "0.png"}]
-    model = {"kind": "minimal_impact", "over": over, "controls": controls}
+    model = {"kind": "minimal_impact", "over": base, "controls": controls}
     picture = {"kind": "ddim", "of": {"kind": "guided", "model": model}}
     return {"prompts": ["a red star"], "seeds": [0], "steps": 2, "batch": 2, "picture": picture}

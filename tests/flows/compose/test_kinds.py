@@ -11,9 +11,6 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor
 
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.parts import Parts
 from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.tabletop.shapes import SHAPES
@@ -22,23 +19,6 @@ from sluice.training.networks.local_fuser import LocalFuser
 
 Make = Callable[..., Tensor]
 EXACT = {"rtol": 0, "atol": 1e-4}
-
-
-@pytest.fixture(scope="module")
-def make(given: Path) -> Make:
-    """A picture of a job's tree, or more by their seeds; what jobs name is loaded once."""
-    parts = Parts("cpu")
-
-    def made(picture: dict[str, Any], seeds: tuple[int, ...] = (0,)) -> Tensor:
-        plain = {"prompts": ["a red star"], "seeds": seeds, "steps": 2, "batch": 1, "picture": picture}
-        return Composer(Job.model_validate(plain), given, parts=parts)(["a red star"] * len(seeds), seeds)
-
-    return made
-
-
-@pytest.fixture(scope="module")
-def base(untrained: Path) -> dict[str, Any]:
-    return {"kind": "base", "model": str(untrained)}
 
 
 @pytest.fixture(scope="module")

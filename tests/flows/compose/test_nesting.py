@@ -8,37 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import ControlNetModel
 from torch import Tensor
-
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.parts import Parts
-from sluice.training.networks.global_fuser import GlobalFuser
-from sluice.training.networks.latent_model import LatentModel
-from sluice.training.networks.local_fuser import LocalFuser
 
 Make = Callable[..., Tensor]
 EXACT = {"rtol": 0, "atol": 1e-4}
 SCENE = {"scene": 7, "law": "two"}
 LEFT = {"drawn": {**SCENE, "field": "mask"}}
-
-
-@pytest.fixture(scope="module")
-def make(given: Path) -> Make:
-    """Pictures of a job's tree by their seeds; what jobs name is loaded once."""
-    parts = Parts("cpu")
-
-    def made(picture: dict[str, Any], seeds: tuple[int, ...] = (0,)) -> Tensor:
-        plain = {"prompts": ["a red star"], "seeds": seeds, "steps": 2, "batch": 1, "picture": picture}
-        return Composer(Job.model_validate(plain), given, parts=parts)(["a red star"] * len(seeds), seeds)
-
-    return made
-
-
-@pytest.fixture(scope="module")
-def base(untrained: Path) -> dict[str, Any]:
-    return {"kind": "base", "model": str(untrained)}
 
 
 def guided(model: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -56,18 +31,11 @@ def zmagic(base: dict[str, Any], given: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def fused(base: dict[str, Any], untrained: Path, given: Path) -> dict[str, Any]:
+def fused(base: dict[str, Any], fusers: Path) -> dict[str, Any]:
     """Compose and Conquer by fusers that act."""
-    model = LatentModel.load(untrained)
-    torch.manual_seed(0)
-    local = LocalFuser.from_controlnet(ControlNetModel.from_unet(model.unet), model.scale)
-    for fuser, part in ((local, "local"), (GlobalFuser(width=model.unet.config.cross_attention_dim), "global")):
-        for parameter in fuser.parameters():
-            parameter.data += 0.05 * torch.randn_like(parameter)
-        fuser.save_pretrained(given / "acting" / part)
     depths = [{"drawn": {**SCENE, "field": field}} for field in ("fg_depth", "bg_depth")]
     exemplars = {"mask": LEFT, "depths": depths, "exemplars": ["0.png", "1.png"]}
-    return {"kind": "compose_and_conquer", "over": base, "fusers": str(given / "acting"), **exemplars}
+    return {"kind": "compose_and_conquer", "over": base, "fusers": str(fusers), **exemplars}
 
 
 def test_amdm_over_zmagic_around_controls_and_over_fusers_is_one_job(

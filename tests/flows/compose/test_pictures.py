@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import shutil
 import subprocess
 from itertools import combinations
 from pathlib import Path
@@ -14,7 +15,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
 from rich.console import Console
 from torch import Tensor
 
@@ -27,9 +27,7 @@ from sluice.flows.compose.flow import compose as run
 from sluice.flows.compose.job import Job, JudgedEnergy
 from sluice.inference.energies.energy import Energy
 from sluice.infra.settings import ConfigError
-from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
-from sluice.training.networks.local_fuser import LocalFuser
 from tests.flows.runs import SLUICE
 
 CONSOLE = Console(quiet=True)
@@ -38,20 +36,10 @@ PLAIN: dict[str, Any] = {"prompts": ["a red star", "a blue cube"], "seeds": [0, 
 
 
 @pytest.fixture(scope="module")
-def base(untrained: Path) -> dict[str, Any]:
-    return {"kind": "base", "model": str(untrained)}
-
-
-@pytest.fixture(scope="module")
-def conditions(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def conditions(given: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a ControlNet that acts, its image, and a mask."""
     folder = tmp_path_factory.mktemp("conditions")
-    unet = UNet2DConditionModel.from_pretrained(untrained / "unet", dtype=torch.float32)
-    torch.manual_seed(0)
-    network = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96))
-    for parameter in network.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
-    network.save_pretrained(folder / "network")
+    shutil.copytree(given / "network", folder / "network")
     rng = np.random.default_rng(0)
     for name in ("edges", "others"):
         cv2.imwrite(str(folder / f"{name}.png"), rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
@@ -197,15 +185,8 @@ def test_a_picture_is_not_made_again_of_other_conditions(
         again(picture, tmp_path / "again", CONSOLE)
 
 
-def test_fusers_compose_by_what_they_are_given(base: dict[str, Any], conditions: Path, untrained: Path) -> None:
-    model = LatentModel.load(untrained)
-    torch.manual_seed(0)
-    local = LocalFuser.from_controlnet(ControlNetModel.from_unet(model.unet), model.scale)
-    for fuser, part in ((local, "local"), (GlobalFuser(width=model.unet.config.cross_attention_dim), "global")):
-        for parameter in fuser.parameters():
-            parameter.data += 0.05 * torch.randn_like(parameter)
-        fuser.save_pretrained(conditions / "cnc" / part)
-    of = {"kind": "compose_and_conquer", "over": base, "fusers": str(conditions / "cnc"), "mask": "left.png"}
+def test_fusers_compose_by_what_they_are_given(base: dict[str, Any], conditions: Path, fusers: Path) -> None:
+    of = {"kind": "compose_and_conquer", "over": base, "fusers": str(fusers), "mask": "left.png"}
     depths, exemplars = {"depths": ["edges.png", "others.png"]}, {"exemplars": ["edges.png", "small.png"]}
 
     def composed(**more: Any) -> Tensor:
