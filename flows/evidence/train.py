@@ -19,6 +19,8 @@ from sluice.flows.run_build import run_build
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.planning.config import load_config
 
+CARD = "README.md"
+"""Of a network, written last: without it a training was cut off while it saved."""
 PARTS = ("local", "global")
 """What a network that begins from two takes, one of each."""
 
@@ -46,7 +48,7 @@ class EvidenceTraining:
     def __call__(self, only: Sequence[str] = ()) -> None:
         """Train what is not trained, or `only` some with what they begin from. Raises ConfigError, FailedTraining."""
         for name, network in self.evidence.chosen(only).items():
-            if self._model(name).exists():
+            if (self._model(name) / CARD).exists():
                 self.console.print(f"{name}: trained already ({self._model(name)})")
                 continue
             for data in network.data:
@@ -57,7 +59,7 @@ class EvidenceTraining:
         """What trains a network, by torchrun where several processes do."""
         settings = {"base": self.base, **network.set}
         if network.begin:
-            settings["begin"] = str(self._begin(name, network))
+            settings["begin"] = str(self._begin(name, network.begin))
         given = [f"{key}={value}" for key, value in settings.items()]
         data = [part for own in network.data for part in ("--data", str(self._data / "datasets" / own))]
         asked = [network.recipe, *data, "--out", str(self.out / "networks" / name)]
@@ -76,20 +78,21 @@ class EvidenceTraining:
         run_build(load_config(ready, settings, f"tabletop:{of.scenes}", str(self._data)), self.console)
 
     def _train(self, name: str, network: Network) -> None:
+        if len(network.begin) > 1:
+            self._join(name, network.begin)
         command = self.command(name, network)
         self.console.print(f"{name}: {shlex.join(command)}")
         environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.processes))}
         if subprocess.run(command, check=False, env=environment).returncode:
             raise FailedTraining(f"{name} was not trained: see above. The same command goes on where it stopped.")
 
-    def _begin(self, name: str, network: Network) -> Path:
-        """The network that another begins from; of two, a folder with the part of each."""
-        if len(network.begin) == 1:
-            return self._model(network.begin[0])
-        joined = self.out / "networks" / name / "begin"
-        for part, own in zip(PARTS, network.begin, strict=True):
-            shutil.copytree(self._model(own) / part, joined / part, dirs_exist_ok=True)
-        return joined
+    def _begin(self, name: str, before: Sequence[str]) -> Path:
+        """What a network begins from: another one, or of two a folder with the part of each."""
+        return self._model(before[0]) if len(before) == 1 else self.out / "networks" / name / "begin"
+
+    def _join(self, name: str, before: Sequence[str]) -> None:
+        for part, own in zip(PARTS, before, strict=True):
+            shutil.copytree(self._model(own) / part, self._begin(name, before) / part, dirs_exist_ok=True)
 
 
 def _launched(processes: int) -> list[str]:

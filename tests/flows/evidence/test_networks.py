@@ -51,3 +51,5 @@ def test_the_command_is_one_that_a_user_would_type(tmp_path: Path) -> None:
     assert f"train micontrolnet-2 --data {tmp_path}/data/datasets/few --out {tmp_path}/networks/canny-2 " in command
     begun = f"--set begin={tmp_path}/networks/canny-1/model"
     assert f"--set base=mine --set control=canny {begun} --set steps=2" in command
+    assert f"begin={tmp_path}/networks/both/begin" in " ".join(training.command("both", SMALL.networks["both"]))
+    assert not list(tmp_path.iterdir())
