@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> Non
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
     assert torch.equal(made(jobs[::-1], tmp_path, QUIET), first.roll(2, 0))
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
+
+
+def test_soft_edges_without_their_network_are_left_out_and_this_is_said(
+    networks: Networks, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_MODELS", str(tmp_path / "empty"))
+    monkeypatch.setattr(asymmetry, "LEVELS", (500,))
+    monkeypatch.setattr(asymmetry, "PROBES", 1)
+    console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
+    sampling = Sampling(str(untrained), steps=1, seeds=1)
+    found = measure_training(networks, ["pose", "hed"], str(untrained / "judges"), 2, sampling, tmp_path, console)
+    assert [list(claim.verdicts) for claim in found.claims] == [["pose"]] * 3
+    assert isinstance(console.file, io.StringIO)
+    assert "hed is left out: its network is not here; `sluice models pull hed`" in console.file.getvalue()
 
 
 def test_networks_that_are_not_there_are_named_before_anything_is_made(untrained: Path, tmp_path: Path) -> None:
