@@ -49,9 +49,10 @@ class Muon(Optimizer):
 
 
 def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
-    """Matrices with their singular values brought near to 1, between 0.7 and 1.2, by five Newton-Schulz steps.
+    """Matrices with singular values near 1: 0.68 to 1.21, but for those below a hundredth of a matrix's norm.
 
-    A step multiplies by a polynomial of the Gram matrix, so that all are taken in the Gram matrices, the small ones.
+    Five Newton-Schulz steps; each multiplies by a polynomial of the Gram matrix, so that all are taken in the Gram
+    matrices, the small ones.
     """
     flat = [matrix if len(matrix) <= len(matrix[0]) else matrix.T for matrix in matrices]
     scaled = [matrix / matrix.norm().clamp(min=torch.finfo(matrix.dtype).tiny) for matrix in flat]
