@@ -47,6 +47,31 @@ def training(
 
 
 @app.command()
+def combiners(
+    only: Annotated[list[str] | None, typer.Option(help="Only this one; may be given several times.")] = None,
+    base: Annotated[str, typer.Option(help="The family, a name or a folder with all of its parts.")] = "tabletop",
+    scenes: Annotated[int, typer.Option(min=2, help="Held-out scenes for each comparison.")] = 32,
+    steps: Annotated[int, typer.Option(min=1, help="Of every sampling.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Of sampling, for each scene.")] = 2,
+    place: Annotated[Path, typer.Option(help="Where pictures are kept: none is made twice.")] = Path("evaluation"),
+    out: Annotated[Path, typer.Option(help="The folder where the figures go, NAME.json of each.")] = RESULTS,
+) -> None:
+    """The combiners on tabletop, each against its baselines on the same scenes and noise."""
+    from rich.console import Console
+
+    from sluice.flows.evaluate.combiners.comparisons import COMPARISONS, measure_combiners
+    from sluice.flows.evaluate.methods import Sampling
+    from sluice.infra.settings import ConfigError, nearest
+
+    for name in only or ():
+        if name not in COMPARISONS:
+            raise ConfigError(f"--only {name}: there is no such comparison; {nearest(name, COMPARISONS)}")
+    console, sampling = Console(soft_wrap=True, highlight=False), Sampling(base, steps, seeds=seeds)
+    measure_combiners(only or list(COMPARISONS), scenes, sampling, place, out, console)
+    console.print(f"{out}; `sluice evaluate report` makes a page of it")
+
+
+@app.command()
 def report(
     results: Annotated[Path, typer.Option(help="The folder of what was measured.")] = RESULTS,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("docs/results.md"),
@@ -58,6 +83,6 @@ def report(
 
     files = sorted(results.glob("*.json"))
     if not files:
-        raise ConfigError(f"{results} holds no results: `sluice evaluate training` measures some")
+        raise ConfigError(f"{results} holds no results: `sluice evaluate training` and `combiners` measure some")
     write_whole(out, page([read(file) for file in files]))
     typer.echo(str(out))

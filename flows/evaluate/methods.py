@@ -27,10 +27,10 @@ class Sampling:
         denoiser = {"kind": "guided", "scale": self.guidance, "model": model}
         return self.whole(case, {"kind": "ddim", "of": denoiser})
 
-    def whole(self, case: Case, picture: Mapping[str, Any]) -> Job:
-        """Of a case by a tree."""
+    def whole(self, case: Case, picture: Mapping[str, Any], batch: int = BATCH) -> Job:
+        """Of a case by a tree; those of one `batch` are made together."""
         plain = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": SIZE, "steps": self.steps}
-        return Job.model_validate({**plain, "batch": BATCH, "picture": picture})
+        return Job.model_validate({**plain, "batch": batch, "picture": picture})
 
     @property
     def alone(self) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""All comparisons by name: which parts of the family they are of, and how they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from sluice.flows.compose.weights import found
+from sluice.flows.evaluate.claims import Claim, Estimate, Results
+from sluice.flows.evaluate.combiners import scenes
+from sluice.flows.evaluate.combiners.contest import Contest
+from sluice.flows.evaluate.methods import Sampling
+from sluice.flows.evaluate.results import keep
+from sluice.preprocess.perception.judges import Judges
+
+Measure = Callable[[Contest, int, Judges], tuple[list[Estimate], list[Claim]]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the page calls it, the parts of the family beside the base, and what measures so many scenes."""
+
+    protocol: str
+    parts: tuple[str, ...]
+    measure: Measure
+
+
+COMPARISONS = {"unite": Comparison("Unite and Conquer, text and class", scenes.PARTS, scenes.measure)}
+
+
+def weights_of(name: str, base: str) -> dict[str, str]:
+    """Digests of what a comparison is made of, by name. Raises UnknownModel, MissingWeights."""
+    parts = (base, *(f"{base}/{part}" for part in COMPARISONS[name].parts))
+    return {Path(own).name: found(own).digest[:12] for own in parts}
+
+
+def measure_combiners(
+    names: Sequence[str], count: int, sampling: Sampling, place: Path, out: Path, console: Console
+) -> None:
+    """Each on `count` held-out scenes, `out/NAME.json` as soon as it is measured; pictures are kept in `place`.
+
+    Nothing is made where a part is missing. Raises UnknownModel, MissingWeights, NotMade.
+    """
+    made_of = {name: weights_of(name, sampling.base) for name in names}
+    contest = Contest(sampling, place, console)
+    judges = Judges.load(found(f"{sampling.base}/judges").path)
+    settings = {"scenes": count, **asdict(sampling)}
+    for name in names:
+        own = COMPARISONS[name]
+        estimates, claims = own.measure(contest, count, judges)
+        keep(Results(own.protocol, made_of[name], settings, estimates, claims), out / f"{name}.json")
+        console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in claims))

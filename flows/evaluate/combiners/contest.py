@@ -1,0 +1,90 @@
+"""Methods against each other over the same cases and the same noise, by figures of what their pictures show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch import Tensor
+
+from sluice.flows.evaluate.cases import Case
+from sluice.flows.evaluate.claims import Estimate, Verdict, by_case, judged
+from sluice.flows.evaluate.made import made
+from sluice.flows.evaluate.methods import Sampling
+from sluice.flows.evaluate.obedience import Obeyed
+from sluice.inference.metrics.bootstrap import of_difference, of_mean
+
+BETTER = (
+    "The 95% interval of the difference, paired by case, is on the better side of 0. In part: the difference is, its "
+    "interval not."
+)
+UNBEATEN = (
+    "The variant's mean is no better than the default's. In part: it is, but the 95% interval of the difference, "
+    "paired by case, holds 0."
+)
+
+Tree = Callable[[Case], Mapping[str, Any]]
+"""A method: the tree of a case's job."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of each figure and method a number for each case, `(cases,)`, under one condition."""
+
+    condition: str
+    figures: tuple[Obeyed, ...]
+    values: dict[tuple[str, str], Tensor]
+
+    def estimates(self) -> list[Estimate]:
+        """Every mean with its interval."""
+        units = {figure.figure: figure.unit for figure in self.figures}
+        return [
+            Estimate(figure, self.condition, method, units[figure], of_mean(values), len(values))
+            for (figure, method), values in self.values.items()
+        ]
+
+    def among(self, condition: str, rows: Sequence[int]) -> Outcome:
+        """Of some of the cases alone."""
+        return Outcome(condition, self.figures, {key: values[list(rows)] for key, values in self.values.items()})
+
+    def better(self, figure: str, method: str, other: str) -> Verdict:
+        """Whether a method is better than another (BETTER)."""
+        found = of_difference(self._signed(figure, method), self._signed(figure, other))
+        return judged(found.low > 0, found.estimate > 0)
+
+    def unbeaten(self, figure: str, default: str, variant: str) -> Verdict:
+        """Whether a variant is no better than the default (UNBEATEN)."""
+        found = of_difference(self._signed(figure, variant), self._signed(figure, default))
+        return judged(found.estimate <= 0, found.low <= 0)
+
+    def _signed(self, figure: str, method: str) -> Tensor:
+        """Higher is better."""
+        better = next(own.better for own in self.figures if own.figure == figure)
+        return self.values[figure, method] * (1 if better == "higher" else -1)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The pictures of every method for every case, kept in `place`."""
+
+    sampling: Sampling
+    place: Path
+    console: Console
+
+    def __call__(
+        self, condition: str, some: list[Case], methods: Mapping[str, Tree], figures: Sequence[Obeyed]
+    ) -> Outcome:
+        """What the methods' pictures show. Raises NotMade."""
+        each = [case for case in some for _ in range(self.sampling.seeds)]
+        values: dict[tuple[str, str], Tensor] = {}
+        for name, tree in methods.items():
+            self.console.print(f"{condition}: {name}")
+            # Trees differ from case to case, so that a batch is what one case has.
+            jobs = [self.sampling.whole(case, tree(case), batch=self.sampling.seeds) for case in some]
+            pictures = made(jobs, self.place, self.console)
+            for figure in figures:
+                values[figure.figure, name] = by_case(figure.of(pictures, each), self.sampling.seeds)
+        return Outcome(condition, tuple(figures), values)

@@ -1,0 +1,63 @@
+"""Comparisons of combiners, measured whole on two scenes by untrained networks in few steps; figures on truth."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from sluice.flows.evaluate.cases import shown
+from sluice.flows.evaluate.combiners import scenes
+from sluice.flows.evaluate.combiners.comparisons import measure_combiners
+from sluice.flows.evaluate.combiners.contest import Outcome
+from sluice.flows.evaluate.methods import Sampling
+from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.results import page, read
+from sluice.infra.models import MissingWeights, find
+from sluice.preprocess.perception.judges import Judges
+
+QUIET = Console(quiet=True)
+
+
+def test_unite_has_a_row_for_every_method_and_a_verdict_against_each(untrained: Path, tmp_path: Path) -> None:
+    sampling = Sampling(str(untrained), steps=2, seeds=1)
+    measure_combiners(["unite"], 2, sampling, tmp_path, tmp_path / "results", QUIET)
+    found = read(tmp_path / "results/unite.json")
+    rows = {own.method for own in found.estimates}
+    assert rows == {*scenes.BASELINES, scenes.UNITE, *scenes.VARIANTS}
+    assert [len(claim.verdicts) for claim in found.claims] == [5, 3]
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 2 * len(rows), "no two methods are one"
+    assert all(claim.says in page([found]) for claim in found.claims)
+
+
+def test_a_part_that_is_not_there_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    said = "'tabletop/unet_class' does not ship yet: make it by `sluice train tabletop --only unet_class`"
+    with pytest.raises(MissingWeights, match=said):
+        measure_combiners(["unite"], 2, Sampling(), tmp_path / "place", tmp_path, QUIET)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verdicts_are_by_paired_differences_on_the_better_side() -> None:
+    better = {"up": torch.tensor([1.0, 2.0, 3.0]), "down": torch.tensor([0.9, 1.9, 2.9])}
+    mixed = {"up": torch.tensor([1.0, 0.0, 0.5]), "down": torch.tensor([0.0, 1.0, 0.0])}
+    figures = tuple(Obeyed(own, "", own, lambda *_: torch.zeros(1)) for own in ("higher", "lower"))  # type: ignore[arg-type]
+    found = Outcome("", figures, {(own.figure, name): better[name] for own in figures for name in better})
+    assert [found.better("higher", *pair) for pair in (("up", "down"), ("down", "up"))] == ["holds", "not here"]
+    assert [found.better("lower", *pair) for pair in (("up", "down"), ("down", "up"))] == ["not here", "holds"]
+    assert [found.unbeaten("higher", *pair) for pair in (("up", "down"), ("down", "up"))] == ["holds", "not here"]
+    unsure = Outcome("", figures, {("higher", name): mixed[name] for name in mixed})
+    assert unsure.better("higher", "up", "down") == unsure.unbeaten("higher", "down", "up") == "in part"
+    assert unsure.among("last", [1, 2]).values["higher", "up"].tolist() == [0, 0.5]
+
+
+def test_true_pictures_show_what_both_models_are_told() -> None:
+    some = list(islice(scenes.pairs(), 24))
+    judges = Judges.load(find("tabletop/judges").path)
+    both, text, shape = (own.of(shown(some, "image") * 2 - 1, some) for own in scenes.figures(judges))
+    assert min(text.mean(), shape.mean()) > 0.7
+    assert torch.equal(both, text * shape)
+    others = some[1:] + some[:1]
+    assert scenes.figures(judges)[0].of(shown(some, "image") * 2 - 1, others).mean() < 0.2
