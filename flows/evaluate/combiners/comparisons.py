@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sluice.flows.compose.weights import found
 from sluice.flows.evaluate.claims import Claim, Estimate, Results
-from sluice.flows.evaluate.combiners import scenes
+from sluice.flows.evaluate.combiners import amdm, scenes
 from sluice.flows.evaluate.combiners.contest import Contest
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.results import keep
@@ -28,7 +28,10 @@ class Comparison:
     measure: Measure
 
 
-COMPARISONS = {"unite": Comparison("Unite and Conquer, text and class", scenes.PARTS, scenes.measure)}
+COMPARISONS = {
+    "amdm": Comparison("AMDM", amdm.PARTS, amdm.measure),
+    "unite": Comparison("Unite and Conquer, text and class", scenes.PARTS, scenes.measure),
+}
 
 
 def weights_of(name: str, base: str) -> dict[str, str]:

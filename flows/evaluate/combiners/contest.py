@@ -78,13 +78,15 @@ class Contest:
         self, condition: str, some: list[Case], methods: Mapping[str, Tree], figures: Sequence[Obeyed]
     ) -> Outcome:
         """What the methods' pictures show. Raises NotMade."""
-        each = [case for case in some for _ in range(self.sampling.seeds)]
-        values: dict[tuple[str, str], Tensor] = {}
-        for name, tree in methods.items():
-            self.console.print(f"{condition}: {name}")
-            # Trees differ from case to case, so that a batch is what one case has.
-            jobs = [self.sampling.whole(case, tree(case), batch=self.sampling.seeds) for case in some]
-            pictures = made(jobs, self.place, self.console)
-            for figure in figures:
-                values[figure.figure, name] = by_case(figure.of(pictures, each), self.sampling.seeds)
+        seeds = self.sampling.seeds
+        # Trees differ from case to case, so that a batch is what one case has.
+        jobs = [self.sampling.whole(case, tree(case), batch=seeds) for tree in methods.values() for case in some]
+        self.console.print(f"{condition}: {', '.join(methods)}")
+        pictures = made(jobs, self.place, self.console).chunk(len(methods))
+        each = [case for case in some for _ in range(seeds)]
+        values = {
+            (figure.figure, name): by_case(figure.of(own, each), seeds)
+            for figure in figures
+            for name, own in zip(methods, pictures, strict=True)
+        }
         return Outcome(condition, tuple(figures), values)

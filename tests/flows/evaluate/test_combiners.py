@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from sluice.flows.evaluate.cases import shown
-from sluice.flows.evaluate.combiners import scenes
+from sluice.flows.evaluate.combiners import aggregates, amdm, scenes
 from sluice.flows.evaluate.combiners.comparisons import measure_combiners
 from sluice.flows.evaluate.combiners.contest import Outcome
 from sluice.flows.evaluate.methods import Sampling
@@ -31,6 +31,30 @@ def test_unite_has_a_row_for_every_method_and_a_verdict_against_each(untrained: 
     assert [len(claim.verdicts) for claim in found.claims] == [5, 3]
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 2 * len(rows), "no two methods are one"
     assert all(claim.says in page([found]) for claim in found.claims)
+
+
+def test_amdm_has_a_row_for_every_option(untrained: Path, tmp_path: Path) -> None:
+    sampling = Sampling(str(untrained), steps=1, seeds=1)
+    measure_combiners(["amdm"], 2, sampling, tmp_path, tmp_path / "results", QUIET)
+    found = read(tmp_path / "results/amdm.json")
+    assert len(aggregates.variants()) == 3 * 2 * 2 - 1
+    assert {own.method for own in found.estimates} == {*aggregates.methods(sampling), amdm.TRUE}
+    assert [len(claim.verdicts) for claim in found.claims] == [len(amdm.DUELS), 1 + len(aggregates.variants())]
+
+
+def test_instances_are_counted_apart_where_there_are_enough_for_an_interval() -> None:
+    some = amdm.crowded(4)
+    found = Outcome("all", (), {("figure", "method"): torch.tensor([1.0, 3.0, 5.0, 7.0])})
+    (level,) = amdm.by_level(found, some)
+    assert (level.condition, level.values["figure", "method"].tolist()) == ("L2", [1, 3])
+
+
+def test_true_pictures_show_nearly_all_instances() -> None:
+    judges, some = Judges.load(find("tabletop/judges").path), amdm.crowded(12)
+    assert [len(case.scene.things) for case in some] == [2] * 4 + [3] * 4 + [4] * 4
+    success, _ = amdm.figures(judges)
+    assert success.of(shown(some, "image") * 2 - 1, some).mean() > 0.6
+    assert success.of((shown(some, "image") * 2 - 1).flip(3), some).mean() < 0.2
 
 
 def test_a_part_that_is_not_there_is_named_before_anything_is_made(tmp_path: Path) -> None:

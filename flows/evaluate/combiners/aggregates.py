@@ -1,0 +1,82 @@
+"""AMDM's methods: models that know where, in words, and by a picture, each alone and drawn together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+from sluice.flows.evaluate.cases import SIZE, Case
+from sluice.flows.evaluate.combiners.contest import Tree
+from sluice.flows.evaluate.combiners.trees import Node, guided, plain, text
+from sluice.flows.evaluate.methods import Sampling
+from sluice.training.tabletop.seen import phrase_of
+
+TEXT, BOXES, PICTURE, TOLD_BOTH = "text alone", "boxes alone", "reference alone", "one model told boxes and text"
+AMDM, WITH_PICTURE, THREE = "AMDM, boxes and text", "AMDM, boxes and reference", "AMDM of three"
+TEXT_FIRST = "AMDM, text first"
+WEIGHTS = {2: [0.5], 3: [0.47, 0.5]}
+"""Published, by the number of models."""
+PICTURES_WEIGHT = [0.45]
+"""The published one beside an IP-Adapter."""
+ETAS: dict[str, dict[str, Any]] = {"": {}, "eta absolute": {"eta_absolute": [0.35, 0.43]}, "eta 0": {"eta": [0.0, 0.0]}}
+"""Shares of the distance, by default; the published 45 and 55 over 128, the root of that latent's size; no drawing."""
+STARTS = {"": {}, "start independent": {"start": "independent"}}
+HOWS = {"": {}, "printed": {"how": "printed"}}
+
+
+def methods(sampling: Sampling) -> dict[str, Tree]:
+    """All of them; of boxes and text, the first of which goes on alone, every variant too."""
+    text_alone, boxes_alone, picture_alone, told_both = alone(sampling)
+    return {
+        TEXT: text_alone,
+        BOXES: boxes_alone,
+        PICTURE: picture_alone,
+        TOLD_BOTH: told_both,
+        AMDM: aggregated([boxes_alone, text_alone], WEIGHTS[2]),
+        WITH_PICTURE: aggregated([boxes_alone, picture_alone], PICTURES_WEIGHT),
+        THREE: aggregated([boxes_alone, text_alone, picture_alone], WEIGHTS[3]),
+        TEXT_FIRST: aggregated([text_alone, boxes_alone], WEIGHTS[2]),
+        **{name: aggregated([boxes_alone, text_alone], WEIGHTS[2], **told) for name, told in variants().items()},
+    }
+
+
+def variants() -> dict[str, dict[str, Any]]:
+    """Every option of eta, start and interpolation that is not the default."""
+    found: dict[str, dict[str, Any]] = {}
+    for chosen in product(ETAS.items(), STARTS.items(), HOWS.items()):
+        if name := ", ".join(own for own, _ in chosen if own):
+            found[f"AMDM, {name}"] = {key: value for _, told in chosen for key, value in told.items()}
+    return found
+
+
+def alone(sampling: Sampling) -> tuple[Tree, Tree, Tree, Tree]:
+    """By text, by boxes without a caption, by the scene's own picture without one, by boxes under the caption."""
+    base, family = text(sampling.base), sampling.base
+    silent = text(sampling.base, "")
+
+    def step(model: Node) -> Node:
+        return plain(guided(model, sampling.guidance))
+
+    return (
+        lambda _: step(base),
+        lambda case: step(placed(case, silent, family)),
+        lambda case: step(
+            {"kind": "reference", "over": silent, "network": f"{family}/ip_adapter", "image": case.image("image")}
+        ),
+        lambda case: step(placed(case, base, family)),
+    )
+
+
+def placed(case: Case, over: Node, family: str) -> Node:
+    """The box model told shapes and where they are."""
+    things = [
+        {"phrase": phrase_of(own), "box": [edge / SIZE for edge in box]}
+        for own, box in zip(case.scene.things, case.truth.boxes.tolist(), strict=True)
+    ]
+    return {"kind": "boxes", "over": over, "network": f"{family}/unet_boxes", "things": things}
+
+
+def aggregated(models: Sequence[Tree], weights: Sequence[float], **told: Any) -> Tree:
+    """Drawn together in the first steps."""
+    return lambda case: {"kind": "amdm", "of": [own(case) for own in models], "weights": weights, **told}
