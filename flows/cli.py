@@ -21,7 +21,7 @@ SAID_INTERRUPTED = "\nInterrupted. What is done is kept: the same command goes o
 GROUPS = {
     "dataset": "sluice.flows.dataset_commands",
     "evaluate": "sluice.flows.evaluate.commands",
-    "train": "sluice.flows.train_commands",
+    "train": "sluice.flows.training.commands",
     "models": "sluice.flows.models",
 }
 

@@ -14,7 +14,7 @@ import torch
 
 from sluice.flows.compose.nodes import Image, Node, OfRecord, OfScene, Scene
 from sluice.flows.compose.weights import found
-from sluice.flows.training_data import Split, open_data
+from sluice.flows.training.data import Split, open_data
 from sluice.infra.digests import sha256_of
 from sluice.infra.settings import ConfigError, nearest
 from sluice.infra.storage import storage

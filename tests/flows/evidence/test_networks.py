@@ -8,7 +8,7 @@ import pytest
 
 from sluice.flows.evidence.networks import read_evidence
 from sluice.flows.evidence.train import EvidenceTraining
-from sluice.flows.recipes import load_recipe
+from sluice.flows.training.recipes import load_recipe
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.tabletop import LAWS
 from tests.flows.evidence.small import QUIET, SMALL

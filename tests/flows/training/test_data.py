@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sluice.flows.training_data import BuiltData, fields_for, open_data, require_fields
+from sluice.flows.training.data import BuiltData, fields_for, open_data, require_fields
 from sluice.infra.storage import storage
 from sluice.preprocess.shards import write_shard
 from sluice.preprocess.version.manifest import UnknownVersion, Version

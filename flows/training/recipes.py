@@ -8,7 +8,7 @@ from pathlib import Path
 from sluice.infra.settings import ConfigError, nearest, override, parse, read_settings
 from sluice.training.recipe import Recipe
 
-READY = Path(__file__).parent / "configs" / "recipes"
+READY = Path(__file__).parents[1] / "configs" / "recipes"
 SCALES = ("tabletop", "paper")
 
 

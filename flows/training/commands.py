@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sluice.flows.training_trackers import TrackerName
+from sluice.flows.training.trackers import TrackerName
 
-ENGINE = Path(__file__).parents[1] / "infra" / "deepspeed" / "cpu.json"
+ENGINE = Path(__file__).parents[2] / "infra" / "deepspeed" / "cpu.json"
 
 app = typer.Typer(no_args_is_help=True, help="Training: control networks and fusers by a recipe, the tabletop family.")
 
@@ -50,10 +50,10 @@ def recipe(
     """By a recipe of your own."""
     from rich.console import Console
 
-    from sluice.flows.recipes import load_recipe
-    from sluice.flows.train import prepare, train_prepared
-    from sluice.flows.training_estimate import estimate as measure_step
-    from sluice.flows.training_ray import train_on_ray
+    from sluice.flows.training.cluster import train_on_ray
+    from sluice.flows.training.estimate import estimate as measure_step
+    from sluice.flows.training.recipes import load_recipe
+    from sluice.flows.training.train import prepare, train_prepared
     from sluice.infra.settings import read_settings
 
     settings = read_settings(engine, "`zero_optimization:`")

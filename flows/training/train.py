@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from sluice.flows.training_card import write_card
-from sluice.flows.training_data import Data, fields_for, open_data, require_fields
-from sluice.flows.training_page import SAMPLES, write_page
-from sluice.flows.training_trackers import Tracker, TrackerName, tracker
-from sluice.flows.training_watch import TrainingWatch
+from sluice.flows.training.card import write_card
+from sluice.flows.training.data import Data, fields_for, open_data, require_fields
+from sluice.flows.training.page import SAMPLES, write_page
+from sluice.flows.training.trackers import Tracker, TrackerName, tracker
+from sluice.flows.training.watch import TrainingWatch
 from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import storage

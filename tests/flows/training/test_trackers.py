@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.flows.training_trackers import MissingTracker, TensorBoard, TrackerName, tracker
+from sluice.flows.training.trackers import MissingTracker, TensorBoard, TrackerName, tracker
 
 SETTINGS = {"method": "controlnet", "learning_rate": 1e-3}
 FIGURES = [(50, {"noise": 0.5, "images/s": 12.0}), (100, {"noise": 0.25, "images/s": 13.0})]

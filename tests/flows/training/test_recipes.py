@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.flows.recipes import SCALES, load_recipe, ready_recipes
-from sluice.flows.train_commands import READY
+from sluice.flows.training.commands import READY
+from sluice.flows.training.recipes import SCALES, load_recipe, ready_recipes
 from sluice.infra.settings import ConfigError
 
 
