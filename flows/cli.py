@@ -19,7 +19,7 @@ from sluice.infra.errors import SluiceError
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 SAID_INTERRUPTED = "\nInterrupted. What is done is kept: the same command goes on from there."
 GROUPS = {
-    "dataset": "sluice.flows.dataset_commands",
+    "dataset": "sluice.flows.dataset.commands",
     "evaluate": "sluice.flows.evaluate.commands",
     "train": "sluice.flows.training.commands",
     "models": "sluice.flows.models",

@@ -14,8 +14,8 @@ import yaml
 from rich.console import Console
 
 from sluice.flows.configs import find_config
-from sluice.flows.run_build import run_build
-from sluice.flows.show import show_dataset
+from sluice.flows.dataset.build import run_build
+from sluice.flows.dataset.show import show_dataset
 from sluice.preprocess.planning.config import load_config, make_stages
 from sluice.preprocess.planning.resolve import cannot_run
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 
 from sluice.flows.configs import find_config
+from sluice.flows.dataset.build import run_build
 from sluice.flows.evidence.networks import Evidence, Network, Scenes
-from sluice.flows.run_build import run_build
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.planning.config import load_config
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from sluice.flows.dataset import build_dataset
-from sluice.flows.indexing import scan_runner
+from sluice.flows.dataset.flow import build_dataset
+from sluice.flows.dataset.indexing import scan_runner
 from sluice.flows.session import ray_session
 from sluice.infra.local import TEMPORARY
 from sluice.preprocess.planning import registry

@@ -35,7 +35,7 @@ from sluice.infra.page import Flip, Strip, Table, render
 from sluice.preprocess.record import Array, encode_png
 from sluice.training.networks.local_fuser import LocalFuser
 from tests.browser import Browser, browser
-from tests.flows.test_show_browser import CONTRAST, LEGIBLE, SIZES
+from tests.flows.dataset.test_show_browser import CONTRAST, LEGIBLE, SIZES
 
 QUIET = Console(quiet=True)
 EVIL = "<script>document.title = 'owned'</script> & a star"

@@ -146,8 +146,8 @@ def test_a_retry_of_a_killer_comes_to_an_end(
 
 @pytest.mark.parametrize(("first", "step"), [(3, 13), pytest.param(0, 1, marks=pytest.mark.slow)])
 def test_a_build_killed_before_any_file_operation_leaves_nothing_half(first: int, step: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.flows.dying_builds", str(tmp_path), str(first), str(step)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tests.flows.dataset.dying_builds", str(tmp_path), str(first), str(step)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     kills = int(done.stdout.split()[0])
     assert kills >= 100 // step, done.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.flows.show import show_dataset
+from sluice.flows.dataset.show import show_dataset
 from sluice.infra.local import LocalStorage
 from sluice.preprocess.planning.config import DatasetConfig
 from tests.browser import Browser, browser

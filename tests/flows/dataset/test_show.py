@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.flows.show import show_dataset
+from sluice.flows.dataset.show import show_dataset
 from sluice.infra.local import LocalStorage
 from sluice.infra.storage import StorageError, storage
 from sluice.preprocess.page.record import UnknownRecord

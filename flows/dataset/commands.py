@@ -47,8 +47,8 @@ def plan(
     batches: Annotated[bool, typer.Option("--batches", help="Measure memory and propose batch sizes.")] = False,
 ) -> None:
     """Say what a build would run and why; brings the index up to date and runs nothing else."""
-    from sluice.flows.indexing import prepare_build
-    from sluice.flows.show_plan import propose_batches, show_plan
+    from sluice.flows.dataset.indexing import prepare_build
+    from sluice.flows.dataset.show_plan import propose_batches, show_plan
     from sluice.preprocess.planning.build import read_commits
     from sluice.preprocess.planning.forecast import forecast
 
@@ -73,7 +73,7 @@ def build(
     prune: PruneOption = False,
 ) -> None:
     """Bring the data set up to date; resumes by itself."""
-    from sluice.flows.run_build import run_build
+    from sluice.flows.dataset.build import run_build
 
     run_build(_config(config, settings, source, out), console, retry, limit, prune)
 
@@ -90,7 +90,7 @@ def export(
     """Write a version as plain webdataset tars elsewhere, with a parquet beside each and the card."""
     from rich.progress import Progress
 
-    from sluice.flows.show_plan import size_text
+    from sluice.flows.dataset.show_plan import size_text
     from sluice.infra.storage import storage
     from sluice.preprocess.version.export import export_version
     from sluice.preprocess.version.manifest import read_version
@@ -114,7 +114,7 @@ def verify(
     version: VersionOption = "latest",
 ) -> None:
     """Read a whole version and say exactly what is wrong with it; exit code 1 if anything is."""
-    from sluice.flows.verify_diff import show_problems
+    from sluice.flows.dataset.verify_diff import show_problems
     from sluice.infra.storage import storage
     from sluice.preprocess.verify.version import verify as check
     from sluice.preprocess.version.manifest import read_version
@@ -141,7 +141,7 @@ def diff(
     """Records added, removed and changed between two versions, what explains it, and how the distributions drifted."""
     import json
 
-    from sluice.flows.verify_diff import show_diff
+    from sluice.flows.dataset.verify_diff import show_diff
     from sluice.infra.storage import storage
     from sluice.preprocess.compare.diff import diff as compare
     from sluice.preprocess.version.manifest import read_version
@@ -167,6 +167,6 @@ def show(
     page: Annotated[Path | None, typer.Option(help="Write the page here too.")] = None,
 ) -> None:
     """Write one self-contained HTML page of a version, or of one of its records."""
-    from sluice.flows.show import show_dataset
+    from sluice.flows.dataset.show import show_dataset
 
     console.print(str(show_dataset(_config(config, settings, source, out), version, key, page)))

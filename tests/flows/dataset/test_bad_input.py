@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from sluice.flows.tally import TooManyFailures
+from sluice.flows.dataset.tally import TooManyFailures
 from sluice.infra.actors import ExecutionError
 from sluice.preprocess.planning.build import Build
 from sluice.preprocess.version.manifest import Version, read_table
 from tests.flows.conftest import THIN, config_for, write_pictures
-from tests.flows.corpus import FATES, bomb, jpeg, write_corpus
+from tests.flows.dataset.corpus import FATES, bomb, jpeg, write_corpus
 from tests.flows.records import Records, read_records
 
 Building = Callable[..., tuple[Build, Version, str]]

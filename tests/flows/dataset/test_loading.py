@@ -113,7 +113,7 @@ def test_plain_webdataset_reads_them_as_the_card_says(made: Made, monkeypatch: p
 
 
 def test_the_documentation_reads_them_as_the_card_does(made: Made) -> None:
-    documented = snippet((Path(__file__).parents[2] / "docs" / "records.md").read_text())
+    documented = snippet((Path(__file__).parents[3] / "docs" / "records.md").read_text())
     assert documented.replace("photos", "made") == snippet((made.folder / "README.md").read_text())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import pytest
 
-from sluice.flows.indexing import scan_runner
+from sluice.flows.dataset.indexing import scan_runner
 from sluice.infra.storage import storage
 from sluice.preprocess.planning.build import Build, prepare
 from sluice.preprocess.planning.config import DatasetConfig

@@ -1,6 +1,7 @@
 """Builds killed before every file operation in turn, each in a child of a fork, without Ray; then run to their end.
 
-`python -m tests.flows.dying_builds FOLDER FIRST STEP` tries operations FIRST, FIRST + STEP ... and says what it did.
+`python -m tests.flows.dataset.dying_builds FOLDER FIRST STEP` tries operations FIRST, FIRST + STEP ... and says what
+it did.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.flows.build_units import rows_of, stage_units
+from sluice.flows.dataset.units import rows_of, stage_units
 from sluice.infra.execute import Unit
 from sluice.preprocess.graph import Node, build_graph
 from sluice.preprocess.planning.plan import Shard

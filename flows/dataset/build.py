@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from sluice.flows.dataset import build_dataset
-from sluice.flows.indexing import prepare_build
-from sluice.flows.show_plan import warnings
+from sluice.flows.dataset.flow import build_dataset
+from sluice.flows.dataset.indexing import prepare_build
+from sluice.flows.dataset.show_plan import warnings
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import Version, read_table

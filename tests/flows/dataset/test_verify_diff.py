@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from sluice.flows.verify_diff import show_diff, show_problems
+from sluice.flows.dataset.verify_diff import show_diff, show_problems
 from sluice.preprocess.compare.diff import Diff
 from sluice.preprocess.compare.drift import Drift
 from sluice.preprocess.compare.explain import Knob, StageChange

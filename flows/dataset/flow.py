@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from sluice.flows.build_units import EXPORT, BuildWork, Done, merge_units, rows_of, stage_units
+from sluice.flows.dataset.tally import Tally, tally_before
+from sluice.flows.dataset.units import EXPORT, BuildWork, Done, merge_units, rows_of, stage_units
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.progress import BuildProgress
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
-from sluice.flows.tally import Tally, tally_before
 from sluice.infra.execute import Dispatcher, Unit
 from sluice.preprocess.graph import Resources
 from sluice.preprocess.planning.build import Build, pending, read_commits

@@ -36,7 +36,7 @@ def show_dataset(config: DatasetConfig, version: str, key: str | None, page_path
 
 
 def _run_page(config: DatasetConfig, now: datetime) -> Page:
-    from sluice.flows.indexing import prepare_build
+    from sluice.flows.dataset.indexing import prepare_build
     from sluice.preprocess.planning.build import read_commits
 
     build = prepare_build(config)
