@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sluice.flows.compose.weights import found
 from sluice.flows.evaluate.claims import Claim, Estimate, Results
-from sluice.flows.evaluate.combiners import amdm, scenes
+from sluice.flows.evaluate.combiners import amdm, scenes, zmagic
 from sluice.flows.evaluate.combiners.contest import Contest
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.results import keep
@@ -30,6 +30,7 @@ class Comparison:
 
 COMPARISONS = {
     "amdm": Comparison("AMDM", amdm.PARTS, amdm.measure),
+    "zmagic": Comparison("Z-Magic", zmagic.PARTS, zmagic.measure),
     "unite": Comparison("Unite and Conquer, text and class", scenes.PARTS, scenes.measure),
 }
 

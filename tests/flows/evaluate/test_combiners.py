@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from sluice.flows.evaluate.cases import shown
-from sluice.flows.evaluate.combiners import aggregates, amdm, scenes
+from sluice.flows.evaluate.cases import Case, cases, shown
+from sluice.flows.evaluate.combiners import aggregates, amdm, guides, scenes, zmagic
 from sluice.flows.evaluate.combiners.comparisons import measure_combiners
 from sluice.flows.evaluate.combiners.contest import Outcome
 from sluice.flows.evaluate.methods import Sampling
@@ -55,6 +56,53 @@ def test_true_pictures_show_nearly_all_instances() -> None:
     success, _ = amdm.figures(judges)
     assert success.of(shown(some, "image") * 2 - 1, some).mean() > 0.6
     assert success.of((shown(some, "image") * 2 - 1).flip(3), some).mean() < 0.2
+
+
+def test_zmagic_has_a_row_for_every_method_of_a_combination(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zmagic, "ALL", zmagic.ALL[:1])
+    measure_combiners(["zmagic"], 2, Sampling(str(untrained), steps=1, seeds=1), tmp_path, tmp_path / "results", QUIET)
+    found = read(tmp_path / "results/zmagic.json")
+    assert {own.figure for own in found.estimates} == {"identity distance", "landmark error"}
+    assert len(found.estimates) == 2 * 7
+    (name,) = {own.condition for own in found.estimates}
+    assert list(found.claims[0].verdicts) == [
+        f"{name}: identity distance against FreeDoM",
+        f"{name}: identity distance against landmarks alone",
+        f"{name}: landmark error against FreeDoM",
+        f"{name}: landmark error against identity alone",
+    ]
+    assert len(found.claims[1].verdicts) == 2 * 2
+
+
+@pytest.mark.parametrize("wanted", zmagic.ALL, ids=lambda wanted: wanted.name)
+def test_zmagics_methods_are_jobs_of_their_own(wanted: zmagic.Wanted, untrained: Path) -> None:
+    known = guides.guides(str(untrained), Judges.load(untrained / "judges"))
+    methods = zmagic.methods(str(untrained), wanted, {name: known[name] for name in wanted.conditions})
+    jobs = {Sampling(str(untrained)).whole(Case(0, wanted.law), tree(Case(0, wanted.law))) for tree in methods.values()}
+    assert len(jobs) == len(methods) == (7 if len(wanted.conditions) == 2 else 9)
+
+
+def test_true_pictures_meet_the_conditions_that_are_taken_from_them(untrained: Path, tmp_path: Path) -> None:
+    for place in (*find("tabletop").path.iterdir(), untrained / "identity"):
+        (tmp_path / place.name).symlink_to(place)
+    known = guides.guides(str(tmp_path), Judges.load(find("tabletop/judges").path))
+
+    def means(name: str, law: str, of: Callable[[Case], Case]) -> tuple[float, float]:
+        """Of pictures of what was asked for, and of what the case before was asked for."""
+        some = cases(law, 8)
+        true, figure = shown([of(case) for case in some], "image") * 2 - 1, known[name].figure
+        return float(figure.of(true, some).mean()), float(figure.of(true.roll(1, 0), some).mean())
+
+    assert means("identity", "faces", lambda case: case)[0] == pytest.approx(0, abs=1e-5)
+    assert means("style", "one", guides.other)[0] == pytest.approx(0, abs=1e-5)
+    near, far = means("landmarks", "faces", guides.other)
+    assert near < 0.03 < far
+    right, wrong = means("parsing", "faces", guides.other)
+    assert right > wrong + 0.2
+    told, untold = means("text", "one", lambda case: case)
+    assert told < untold - 0.1
 
 
 def test_a_part_that_is_not_there_is_named_before_anything_is_made(tmp_path: Path) -> None:
