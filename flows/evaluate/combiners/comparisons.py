@@ -14,6 +14,7 @@ from sluice.flows.evaluate.combiners import amdm, scenes, zmagic
 from sluice.flows.evaluate.combiners.contest import Contest
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.results import keep
+from sluice.infra.models import MissingWeights
 from sluice.preprocess.perception.judges import Judges
 
 Measure = Callable[[Contest, int, Judges], tuple[list[Estimate], list[Claim]]]
@@ -37,6 +38,9 @@ COMPARISONS = {
 
 def weights_of(name: str, base: str) -> dict[str, str]:
     """Digests of what a comparison is made of, by name. Raises UnknownModel, MissingWeights."""
+    for part in COMPARISONS[name].parts:
+        if Path(base).is_dir() and not Path(base, part).exists():
+            raise MissingWeights(f"{base} holds no {part}, of which '{name}' is: `sluice train tabletop --only {part}`")
     parts = (base, *(f"{base}/{part}" for part in COMPARISONS[name].parts))
     return {Path(own).name: found(own).digest[:12] for own in parts}
 

@@ -109,7 +109,10 @@ def test_a_part_that_is_not_there_is_named_before_anything_is_made(tmp_path: Pat
     said = "'tabletop/unet_class' does not ship yet: make it by `sluice train tabletop --only unet_class`"
     with pytest.raises(MissingWeights, match=said):
         measure_combiners(["unite"], 2, Sampling(), tmp_path / "place", tmp_path, QUIET)
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "family").mkdir()
+    with pytest.raises(MissingWeights, match=r"family holds no unet_class, of which 'unite' is: `sluice train"):
+        measure_combiners(["unite"], 2, Sampling(str(tmp_path / "family")), tmp_path / "place", tmp_path, QUIET)
+    assert list(tmp_path.iterdir()) == [tmp_path / "family"]
 
 
 def test_verdicts_are_by_paired_differences_on_the_better_side() -> None:
