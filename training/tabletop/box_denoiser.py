@@ -15,7 +15,7 @@ from sluice.training.tabletop.noise import noise_loss, noised, sampled, sd_sched
 from sluice.training.tabletop.recipe import Batch
 from sluice.training.tabletop.seen import placed
 
-WIDTHS = (32, 48, 64)
+WIDTHS = (32, 48, 48)
 SLOTS = 30
 """As many as diffusers' pipeline fills."""
 NULL_CAPTIONS, NULL_BOXES = 0.5, 0.1
