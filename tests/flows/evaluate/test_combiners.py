@@ -84,10 +84,8 @@ def test_zmagics_methods_are_jobs_of_their_own(wanted: zmagic.Wanted, untrained:
     assert len(jobs) == len(methods) == (7 if len(wanted.conditions) == 2 else 9)
 
 
-def test_true_pictures_meet_the_conditions_that_are_taken_from_them(untrained: Path, tmp_path: Path) -> None:
-    for place in (*find("tabletop").path.iterdir(), untrained / "identity"):
-        (tmp_path / place.name).symlink_to(place)
-    known = guides.guides(str(tmp_path), Judges.load(find("tabletop/judges").path))
+def test_true_pictures_meet_the_conditions_that_are_taken_from_them() -> None:
+    known = guides.guides("tabletop", Judges.load(find("tabletop/judges").path))
 
     def means(name: str, law: str, of: Callable[[Case], Case]) -> tuple[float, float]:
         """Of pictures of what was asked for, and of what the case before was asked for."""
@@ -95,7 +93,9 @@ def test_true_pictures_meet_the_conditions_that_are_taken_from_them(untrained: P
         true, figure = shown([of(case) for case in some], "image") * 2 - 1, known[name].figure
         return float(figure.of(true, some).mean()), float(figure.of(true.roll(1, 0), some).mean())
 
-    assert means("identity", "faces", lambda case: case)[0] == pytest.approx(0, abs=1e-5)
+    same, another = means("identity", "faces", lambda case: case)
+    assert same == pytest.approx(0, abs=1e-5)
+    assert another > 0.5
     assert means("style", "one", guides.other)[0] == pytest.approx(0, abs=1e-5)
     near, far = means("landmarks", "faces", guides.other)
     assert near < 0.03 < far
