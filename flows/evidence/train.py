@@ -16,11 +16,10 @@ from rich.console import Console
 from sluice.flows.configs import find_config
 from sluice.flows.dataset.build import run_build
 from sluice.flows.evidence.networks import Evidence, Network, Scenes
+from sluice.flows.training.card import CARD
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.planning.config import load_config
 
-CARD = "README.md"
-"""Of a network, written last: without it a training was cut off while it saved."""
 PARTS = ("local", "global")
 """What a network that begins from two takes, one of each."""
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from sluice.infra.whole import write_whole
 from sluice.training.recipe import Recipe
 
+CARD = "README.md"
+"""Of a network, written last: without it a training was cut off while it saved."""
+
 
 def write_card(model: Path, recipe: Recipe, identity: Mapping[str, str], lines: Sequence[Mapping[str, float]]) -> Path:
     """`README.md` beside a network, from its training's log; nothing in it is typed by hand."""
@@ -23,8 +26,8 @@ def write_card(model: Path, recipe: Recipe, identity: Mapping[str, str], lines: 
         *_table("made of", from_),
         *_table("setting", values),
     ]
-    write_whole(model / "README.md", "\n".join(text) + "\n")
-    return model / "README.md"
+    write_whole(model / CARD, "\n".join(text) + "\n")
+    return model / CARD
 
 
 def _table(head: str, rows: Mapping[str, object]) -> list[str]:
