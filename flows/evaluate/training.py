@@ -43,7 +43,7 @@ def measure_training(
     """
     by = obedience.obeyed(Judges.load(find(judges).path), _edges() if "hed" in controls else None)
     given = {control: cases(CONTROLS[control], count) for control in controls if control in by}
-    for control in set(controls) - given.keys():
+    for control in (own for own in controls if own not in given):
         console.print(f"{control} is left out: its network is not here; `sluice models pull {control}`", style="yellow")
     model = LatentModel.load(find(sampling.base).path)
     parts: dict[str, Part] = {
