@@ -9,6 +9,7 @@ from typing import Any
 
 from sluice.flows.compose.job import Job
 from sluice.flows.evaluate.cases import SIZE, Case
+from sluice.flows.evaluate.trees import Node, guided, plain, text
 
 BATCH = 32
 
@@ -24,18 +25,17 @@ class Sampling:
 
     def job(self, case: Case, model: Mapping[str, Any]) -> Job:
         """Of a case by a model under its conditions."""
-        denoiser = {"kind": "guided", "scale": self.guidance, "model": model}
-        return self.whole(case, {"kind": "ddim", "of": denoiser})
+        return self.whole(case, plain(guided(model, self.guidance)))
 
     def whole(self, case: Case, picture: Mapping[str, Any], batch: int = BATCH) -> Job:
         """Of a case by a tree; those of one `batch` are made together."""
-        plain = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": SIZE, "steps": self.steps}
-        return Job.model_validate({**plain, "batch": batch, "picture": picture})
+        made = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": SIZE, "steps": self.steps}
+        return Job.model_validate({**made, "batch": batch, "picture": picture})
 
     @property
-    def alone(self) -> dict[str, Any]:
+    def alone(self) -> Node:
         """The base under its prompt."""
-        return {"kind": "base", "model": self.base}
+        return text(self.base)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Method:
     kind: str | None = None
     network: str = ""
 
-    def model(self, sampling: Sampling, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def model(self, sampling: Sampling, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> Node:
         """As jobs have it; `controls` have `control`, its kind, beside what a job's controls have."""
         if self.kind is None:
             return sampling.alone

@@ -8,8 +8,8 @@ from typing import Any
 
 from sluice.flows.evaluate.cases import SIZE, Case
 from sluice.flows.evaluate.combiners.contest import Tree
-from sluice.flows.evaluate.combiners.trees import Node, guided, plain, text
 from sluice.flows.evaluate.methods import Sampling
+from sluice.flows.evaluate.trees import Node, guided, plain, text
 from sluice.training.tabletop.seen import phrase_of
 
 TEXT, BOXES, PICTURE, TOLD_BOTH = "text alone", "boxes alone", "reference alone", "one model told boxes and text"

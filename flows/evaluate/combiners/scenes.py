@@ -17,8 +17,8 @@ from torch import Tensor
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Tree
-from sluice.flows.evaluate.combiners.trees import Node, guided, plain, text, united
 from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.flows.tabletop.reading import SMALLEST, colour_shown, read_all, to_bytes
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import class_number

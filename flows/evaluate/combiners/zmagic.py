@@ -15,7 +15,7 @@ from sluice.flows.evaluate.cases import cases
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Outcome, Tree
 from sluice.flows.evaluate.combiners.guides import Guide, guides
-from sluice.flows.evaluate.combiners.trees import Node, guided, plain, text
+from sluice.flows.evaluate.trees import Node, guided, plain, text
 from sluice.preprocess.perception.judges import Judges
 
 PARTS = ("unet_face", "identity", "latent_judges", "judges")

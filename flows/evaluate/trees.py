@@ -1,4 +1,4 @@
-"""The parts of jobs' trees that all comparisons are made of."""
+"""The parts of jobs' trees that all protocols are made of."""
 
 from __future__ import annotations
 
