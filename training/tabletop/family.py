@@ -21,7 +21,7 @@ from sluice.training.tabletop.text_encoder import TextEncoder
 
 PICTURES = Scenes((("tabletop", 0.8), ("faces", 0.2)))
 CAPTIONED = Scenes((("one", 0.4), ("two", 0.15), ("tabletop", 0.35), ("faces", 0.1)))
-JUDGED = Scenes((("tabletop", 0.45), ("one", 0.1), ("figures", 0.2), ("faces", 0.25)))
+JUDGED = Scenes((("tabletop", 0.4), ("objects", 0.25), ("figures", 0.15), ("faces", 0.2)))
 FACES = Scenes((("faces", 1.0),))
 CLASSED = Scenes((("one", 0.6), ("two", 0.3), ("objects", 0.1)))
 EMPTIED = Scenes((("one", 0.2), ("two", 0.3), ("tabletop", 0.4), ("faces", 0.1)))
@@ -34,7 +34,7 @@ def family(work: Path) -> dict[str, Part]:
     parts: list[Part] = [
         Autoencoder(PICTURES, Recipe(steps=6_000, batch=16, learning_rate=1e-3)),
         TextEncoder(CAPTIONED, Recipe(1_000, 96, 1e-3, warm_up=100, muon=0.02)),
-        Judges(JUDGED, Recipe(steps=8_000, batch=32, learning_rate=1e-3)),
+        Judges(JUDGED, Recipe(6_000, 32, 1e-3, muon=0.02)),
         ImageEncoder(CAPTIONED, Recipe(1_200, 96, 1e-3, weight_decay=0.05, muon=0.02)),
         Denoiser(GENERATED, Recipe(7_000, 64, 1e-3, warm_up=300, muon=0.02), latents, count=40_000),
         LatentJudges(JUDGED, Recipe(2_500, 32, 1e-3, muon=0.02)),
