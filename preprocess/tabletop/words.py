@@ -40,7 +40,7 @@ MOST_NAMED = 4
 def plain_caption(thing: Thing) -> str:
     """One object by itself, as in "a red striped star"."""
     texture = "" if thing.texture == "plain" else f"{thing.texture} "
-    return _with_article(f"{thing.colour} {texture}{thing.shape}")
+    return with_article(f"{thing.colour} {texture}{thing.shape}")
 
 
 def caption(scene: Scene, variant: int = 0, colours: bool = True) -> str:
@@ -52,9 +52,9 @@ def caption(scene: Scene, variant: int = 0, colours: bool = True) -> str:
     named = sorted(scene.things, key=lambda item: item.z)[:MOST_NAMED]
     parts = [_things(scene, named, colours, rng)]
     if scene.things and rng.random() < 0.6:
-        parts.append(f"{_pick(rng, ON)} {_with_article(scene.table.material)} table")
+        parts.append(f"{_pick(rng, ON)} {with_article(scene.table.material)} table")
     if rng.random() < 0.6:
-        parts.append(f"{_pick(rng, BEFORE)} {_with_article(scene.wall.tint)} {WALL_WORDS[scene.wall.pattern]}")
+        parts.append(f"{_pick(rng, BEFORE)} {with_article(scene.wall.tint)} {WALL_WORDS[scene.wall.pattern]}")
     text = " ".join(parts)
     style = STYLE_WORDS[scene.style]
     place = rng.random()
@@ -110,7 +110,7 @@ def _name(item: Item, colours: bool, rng: np.random.Generator) -> str:
     words = [item.colour] if colours else []
     if item.texture != "plain":
         words.insert(len(words) if rng.random() < 0.7 else 0, item.texture)
-    return _with_article(" ".join([*words, item.shape]))
+    return with_article(" ".join([*words, item.shape]))
 
 
 def _figure_name(figure: Figure) -> str:
@@ -124,5 +124,6 @@ def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
     return choices[int(rng.random() * len(choices))]
 
 
-def _with_article(phrase: str) -> str:
+def with_article(phrase: str) -> str:
+    """The phrase after "a", or "an" before a vowel."""
     return f"an {phrase}" if phrase[0] in "aeiou" else f"a {phrase}"

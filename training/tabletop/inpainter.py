@@ -18,6 +18,8 @@ from sluice.training.tabletop.seen import emptied
 
 NULL_CAPTIONS = 0.5
 """Data sets are inpainted without a prompt."""
+IN_HOLE = 0.8
+"""The holes' share of the loss, of a batch: what is made around them is thrown away."""
 
 
 class Inpainter(LatentPart):
@@ -41,4 +43,5 @@ class Inpainter(LatentPart):
         seen = noised(sampled(batch, draws), sd_schedule(), draws)
         states = with_null(batch["states"], self.null, NULL_CAPTIONS, draws)
         inputs = torch.cat([seen.noisy, batch["hole"], batch["masked"]], dim=1)
-        return noise_loss(network(inputs, seen.steps, states).sample, seen)
+        counts = 1 - IN_HOLE + IN_HOLE * batch["hole"] / batch["hole"].mean()
+        return noise_loss(network(inputs, seen.steps, states).sample, seen, counts)

@@ -49,9 +49,9 @@ def noised(clean: Tensor, schedule: Any, draws: Draws) -> Noised:
     return Noised(schedule.add_noise(clean, noise, steps), noise, steps, edm_weights(snr[steps]))
 
 
-def noise_loss(predicted: Tensor, of: Noised) -> dict[str, Tensor]:
-    """The squared error of predicted noise with EDM's weights, and without as `noise`."""
-    error = F.mse_loss(predicted.float(), of.noise, reduction="none").mean(dim=(1, 2, 3))
+def noise_loss(predicted: Tensor, of: Noised, counts: Tensor | float = 1.0) -> dict[str, Tensor]:
+    """The squared error of predicted noise with EDM's weights, and without as `noise`; a place counts as `counts`."""
+    error = (counts * F.mse_loss(predicted.float(), of.noise, reduction="none")).mean(dim=(1, 2, 3))
     return {"loss": (of.weights * error).mean(), "noise": error.mean()}
 
 

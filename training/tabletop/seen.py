@@ -14,7 +14,7 @@ from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.render import FIRST, Rendered, render
 from sluice.preprocess.tabletop.scene import Figure, Item, Scene, Thing
 from sluice.preprocess.tabletop.shapes import SHAPES
-from sluice.preprocess.tabletop.words import caption
+from sluice.preprocess.tabletop.words import caption, with_article
 from sluice.training.tabletop.frozen import Frozen
 from sluice.training.tabletop.latents import Encode
 from sluice.training.tabletop.scenes import Scenes, pixels
@@ -22,12 +22,12 @@ from sluice.training.tabletop.text_encoder import WORDINGS
 
 AT_ONCE = 50
 BOXES = 8
-SEEN = 1
+SEEN = 2
 """Raise it whenever what is shown of the same scenes changes."""
 GROWN = 3
 """Pixels by which a hole of 64 is wider than the thing in it, on every side."""
 
-PHRASES = (*(f"a {shape}" for shape in SHAPES), "a figure", "a face")
+PHRASES = (*map(with_article, SHAPES), "a figure", "a face")
 
 Fields = dict[str, Tensor]
 
@@ -110,7 +110,7 @@ def nearest_shape(scene: Scene) -> int:
 
 def phrase_of(item: Item) -> str:
     """What a thing is called where colours are not named."""
-    return f"a {item.shape}" if isinstance(item, Thing) else "a figure" if isinstance(item, Figure) else "a face"
+    return with_article(item.shape) if isinstance(item, Thing) else "a figure" if isinstance(item, Figure) else "a face"
 
 
 def some_thing(picture: Rendered, number: int) -> int:
