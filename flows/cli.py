@@ -91,9 +91,9 @@ def compose(
     """Pictures under several conditions at once, by a job file."""
     from rich.console import Console
 
-    from sluice.flows.compose import flow
-    from sluice.flows.compose.job_file import example as job_example
-    from sluice.flows.compose.job_file import read_job
+    from sluice.flows.compose.run import flow
+    from sluice.flows.compose.tree.job_file import example as job_example
+    from sluice.flows.compose.tree.job_file import read_job
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
     if example is not None:

@@ -24,6 +24,31 @@ FLAGS = (
 )
 START_S = 60
 LARGEST_MESSAGE = 1 << 28
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+
+LEGIBLE = 4.5
+"""What the ratio of CONTRAST is to be at least (WCAG 2.2, 1.4.3)."""
+CONTRAST = """
+(() => {
+  const light = c => { c = c / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 };
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const luminance = rgb => 0.2126 * light(rgb[0]) + 0.7152 * light(rgb[1]) + 0.0722 * light(rgb[2]);
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const rgb = parse(getComputedStyle(e).backgroundColor);
+      if (rgb.length == 3 || rgb[3] > 0) return rgb;
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.body.querySelectorAll('*')].filter(e =>
+    [...e.childNodes].some(n => n.nodeType == 3 && n.textContent.trim()) && !e.closest('svg'));
+  const ratios = texts.map(e => {
+    const a = luminance(parse(getComputedStyle(e).color)), b = luminance(ground(e));
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.tagName + '.' + e.className];
+  });
+  return ratios.sort((a, b) => a[0] - b[0])[0];
+})()
+"""
 
 
 def chromium() -> str:

@@ -12,12 +12,12 @@ import torch
 from diffusers import DDIMScheduler
 from PIL import Image
 
-from sluice.flows.compose.batches import batches_of
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.job_file import read_job
-from sluice.flows.compose.making import Made, Maker
-from sluice.flows.compose.pictures import MadeOf, named, pictures_of
-from sluice.flows.compose.safety import NONE, USUAL, reads_tabletop
+from sluice.flows.compose.run.batches import batches_of
+from sluice.flows.compose.run.making import Made, Maker
+from sluice.flows.compose.run.pictures import MadeOf, named, pictures_of
+from sluice.flows.compose.run.safety import NONE, USUAL, reads_tabletop
+from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.tree.job_file import read_job
 from sluice.infra.settings import ConfigError, parse
 from sluice.training.networks.latent_model import LatentModel
 

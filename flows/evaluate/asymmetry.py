@@ -9,7 +9,7 @@ import torch
 from diffusers import ControlNetModel
 from torch import Tensor
 
-from sluice.flows.compose.weights import found
+from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import Case, draws_of, shown
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
 from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method, Networks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sluice.flows.compose.images import pixels_of
-from sluice.flows.compose.nodes import image_of
+from sluice.flows.compose.tree.images import pixels_of
+from sluice.flows.compose.tree.nodes import image_of
+from sluice.infra.whole import write_whole
+from sluice.preprocess.record import Array, encode_png
 from sluice.preprocess.tabletop import LAWS, Rendered, Scene, caption, draw_scene, render
 from sluice.training.draws import Draws
 from sluice.training.tabletop.scenes import HELD_OUT
 
 SIZE = 64
+CONTROLS = {"canny": "two", "hed": "two", "depth": "two", "pose": "figures"}
+"""With the law of the scenes that each is measured on."""
+APART = 10_000
+"""Scenes between a case and another one of it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,11 @@ class Case:
         return {"drawn": {"scene": self.number, "law": self.law, "seed": HELD_OUT, "field": field}}
 
 
+def other(case: Case, law: str | None = None) -> Case:
+    """Another scene of the same law, or of one."""
+    return Case(case.number + APART, law or case.law)
+
+
 def cases(law: str, count: int) -> list[Case]:
     """The first of a law."""
     return [Case(number, law) for number in range(count)]
@@ -52,6 +64,16 @@ def shown(some: list[Case], field: str) -> Tensor:
     """A field of cases, `(batch, 3, height, width)`, values 0 to 1."""
     levels = [pixels_of(image_of(case.image(field)), Path(), SIZE) for case in some]
     return torch.from_numpy(np.stack(levels)).permute(0, 3, 1, 2)
+
+
+def kept_image(levels: Array, place: Path) -> str:
+    """An image that a protocol draws, levels 0 to 1, as a file in `place` that jobs can name: by its content."""
+    pixels = np.rint(levels * 255).astype(np.uint8)
+    name = f"{hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]}.png"
+    if not (place / name).exists():
+        place.mkdir(parents=True, exist_ok=True)
+        write_whole(place / name, encode_png(pixels))
+    return name
 
 
 def draws_of(some: list[Case], seed: int) -> Draws:

@@ -32,9 +32,10 @@ def training(
     """The trained control networks: silence, obedience, conservativity."""
     from rich.console import Console
 
+    from sluice.flows.evaluate.cases import CONTROLS
     from sluice.flows.evaluate.methods import Networks, Sampling
     from sluice.flows.evaluate.results import keep
-    from sluice.flows.evaluate.training import CONTROLS, measure_training
+    from sluice.flows.evaluate.training import measure_training
     from sluice.infra.settings import ConfigError, nearest
 
     console, wanted = Console(soft_wrap=True, highlight=False), control or list(CONTROLS)
@@ -50,6 +51,7 @@ def training(
 def combiners(
     only: Annotated[list[str] | None, typer.Option(help="Only this one; may be given several times.")] = None,
     base: Annotated[str, typer.Option(help="The family, a name or a folder with all of its parts.")] = "tabletop",
+    networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
     scenes: Annotated[int, typer.Option(min=2, help="Held-out scenes for each comparison.")] = 32,
     steps: Annotated[int, typer.Option(min=1, help="Of every sampling.")] = 20,
     seeds: Annotated[int, typer.Option(min=1, help="Of sampling, for each scene.")] = 2,
@@ -60,14 +62,14 @@ def combiners(
     from rich.console import Console
 
     from sluice.flows.evaluate.combiners.comparisons import COMPARISONS, measure_combiners
-    from sluice.flows.evaluate.methods import Sampling
+    from sluice.flows.evaluate.methods import Networks, Sampling
     from sluice.infra.settings import ConfigError, nearest
 
     for name in only or ():
         if name not in COMPARISONS:
             raise ConfigError(f"--only {name}: there is no such comparison; {nearest(name, COMPARISONS)}")
     console, sampling = Console(soft_wrap=True, highlight=False), Sampling(base, steps, seeds=seeds)
-    measure_combiners(only or list(COMPARISONS), scenes, sampling, place, out, console)
+    measure_combiners(only or list(COMPARISONS), scenes, sampling, Networks(networks), place, out, console)
     console.print(f"{out}; `sluice evaluate report` makes a page of it")
 
 

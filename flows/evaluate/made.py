@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.compose.flow import compose_all
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.pictures import MadeOf, pictures_of
+from sluice.flows.compose.run.flow import compose_all
+from sluice.flows.compose.run.pictures import MadeOf, pictures_of
+from sluice.flows.compose.tree.job import Job
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import storage
 from sluice.preprocess.record import Array

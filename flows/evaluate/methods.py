@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluice.flows.compose.job import Job
+from sluice.flows.compose.tree.job import Job
 from sluice.flows.evaluate.cases import SIZE, Case
 from sluice.flows.evaluate.trees import Node, guided, plain, text
 
@@ -40,21 +40,28 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Method:
-    """A paper's name for it, how controls are combined, and which network each control has."""
+    """A paper's name for it, how controls are combined, which network each control has, and how strongly it speaks."""
 
     name: str
     kind: str | None = None
     network: str = ""
+    rule: str | None = None
+    strengths: tuple[float, ...] = (1.0, 1.0)
 
-    def model(self, sampling: Sampling, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> Node:
-        """As jobs have it; `controls` have `control`, its kind, beside what a job's controls have."""
+    def model(self, over: Node, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> Node:
+        """Over the base, under as many controls as there are: those have `control`, their kind, beside a job's."""
         if self.kind is None:
-            return sampling.alone
+            return over
         told = [
-            {"network": networks.name(self, own["control"]), **{k: v for k, v in own.items() if k != "control"}}
-            for own in controls
+            {
+                "network": networks.name(self, own["control"]),
+                "strength": strength,
+                **{key: value for key, value in own.items() if key != "control"},
+            }
+            for own, strength in zip(controls, self.strengths, strict=False)
         ]
-        return {"kind": self.kind, "over": sampling.alone, "controls": told}
+        rule = {} if self.rule is None else {"rule": self.rule}
+        return {"kind": self.kind, "over": over, "controls": told, **rule}
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,11 @@ class Networks:
 
     def name(self, method: Method, control: str) -> str:
         """As jobs name one."""
-        own = f"{self.place}/{method.network}-{control}"
+        return self.of(f"{method.network}-{control}")
+
+    def of(self, name: str) -> str:
+        """The same by its own name."""
+        own = f"{self.place}/{name}"
         trained = Path(own) / "model"
         return str(trained.absolute()) if trained.is_dir() else own
 

@@ -77,7 +77,8 @@ def measure(
         how, each = by[control], [case for case in some for _ in range(sampling.seeds)]
         found: dict[str, Tensor] = {}
         for method in METHODS:
-            jobs = [sampling.job(case, method.model(sampling, networks, [_whole(control, case)])) for case in some]
+            over = sampling.alone
+            jobs = [sampling.job(case, method.model(over, networks, [_whole(control, case)])) for case in some]
             found[method.name] = by_case(how.of(made(jobs, place, console), each), sampling.seeds)
         estimates += [
             Estimate(how.figure, control, name, how.unit, of_mean(values), len(values))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import SIZE, Case, shown
+from sluice.flows.evaluate.cases import SIZE, Case, kept_image, shown
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, by_case, judged
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED, Networks, Sampling
@@ -39,9 +38,8 @@ def measure(
         real = silent_total_variation(shown(some, "image") * 2 - 1, silent)
         found = {REAL: real}
         for method in METHODS:
-            jobs = [
-                sampling.job(case, method.model(sampling, networks, [_half(control, case, place)])) for case in some
-            ]
+            over = sampling.alone
+            jobs = [sampling.job(case, method.model(over, networks, [_half(control, case, place)])) for case in some]
             values = silent_total_variation(made(jobs, place, console), silent.repeat_interleave(sampling.seeds, 0))
             found[method.name] = by_case(values, sampling.seeds)
         estimates += [
@@ -62,10 +60,6 @@ def _half(control: str, case: Case, place: Path) -> dict[str, Any]:
 def _speaking(case: Case, place: Path) -> tuple[str, Tensor]:
     """The mask of the half that speaks, as a file in `place` and as `(height, width)` of 0 and 1."""
     left = case.number % 2 == 0
-    mask = np.zeros((SIZE, SIZE), np.uint8)
-    mask[:, slice(0, SIZE // 2) if left else slice(SIZE // 2, SIZE)] = 255
-    name = "left.png" if left else "right.png"
-    place.mkdir(parents=True, exist_ok=True)
-    if not (place / name).exists():
-        cv2.imwrite(str(place / name), mask)
-    return name, torch.from_numpy(mask / 255).float()
+    mask = np.zeros((SIZE, SIZE), np.float32)
+    mask[:, slice(0, SIZE // 2) if left else slice(SIZE // 2, SIZE)] = 1
+    return kept_image(mask, place), torch.from_numpy(mask)

@@ -7,22 +7,18 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
-from sluice.flows.compose.weights import found
+from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate import asymmetry, obedience, silence
-from sluice.flows.evaluate.cases import cases
+from sluice.flows.evaluate.cases import CONTROLS, cases
 from sluice.flows.evaluate.claims import Claim, Estimate, Results
+from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks, Sampling
-from sluice.infra.models import MissingWeights, find
-from sluice.preprocess.perception.hed import load_hed, soft_edges
+from sluice.infra.models import find
 from sluice.preprocess.perception.judges import Judges
-from sluice.preprocess.record import Array
 from sluice.training.networks.latent_model import LatentModel
 
-CONTROLS = {"canny": "two", "hed": "two", "depth": "two", "pose": "figures"}
-"""With the law of the scenes that each is measured on."""
 NETWORKS = (CONTROLNET, REBALANCED, FIRST_STAGE, MICONTROLNET)
 
 Part = Callable[[], tuple[list[Estimate], Claim]]
@@ -41,7 +37,7 @@ def measure_training(
 
     Raises UnknownModel, MissingWeights, NotMade.
     """
-    by = obedience.obeyed(Judges.load(find(judges).path), _edges() if "hed" in controls else None)
+    by = obedience.obeyed(Judges.load(find(judges).path), hed() if "hed" in controls else None)
     given = {control: cases(CONTROLS[control], count) for control in controls if control in by}
     for control in (own for own in controls if own not in given):
         console.print(f"{control} is left out: its network is not here; `sluice models pull {control}`", style="yellow")
@@ -65,12 +61,3 @@ def measure_training(
         claims.append(claim)
         console.print(f"{name}: {claim.verdict}")
     return Results("MIControlNet, trained", made_of, {"scenes": count, **asdict(sampling)}, estimates, claims)
-
-
-def _edges() -> Callable[[Array], Array] | None:
-    """None where HED's weights are not there."""
-    try:
-        network = load_hed(find("hed").path, torch.device("cpu"), torch.float32)
-    except MissingWeights:
-        return None
-    return lambda pictures: soft_edges(network, pictures)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-from sluice.flows.compose.batches import Batch
-from sluice.flows.compose.making import Made, Maker
-from sluice.flows.compose.work import ComposeWork
+from sluice.flows.compose.run.batches import Batch
+from sluice.flows.compose.run.making import Made, Maker
+from sluice.flows.compose.run.work import ComposeWork
 
 SEED = 1
 

@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sluice.flows.compose.images import pixels_of
-from sluice.flows.compose.job import ColourEnergy, Job
-from sluice.flows.compose.models import Control
-from sluice.flows.compose.nodes import Image, Node, OfRecord, OfScene
 from sluice.flows.compose.page.thumbnails import thumbnail
+from sluice.flows.compose.tree.images import pixels_of
+from sluice.flows.compose.tree.job import ColourEnergy, Job
+from sluice.flows.compose.tree.models import Control
+from sluice.flows.compose.tree.nodes import Image, Node, OfRecord, OfScene
 from sluice.infra.errors import SluiceError
 from sluice.infra.page import Block, Figure, Strip
 from sluice.preprocess.page.pictures import hatched

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from sluice.flows.compose.page.made import Found
 from sluice.flows.compose.page.results import told
-from sluice.flows.compose.safety import NONE, THRESHOLD
-from sluice.flows.compose.tables import Row
+from sluice.flows.compose.run.safety import NONE, THRESHOLD
+from sluice.flows.compose.run.tables import Row
 from sluice.infra.page import Block, Cell, Table, Text
 
 MOST = 50

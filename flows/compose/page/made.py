@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sluice.flows.compose.pictures import Asked
-from sluice.flows.compose.watched import FOLDER
-from sluice.flows.compose.work import QUARANTINE
+from sluice.flows.compose.run.pictures import Asked
+from sluice.flows.compose.run.watched import FOLDER
+from sluice.flows.compose.run.work import QUARANTINE
 from sluice.infra.storage import Storage
 from sluice.preprocess.record import Array, decode_png
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sluice.flows.compose.job import Job
 from sluice.flows.compose.page.inputs import input_blocks
 from sluice.flows.compose.page.left_out import left_out_blocks
 from sluice.flows.compose.page.made import Found, find_all
 from sluice.flows.compose.page.process import process_blocks
 from sluice.flows.compose.page.results import result_blocks, told
 from sluice.flows.compose.page.words import tree_of
-from sluice.flows.compose.pictures import Asked
-from sluice.flows.compose.tables import Row
-from sluice.flows.compose.work import quarantined
+from sluice.flows.compose.run.pictures import Asked
+from sluice.flows.compose.run.tables import Row
+from sluice.flows.compose.run.work import quarantined
+from sluice.flows.compose.tree.job import Job
 from sluice.infra.page import Block, Cell, Fold, Notice, Page, Section, Table, count_text, render
 from sluice.infra.storage import Storage
 

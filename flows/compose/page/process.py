@@ -8,7 +8,7 @@ from typing import Any
 
 from sluice.flows.compose.page.made import Found
 from sluice.flows.compose.page.results import seeded, told, variants_of
-from sluice.flows.compose.watched import evenly
+from sluice.flows.compose.run.watched import evenly
 from sluice.infra.charts import Charts, HeatMap, Line, Lines
 from sluice.infra.page import Block, Figure, Fold, Strip
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.nodes import Node, OfRecord, OfScene
+from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.tree.nodes import Node, OfRecord, OfScene
 from sluice.infra.page import Tree
 
 FOR_ALL = ("prompts", "seeds", "safety", "kind")

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Estimate, Verdict, by_case, judged
 from sluice.flows.evaluate.made import made
-from sluice.flows.evaluate.methods import Sampling
+from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.obedience import Obeyed
 from sluice.inference.metrics.bootstrap import of_difference, of_mean
 
@@ -50,6 +51,13 @@ class Outcome:
         """Of some of the cases alone."""
         return Outcome(condition, self.figures, {key: values[list(rows)] for key, values in self.values.items()})
 
+    @classmethod
+    def over(cls, condition: str, several: Sequence[Outcome]) -> Outcome:
+        """Of the cases of several, of the same figures and methods."""
+        first = several[0]
+        values = {key: torch.cat([own.values[key] for own in several]) for key in first.values}
+        return cls(condition, first.figures, values)
+
     def better(self, figure: str, method: str, other: str) -> Verdict:
         """Whether a method is better than another (BETTER)."""
         found = of_difference(self._signed(figure, method), self._signed(figure, other))
@@ -68,11 +76,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Contest:
-    """The pictures of every method for every case, kept in `place`."""
+    """The pictures of every method for every case, kept in `place`; `networks` are those of controls."""
 
     sampling: Sampling
     place: Path
     console: Console
+    networks: Networks
 
     def __call__(
         self, condition: str, some: list[Case], methods: Mapping[str, Tree], figures: Sequence[Obeyed]

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from sluice.flows.compose.weights import found
-from sluice.flows.evaluate.cases import SIZE, Case, shown
+from sluice.flows.compose.tree.weights import found
+from sluice.flows.evaluate.cases import SIZE, Case, other, shown
 from sluice.flows.evaluate.obedience import Obeyed
 from sluice.inference.metrics.clip import clip_distance
 from sluice.inference.metrics.identity import identity_distance
@@ -30,8 +30,6 @@ from sluice.preprocess.tabletop.scene import Thing
 from sluice.preprocess.tabletop.words import plain_caption
 from sluice.training.tabletop.text_encoder import tokens_of
 
-APART = 10_000
-"""Scenes between a case and the other one."""
 STYLE_STAGE = 0
 
 
@@ -67,11 +65,6 @@ def guides(base: str, judges: Judges) -> dict[str, Guide]:
             Obeyed("style distance", "of the judges' features", "lower", lambda *given: _style(judges, *given)),
         ),
     }
-
-
-def other(case: Case) -> Case:
-    """Another scene of the same law."""
-    return Case(case.number + APART, case.law)
 
 
 def words(case: Case) -> str:

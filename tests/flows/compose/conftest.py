@@ -13,9 +13,9 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor
 
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.parts import Parts
+from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.bound.parts import Parts
+from sluice.flows.compose.tree.job import Job
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.local_fuser import LocalFuser

@@ -16,11 +16,11 @@ from PIL import Image
 from rich.console import Console
 
 import sluice
-from sluice.flows.compose.flow import compose as to_files
-from sluice.flows.compose.job import Job
 from sluice.flows.compose.notebook import GIVEN, PictureWithheld
+from sluice.flows.compose.run.flow import compose as to_files
+from sluice.flows.compose.tree.job import Job
 from sluice.infra.settings import ConfigError
-from tests.flows.compose.test_safety import checker
+from tests.checkers import checker
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from rich.console import Console
 
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.flow import compose
-from sluice.flows.compose.job import Job
+from sluice.flows.compose.bound.composer import Composer
 from sluice.flows.compose.page.inputs import input_blocks, inputs_of, silent_area
 from sluice.flows.compose.page.left_out import left_out_blocks
 from sluice.flows.compose.page.made import Found
@@ -25,17 +23,18 @@ from sluice.flows.compose.page.page import SHOWN, page_of, write_page
 from sluice.flows.compose.page.process import blocks_of
 from sluice.flows.compose.page.results import result_blocks, variants_of
 from sluice.flows.compose.page.words import tree_of
-from sluice.flows.compose.pictures import Asked
-from sluice.flows.compose.tables import Row
-from sluice.flows.compose.watched import FOLDER, evenly
+from sluice.flows.compose.run.flow import compose
+from sluice.flows.compose.run.pictures import Asked
+from sluice.flows.compose.run.tables import Row
+from sluice.flows.compose.run.watched import FOLDER, evenly
+from sluice.flows.compose.tree.job import Job
 from sluice.inference.watching import Watch
 from sluice.infra.charts import Charts, HeatMap, Lines
 from sluice.infra.local import LocalStorage
 from sluice.infra.page import Flip, Strip, Table, render
 from sluice.preprocess.record import Array, encode_png
 from sluice.training.networks.local_fuser import LocalFuser
-from tests.browser import Browser, browser
-from tests.flows.dataset.test_show_browser import CONTRAST, LEGIBLE, SIZES
+from tests.browser import CONTRAST, LEGIBLE, SIZES, Browser, browser
 
 QUIET = Console(quiet=True)
 EVIL = "<script>document.title = 'owned'</script> & a star"

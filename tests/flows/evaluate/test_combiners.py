@@ -14,18 +14,19 @@ from sluice.flows.evaluate.cases import Case, cases, shown
 from sluice.flows.evaluate.combiners import aggregates, amdm, guides, scenes, zmagic
 from sluice.flows.evaluate.combiners.comparisons import measure_combiners
 from sluice.flows.evaluate.combiners.contest import Outcome
-from sluice.flows.evaluate.methods import Sampling
+from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.obedience import Obeyed
 from sluice.flows.evaluate.results import page, read
 from sluice.infra.models import MissingWeights, find
 from sluice.preprocess.perception.judges import Judges
 
 QUIET = Console(quiet=True)
+NETWORKS = Networks("tabletop")
 
 
 def test_unite_has_a_row_for_every_method_and_a_verdict_against_each(untrained: Path, tmp_path: Path) -> None:
     sampling = Sampling(str(untrained), steps=2, seeds=1)
-    measure_combiners(["unite"], 2, sampling, tmp_path, tmp_path / "results", QUIET)
+    measure_combiners(["unite"], 2, sampling, NETWORKS, tmp_path, tmp_path / "results", QUIET)
     found = read(tmp_path / "results/unite.json")
     rows = {own.method for own in found.estimates}
     assert rows == {*scenes.BASELINES, scenes.UNITE, *scenes.VARIANTS}
@@ -36,7 +37,7 @@ def test_unite_has_a_row_for_every_method_and_a_verdict_against_each(untrained: 
 
 def test_amdm_has_a_row_for_every_option(untrained: Path, tmp_path: Path) -> None:
     sampling = Sampling(str(untrained), steps=1, seeds=1)
-    measure_combiners(["amdm"], 2, sampling, tmp_path, tmp_path / "results", QUIET)
+    measure_combiners(["amdm"], 2, sampling, NETWORKS, tmp_path, tmp_path / "results", QUIET)
     found = read(tmp_path / "results/amdm.json")
     assert len(aggregates.variants()) == 3 * 2 * 2 - 1
     assert {own.method for own in found.estimates} == {*aggregates.methods(sampling), amdm.TRUE}
@@ -62,7 +63,9 @@ def test_zmagic_has_a_row_for_every_method_of_a_combination(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zmagic, "ALL", zmagic.ALL[:1])
-    measure_combiners(["zmagic"], 2, Sampling(str(untrained), steps=1, seeds=1), tmp_path, tmp_path / "results", QUIET)
+    measure_combiners(
+        ["zmagic"], 2, Sampling(str(untrained), steps=1, seeds=1), NETWORKS, tmp_path, tmp_path / "results", QUIET
+    )
     found = read(tmp_path / "results/zmagic.json")
     assert {own.figure for own in found.estimates} == {"identity distance", "landmark error"}
     assert len(found.estimates) == 2 * 7
@@ -108,10 +111,12 @@ def test_true_pictures_meet_the_conditions_that_are_taken_from_them() -> None:
 def test_a_part_that_is_not_there_is_named_before_anything_is_made(tmp_path: Path) -> None:
     said = "'tabletop/unet_class' does not ship yet: make it by `sluice train tabletop --only unet_class`"
     with pytest.raises(MissingWeights, match=said):
-        measure_combiners(["unite"], 2, Sampling(), tmp_path / "place", tmp_path, QUIET)
+        measure_combiners(["unite"], 2, Sampling(), NETWORKS, tmp_path / "place", tmp_path, QUIET)
     (tmp_path / "family").mkdir()
     with pytest.raises(MissingWeights, match=r"family holds no unet_class, of which 'unite' is: `sluice train"):
-        measure_combiners(["unite"], 2, Sampling(str(tmp_path / "family")), tmp_path / "place", tmp_path, QUIET)
+        measure_combiners(
+            ["unite"], 2, Sampling(str(tmp_path / "family")), NETWORKS, tmp_path / "place", tmp_path, QUIET
+        )
     assert list(tmp_path.iterdir()) == [tmp_path / "family"]
 
 

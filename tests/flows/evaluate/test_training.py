@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
 from rich.console import Console
 
 from sluice.flows.evaluate import asymmetry, obedience, silence
 from sluice.flows.evaluate.cases import SIZE, cases, shown
 from sluice.flows.evaluate.made import made
-from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks, Sampling
+from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.results import keep, page, read
 from sluice.flows.evaluate.training import measure_training
 from sluice.infra.models import MissingWeights
@@ -21,21 +20,6 @@ from sluice.preprocess.perception.judges import Judges
 
 QUIET = Console(quiet=True)
 CONTROLS = ["canny", "pose"]
-
-
-@pytest.fixture(scope="module")
-def networks(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Networks:
-    """Control networks that act, and all differently."""
-    folder = tmp_path_factory.mktemp("networks")
-    unet = UNet2DConditionModel.from_pretrained(untrained / "unet", dtype=torch.float32)
-    torch.manual_seed(0)
-    for control in CONTROLS:
-        for method in (CONTROLNET, REBALANCED, FIRST_STAGE, MICONTROLNET):
-            network = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96))
-            for parameter in network.parameters():
-                parameter.data += 0.05 * torch.randn_like(parameter)
-            network.save_pretrained(folder / f"{method.network}-{control}" / "model")
-    return Networks(str(folder))
 
 
 def test_every_claim_has_its_figures_and_a_verdict_for_each_control(

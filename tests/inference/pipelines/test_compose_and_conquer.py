@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 import sluice
-from sluice.flows.compose.composer import Composer, _drawn
-from sluice.flows.compose.job import Job
+from sluice.flows.compose.bound.composer import Composer, _drawn
+from sluice.flows.compose.tree.job import Job
 from sluice.inference.pipelines.compose_and_conquer import ComposeAndConquerPipeline
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser

@@ -13,10 +13,10 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil
 
 import sluice
-from sluice.flows.compose.composer import Composer, _drawn
-from sluice.flows.compose.job import Job
+from sluice.flows.compose.bound.composer import Composer, _drawn
+from sluice.flows.compose.tree.job import Job
 from sluice.inference.pipelines.minimal_impact import MinimalImpactPipeline
-from tests.flows.compose.test_safety import checker
+from tests.checkers import checker
 from tests.inference.pipelines.conftest import SIZE
 
 PROMPTS = ["a red star", "a blue cube"]

@@ -15,10 +15,10 @@ import pyarrow.json
 import pyarrow.parquet
 from pydantic import ValidationError
 
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.job_file import problems_of
-from sluice.flows.compose.pictures import Asked, MadeOf, pictures_of
-from sluice.flows.compose.safety import Unscreened
+from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
+from sluice.flows.compose.run.safety import Unscreened
+from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.tree.job_file import problems_of
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError, override, read_settings
 

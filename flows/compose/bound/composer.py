@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.flows.compose import job as tree
-from sluice.flows.compose.binding import Binding
-from sluice.flows.compose.conditions import Conditions
-from sluice.flows.compose.energies import condition_of
-from sluice.flows.compose.models import Base, Boxes, ByClass, Model, Pixels, Reference, base_of
-from sluice.flows.compose.parts import Parts
+from sluice.flows.compose.bound.binding import Binding
+from sluice.flows.compose.bound.conditions import Conditions
+from sluice.flows.compose.bound.energies import condition_of
+from sluice.flows.compose.bound.parts import Parts
+from sluice.flows.compose.tree import job as tree
+from sluice.flows.compose.tree.models import Base, Boxes, ByClass, Model, Pixels, Reference, base_of
 from sluice.inference.combiners.amdm import Aggregation, aggregate
 from sluice.inference.combiners.freedom import Condition, freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
@@ -49,7 +49,7 @@ class Composer:
         self.first = models_of(job.picture)[0]
         self.left_out: dict[int, list[tuple[int, int]]] = {}
         self.watch: Watch | None = None
-        self._energies: dict[tuple[tree.Energy, str], Condition] = {}
+        self._energies: dict[tuple[tree.Energy, Model], Condition] = {}
         self._check()
 
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
@@ -124,11 +124,10 @@ class Composer:
         return watched_step(zmagic_step(denoiser, energies, path, how), watch)
 
     def _energy(self, node: tree.Energy, along: Model) -> Condition:
-        """Loaded once, with a note of its own for each batch. What reads text beside pixels is tabletop's."""
-        name = (base_of(along) or Base()).model
-        if (node, name) not in self._energies:
-            self._energies[node, name] = condition_of(node, self.conditions, self.parts.model(along), name)
-        return replace(self._energies[node, name], left_out=[])
+        """Bound once, with a note of its own for each batch."""
+        if (node, along) not in self._energies:
+            self._energies[node, along] = condition_of(node, self.conditions, self.parts, along)
+        return replace(self._energies[node, along], left_out=[])
 
     def _denoiser(self, node: tree.Denoiser, prompts: Sequence[str], watch: Watch | None) -> Denoiser:
         if isinstance(node, tree.Guided):

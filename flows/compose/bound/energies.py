@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from sluice.flows.compose.conditions import Conditions
-from sluice.flows.compose.job import ColourEnergy, EdgesEnergy, JudgedEnergy, TextEnergy
-from sluice.flows.compose.job import Energy as EnergyNode
-from sluice.flows.compose.photographs import drawn, photographed
+from sluice.flows.compose.bound.conditions import Conditions
+from sluice.flows.compose.bound.parts import Parts
+from sluice.flows.compose.bound.photographs import drawn, photographed
+from sluice.flows.compose.tree.job import ColourEnergy, EdgesEnergy, JudgedEnergy, TextEnergy
+from sluice.flows.compose.tree.job import Energy as EnergyNode
+from sluice.flows.compose.tree.models import Base, Model, base_of
+from sluice.flows.compose.tree.weights import found
 from sluice.inference.combiners.freedom import Condition, relative
 from sluice.inference.energies.colour import colour_energy
 from sluice.inference.energies.content import content_energy
@@ -25,7 +28,6 @@ from sluice.inference.energies.latents import of_latents
 from sluice.inference.energies.parsing import parsing_energy
 from sluice.inference.energies.style import style_energy
 from sluice.inference.energies.text import text_energy
-from sluice.infra.models import find
 from sluice.infra.pretrained import load, load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.training.networks.latent_model import LatentModel
@@ -34,33 +36,38 @@ STYLE_STAGE, CONTENT_STAGE = 0, 1
 """Of a judge's body: what things look like is seen before what they are."""
 
 
-def condition_of(of: EnergyNode, given: Conditions, model: LatentModel, name: str) -> Condition:
-    """An energy as a condition on the latents of a model, which has this name in the job."""
-    return Condition(of_latents(model, energy_of(of, given, model, name)), relative(of.rho), of.silent_from)
+def condition_of(of: EnergyNode, given: Conditions, parts: Parts, along: Model) -> Condition:
+    """An energy as a condition on the latents of a model."""
+    return Condition(
+        of_latents(parts.model(along), energy_of(of, given, parts, along)), relative(of.rho), of.silent_from
+    )
 
 
 @torch.no_grad()
-def energy_of(of: EnergyNode, given: Conditions, model: LatentModel, name: str) -> Energy:
-    """An energy by its node: of pixels, or of the model's latents where its network takes them."""
+def energy_of(of: EnergyNode, given: Conditions, parts: Parts, along: Model) -> Energy:
+    """An energy by its node: of pixels, or of the model's latents where its network takes them.
+
+    What reads text beside pixels is tabletop's.
+    """
     if isinstance(of, TextEnergy):
-        return _text(of.text, find(name).path, given.device)
+        return _text(of.text, (base_of(along) or Base()).model, parts)
     if isinstance(of, ColourEnergy):
         colour = torch.tensor(of.colour, dtype=torch.float32, device=given.device) / 127.5 - 1
         return colour_energy(given.mask(of.region)[:, 0], colour)
     if isinstance(of, EdgesEnergy):
-        return drawn(of, given) if of.by else edges_energy(soft_edges(given.image(of.image) * 2 - 1))
-    if find(of.by).path.is_file():
-        return photographed(of, given)
+        return drawn(of, given, parts) if of.by else edges_energy(soft_edges(given.image(of.image) * 2 - 1))
+    if found(of.by).path.is_file():
+        return photographed(of, given, parts)
     shown = given.image(of.image) * 2 - 1
     if of.kind == "identity":
-        network = _network(CLIPVisionModelWithProjection, find(of.by).path, given.device)
+        network = parts.seeing(_image_tower, of.by).to(given.device)
         return identity_energy(lambda x: network(x).image_embeds, network(shown).image_embeds)
-    return _judged(of, shown, model)
+    return _judged(of, shown, parts, parts.model(along))
 
 
-def _judged(of: JudgedEnergy, shown: Tensor, model: LatentModel) -> Energy:
+def _judged(of: JudgedEnergy, shown: Tensor, parts: Parts, model: LatentModel) -> Energy:
     """Of a judge, which takes pictures or, where it was trained so, latents, and spares the decoder."""
-    judges, height = Judges.load(find(of.by).path), shown.shape[2]
+    judges, height = parts.seeing(Judges.load, of.by), shown.shape[2]
     judges.network.to(shown.device)
     if judges.network.config.num_channels != shown.shape[1]:
         judges, shown = Judges(judges.network, judges.rows, model.scale), model.encode(shown)
@@ -76,14 +83,21 @@ def _judged(of: JudgedEnergy, shown: Tensor, model: LatentModel) -> Energy:
     return content_energy(lambda x: [judges.maps(x, CONTENT_STAGE)], shown, wants)
 
 
-@torch.no_grad()
-def _text(told: str, folder: Path, device: str) -> Energy:
-    tokenizer = load(CLIPTokenizer, folder, subfolder="tokenizer")
+def _text(told: str, family: str, parts: Parts) -> Energy:
+    tokenizer, text, image = parts.seeing(_towers, family)
     tokens = tokenizer([told], padding="max_length", truncation=True, return_tensors="pt").input_ids
-    text = _network(CLIPTextModelWithProjection, folder, device, subfolder="text_encoder")
-    image = _network(CLIPVisionModelWithProjection, folder, device, subfolder="image_encoder")
-    return text_energy(image, text(tokens.to(device)).text_embeds)
+    return text_energy(image.to(parts.device), text.to(parts.device)(tokens.to(parts.device)).text_embeds)
 
 
-def _network(kind: Any, folder: Path, device: str, **where: str) -> Any:
-    return load_network(kind, folder, dtype=torch.float32, **where).to(device).requires_grad_(False)
+def _towers(family: Path) -> tuple[Any, Any, Any]:
+    tokenizer = load(CLIPTokenizer, family, subfolder="tokenizer")
+    text = _network(CLIPTextModelWithProjection, family, subfolder="text_encoder")
+    return tokenizer, text, _network(CLIPVisionModelWithProjection, family, subfolder="image_encoder")
+
+
+def _image_tower(folder: Path) -> Any:
+    return _network(CLIPVisionModelWithProjection, folder)
+
+
+def _network(kind: Any, folder: Path, **where: str) -> Any:
+    return load_network(kind, folder, dtype=torch.float32, **where).requires_grad_(False)

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sluice.flows.compose.images import digest_of, images_of, name_of
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.safety import NONE, found_or_refused, usual
-from sluice.flows.compose.sizes import refuse_other_sizes
-from sluice.flows.compose.weights import found
+from sluice.flows.compose.run.safety import NONE, found_or_refused, usual
+from sluice.flows.compose.tree.images import digest_of, images_of, name_of
+from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.tree.sizes import refuse_other_sizes
+from sluice.flows.compose.tree.weights import found
 
 MODELS = ("model", "network", "by", "faces", "fusers")
 

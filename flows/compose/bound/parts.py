@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 import torch
 from diffusers import ControlNetModel, DDIMScheduler, DDPMScheduler, UNet2DConditionModel, UNet2DModel
 
-from sluice.flows.compose.models import Base, Boxes, ByClass, ComposeAndConquer, Model, Pixels, Reference
-from sluice.flows.compose.weights import found
+from sluice.flows.compose.tree.models import Base, Boxes, ByClass, ComposeAndConquer, Model, Pixels, Reference
+from sluice.flows.compose.tree.weights import found
 from sluice.inference.adapters import sharing_weights, with_ip_adapter, with_soft_guidance
 from sluice.inference.pixels import pixel_model
 from sluice.infra.pretrained import load, load_network
@@ -76,6 +76,10 @@ class Parts:
             ("image encoder", of.model),
             lambda: ImageEncoder(found(of.model).path / "image_encoder", device, torch.float32),
         )
+
+    def seeing(self, load: Callable[[Path], T], name: str) -> T:
+        """A network that sees pictures, as `load` makes it of the weights of a name."""
+        return self._once(("seeing", load, name), lambda: load(found(name).path))
 
     def _unet(self, kind: Any, name: str) -> Any:
         return self._once(("unet", name), lambda: self._network(kind, found(name).path))

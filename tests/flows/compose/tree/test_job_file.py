@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.flows.compose.job import Amdm, Ddim, Unite, ZMagic, what_is
-from sluice.flows.compose.job_file import EXAMPLES, example, line_of, read_job
+from sluice.flows.compose.tree.job import Amdm, Ddim, Unite, ZMagic, what_is
+from sluice.flows.compose.tree.job_file import EXAMPLES, example, line_of, read_job
 from sluice.infra.settings import ConfigError
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sluice.flows.compose.images import pixels_of
-from sluice.flows.compose.nodes import Image
+from sluice.flows.compose.tree.images import pixels_of
+from sluice.flows.compose.tree.nodes import Image
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.record import Array
 

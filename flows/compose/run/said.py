@@ -6,7 +6,7 @@ import time
 
 from rich.console import Console
 
-from sluice.flows.compose.work import Report
+from sluice.flows.compose.run.work import Report
 
 LINE_SECONDS = 5.0
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sluice.flows.compose.conditions import Conditions
-from sluice.flows.compose.job import EdgesEnergy, JudgedEnergy
+from sluice.flows.compose.bound.conditions import Conditions
+from sluice.flows.compose.bound.parts import Parts
+from sluice.flows.compose.tree.job import EdgesEnergy, JudgedEnergy
 from sluice.inference.energies.content import content_energy
 from sluice.inference.energies.edges import edges_energy
 from sluice.inference.energies.energy import Energy
@@ -17,12 +18,11 @@ from sluice.inference.energies.identity import identity_energy
 from sluice.inference.energies.landmarks import landmarks_energy
 from sluice.inference.energies.parsing import parsing_energy
 from sluice.inference.energies.style import style_energy
-from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.perception.bisenet import load_bisenet
 from sluice.preprocess.perception.face_landmarks import FaceLandmarks
 from sluice.preprocess.perception.faces import FaceFinder
-from sluice.preprocess.perception.hed import edges, load_hed
+from sluice.preprocess.perception.hed import Hed, edges, load_hed
 from sluice.preprocess.perception.sface import Sface
 from sluice.preprocess.perception.vgg import load_lpips, unit
 from sluice.preprocess.record import Array
@@ -31,9 +31,9 @@ STYLE, CONTENT = slice(0, 4), slice(2, 4)
 """Of VGG-16's or AlexNet's five blocks: what it looks like, as Johnson et al. (2016) take it; what it shows."""
 
 
-def drawn(of: EdgesEnergy, given: Conditions) -> Energy:
+def drawn(of: EdgesEnergy, given: Conditions, parts: Parts) -> Energy:
     """Edges as HED draws them."""
-    network = load_hed(find(str(of.by)).path, torch.device(given.device), torch.float32).requires_grad_(False)
+    network = parts.seeing(_hed, str(of.by)).to(given.device)
 
     def seen(pictures: Tensor) -> Tensor:
         return edges(network, (pictures + 1) * 127.5)
@@ -41,34 +41,38 @@ def drawn(of: EdgesEnergy, given: Conditions) -> Energy:
     return edges_energy(seen(given.image(of.image) * 2 - 1), seen)
 
 
-def photographed(of: JudgedEnergy, given: Conditions) -> Energy:
+def photographed(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
     """What the network in a file sees in an image. Raises ConfigError for what none can tell of photographs."""
     if of.kind not in BY_FILE:
         raise ConfigError(
             f"an energy of {of.kind} is judged by a folder of networks such as tabletop/judges, and {of.by} is a file; "
             f"files tell {', '.join(BY_FILE)}"
         )
-    return BY_FILE[of.kind](of, find(of.by).path, given)
+    return BY_FILE[of.kind](of, given, parts)
 
 
-def _parsing(of: JudgedEnergy, path: Path, given: Conditions) -> Energy:
-    network = load_bisenet(path).to(given.device)
+def _hed(path: Path) -> Hed:
+    return load_hed(path, torch.device("cpu"), torch.float32).requires_grad_(False)
+
+
+def _parsing(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
+    network = parts.seeing(load_bisenet, of.by).to(given.device)
     return parsing_energy(network, network(given.image(of.image) * 2 - 1).argmax(dim=1))
 
 
-def _style(of: JudgedEnergy, path: Path, given: Conditions) -> Energy:
-    trunk = load_lpips(path).to(given.device).trunk
+def _style(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
+    trunk = parts.seeing(load_lpips, of.by).to(given.device).trunk
     return style_energy(lambda x: trunk(x)[STYLE], given.image(of.image) * 2 - 1)
 
 
-def _content(of: JudgedEnergy, path: Path, given: Conditions) -> Energy:
-    trunk = load_lpips(path).to(given.device).trunk
+def _content(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
+    trunk = parts.seeing(load_lpips, of.by).to(given.device).trunk
     return content_energy(lambda x: [unit(layer) for layer in trunk(x)[CONTENT]], given.image(of.image) * 2 - 1)
 
 
-def _identity(of: JudgedEnergy, path: Path, given: Conditions) -> Energy:
+def _identity(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
     """Of a portrait in any size: where no face is seen yet, it is looked for where the portrait has its own."""
-    network, finder = Sface(path).to(given.device), _finder(of)
+    network, finder = parts.seeing(Sface, of.by).to(given.device), _finder(of, parts)
     embeddings, places = [], []
     for image in given.bytes(of.image):
         points = _face(of, finder(image), given.device)
@@ -80,18 +84,18 @@ def _identity(of: JudgedEnergy, path: Path, given: Conditions) -> Energy:
     return identity_energy(lambda x: network.of_faces(x, finder.in_each(x, otherwise)), torch.cat(embeddings))
 
 
-def _landmarks(of: JudgedEnergy, path: Path, given: Conditions) -> Energy:
-    network, finder = FaceLandmarks(path).to(given.device), _finder(of)
+def _landmarks(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
+    network, finder = parts.seeing(FaceLandmarks, of.by).to(given.device), _finder(of, parts)
     otherwise = torch.cat([_face(of, finder(image), given.device) for image in given.bytes(of.image)])
     wanted = network.of_faces(given.image(of.image) * 2 - 1, otherwise)
     seen = torch.cat([wanted, torch.ones_like(wanted[..., :1])], dim=2)
     return landmarks_energy(lambda x: network.of_faces(x, finder.in_each(x, otherwise)), seen, given.size)
 
 
-def _finder(of: JudgedEnergy) -> FaceFinder:
+def _finder(of: JudgedEnergy, parts: Parts) -> FaceFinder:
     if of.faces is None:
         raise ConfigError(f"an energy of {of.kind} by {of.by} sees a face alone: say in `faces` what finds it (yunet)")
-    return FaceFinder(find(of.faces).path)
+    return parts.seeing(FaceFinder, of.faces)
 
 
 def _face(of: JudgedEnergy, points: Array | None, device: str) -> Tensor:
@@ -101,7 +105,7 @@ def _face(of: JudgedEnergy, points: Array | None, device: str) -> Tensor:
     return torch.from_numpy(points).float()[None].to(device)
 
 
-BY_FILE: dict[str, Callable[[JudgedEnergy, Path, Conditions], Energy]] = {
+BY_FILE: dict[str, Callable[[JudgedEnergy, Conditions, Parts], Energy]] = {
     "identity": _identity,
     "parsing": _parsing,
     "landmarks": _landmarks,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sluice.flows.compose.models import (
+from sluice.flows.compose.tree.models import (
     Base,
     Boxes,
     ByClass,
@@ -24,7 +24,7 @@ from sluice.flows.compose.models import (
     Reference,
     Share,
 )
-from sluice.flows.compose.nodes import SOURCES, Image, Node, Scene, kinds_of
+from sluice.flows.compose.tree.nodes import SOURCES, Image, Node, Scene, kinds_of
 
 
 class Guided(Node):

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from sluice.flows.compose.job import UNNAMED, Job, node_of, what_is
-from sluice.flows.compose.nodes import FILE, SOURCES, Node
+from sluice.flows.compose.tree.job import UNNAMED, Job, node_of, what_is
+from sluice.flows.compose.tree.nodes import FILE, SOURCES, Node
 from sluice.infra.settings import ConfigError, nearest, override, read_settings
 
-EXAMPLES = Path(__file__).parents[1] / "configs" / "jobs"
+EXAMPLES = Path(__file__).parents[2] / "configs" / "jobs"
 NESTING = "models go into denoisers (guided, unite), these into steps (ddim, freedom, zmagic), these into amdm"
 REASONS = {
     ("a model", "a step"): "a model predicts, and a step has gone on to the next moment: put it around all of these",

@@ -18,16 +18,18 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.compose import energies, flow
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.conditions import Conditions
-from sluice.flows.compose.energies import condition_of
-from sluice.flows.compose.flow import ChangedSince, Workers, again
-from sluice.flows.compose.flow import compose as run
-from sluice.flows.compose.job import Job, JudgedEnergy
+from sluice.flows.compose.bound import energies
+from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.bound.conditions import Conditions
+from sluice.flows.compose.bound.energies import condition_of
+from sluice.flows.compose.bound.parts import Parts
+from sluice.flows.compose.run import flow
+from sluice.flows.compose.run.flow import ChangedSince, Workers, again
+from sluice.flows.compose.run.flow import compose as run
+from sluice.flows.compose.tree.job import Job, JudgedEnergy
+from sluice.flows.compose.tree.models import Base
 from sluice.inference.energies.energy import Energy
 from sluice.infra.settings import ConfigError
-from sluice.training.networks.latent_model import LatentModel
 from tests.flows.runs import SLUICE
 
 CONSOLE = Console(quiet=True)
@@ -140,9 +142,26 @@ def test_what_a_network_sees_in_an_image_guides(
     assert not torch.allclose(guided_by, weakly, atol=1e-3)
 
 
+def test_what_judges_is_loaded_once_for_jobs_that_differ(
+    base: dict[str, Any], conditions: Path, untrained: Path, tmp_path: Path
+) -> None:
+    judges = Path(shutil.copytree(untrained / "judges", tmp_path / "judges"))
+
+    def guided_by(rho: float) -> Job:
+        energy = {"kind": "depth", "image": "edges.png", "by": str(judges), "rho": rho}
+        of = {"kind": "guided", "scale": 1, "model": base}
+        return job({"kind": "freedom", "of": of, "energies": [energy]}, prompts=["a red star"], seeds=[0], steps=1)
+
+    composer = Composer(guided_by(0.2), conditions)
+    first = composer(["a red star"], [0])
+    next(judges.glob("*.safetensors")).unlink()
+    assert not torch.equal(composer.of(guided_by(0.4))(["a red star"], [0]), first)
+
+
 @pytest.mark.parametrize("kind", ["depth", "landmarks", "style", "content"])
 def test_the_image_itself_has_no_energy(kind: str, conditions: Path, untrained: Path) -> None:
-    model = LatentModel.load(untrained)
+    parts, along = Parts("cpu"), Base(model=str(untrained))
+    model = parts.model(along)
     for judges in ("judges", "latent_judges"):
         of = JudgedEnergy.model_validate(
             {"kind": kind, "image": "edges.png", "by": str(untrained / judges), "rho": 1.0}
@@ -150,11 +169,11 @@ def test_the_image_itself_has_no_energy(kind: str, conditions: Path, untrained: 
         given = Conditions(conditions, 64, "cpu")
         shown = given.image(Path("edges.png")) * 2 - 1
         if judges == "latent_judges":
-            energy = condition_of(of, given, model, "").energy
+            energy = condition_of(of, given, parts, along).energy
             assert energy(model.encode(shown)) == pytest.approx(0, abs=1e-4)
         else:
             decoded = model.encode(shown)
-            assert condition_of(of, given, model, "").energy(decoded) > 1e-4, "what it decodes to is another picture"
+            assert condition_of(of, given, parts, along).energy(decoded) > 1e-4, "what it decodes to is another picture"
 
 
 def test_a_job_goes_on_and_makes_the_same_bytes(base: dict[str, Any], tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.flows.compose.batches import Batch, instead, own_images
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.pictures import Asked
-from sluice.flows.compose.safety import Screen, Verdict, judged, screen_of
-from sluice.flows.compose.watched import PICTURES, plain_notes
+from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.run.batches import Batch, instead, own_images
+from sluice.flows.compose.run.pictures import Asked
+from sluice.flows.compose.run.safety import Screen, Verdict, judged, screen_of
+from sluice.flows.compose.run.watched import PICTURES, plain_notes
+from sluice.flows.compose.tree.job import Job
 from sluice.inference.watching import Watch
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Array

@@ -16,11 +16,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from sluice.flows.compose.batches import batches_of
-from sluice.flows.compose.flow import Composed, compose, compose_table
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.pictures import MadeOf
-from sluice.flows.compose.tables import read_table, rows_of
+from sluice.flows.compose.run.batches import batches_of
+from sluice.flows.compose.run.flow import Composed, compose, compose_table
+from sluice.flows.compose.run.pictures import MadeOf
+from sluice.flows.compose.run.tables import read_table, rows_of
+from sluice.flows.compose.tree.job import Job
 from sluice.infra.settings import ConfigError
 
 QUIET = Console(quiet=True)

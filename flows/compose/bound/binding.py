@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.flows.compose import models as tree
-from sluice.flows.compose.conditions import Conditions
-from sluice.flows.compose.nodes import Image
-from sluice.flows.compose.parts import Parts
+from sluice.flows.compose.bound.conditions import Conditions
+from sluice.flows.compose.bound.parts import Parts
+from sluice.flows.compose.tree import models as tree
+from sluice.flows.compose.tree.nodes import Image
 from sluice.inference.combiners.compose_and_conquer import compose_and_conquer
 from sluice.inference.combiners.minimal_impact import minimal_impact
 from sluice.inference.combiners.multi_controlnet import multi_controlnet

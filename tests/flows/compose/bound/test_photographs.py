@@ -11,14 +11,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.conditions import Conditions
-from sluice.flows.compose.energies import condition_of, energy_of
-from sluice.flows.compose.job import EdgesEnergy, Job, JudgedEnergy
+from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.bound.conditions import Conditions
+from sluice.flows.compose.bound.energies import condition_of, energy_of
+from sluice.flows.compose.bound.parts import Parts
+from sluice.flows.compose.tree.job import EdgesEnergy, Job, JudgedEnergy
+from sluice.flows.compose.tree.models import Base
 from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.perception.vgg import VGG16
-from sluice.training.networks.latent_model import LatentModel
 from tests.preprocess.face_files import tiny_bisenet, tiny_landmarks, tiny_sface, tiny_yunet
 from tests.preprocess.hed_file import write_hed
 
@@ -61,15 +62,15 @@ def node(kind: str, networks: dict[str, Any], **more: Any) -> EdgesEnergy | Judg
 def test_it_wants_pixels_and_gives_latents_a_gradient_along_which_it_falls(
     kind: str, networks: dict[str, Any], untrained: Path
 ) -> None:
-    model, given = LatentModel.load(untrained), Conditions(networks["folder"], 64, "cpu")
+    parts, along, given = Parts("cpu"), Base(model=str(untrained)), Conditions(networks["folder"], 64, "cpu")
     of = node(kind, networks)
     shown = given.image(of.image) * 2 - 1
-    energy = energy_of(of, given, model, "")
+    energy = energy_of(of, given, parts, along)
     assert energy.wants == "pixels"
     if kind != "parsing":
         assert energy(shown).item() == pytest.approx(0, abs=1e-4)
     latents = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    of_latents = condition_of(of, given, model, "").energy
+    of_latents = condition_of(of, given, parts, along).energy
     before = of_latents(latents)
     (gradient,) = torch.autograd.grad(before.sum(), latents)
     lengths = gradient.flatten(1).norm(dim=1)
@@ -97,9 +98,9 @@ def test_several_guide_a_job(networks: dict[str, Any], untrained: Path) -> None:
 def test_a_face_may_be_of_any_size(networks: dict[str, Any], untrained: Path) -> None:
     image = cv2.imread(str(networks["folder"] / "face.png"))
     cv2.imwrite(str(networks["folder"] / "large.png"), cv2.resize(image, (256, 256), interpolation=cv2.INTER_NEAREST))
-    given, model = Conditions(networks["folder"], 64, "cpu"), LatentModel.load(untrained)
+    given, along = Conditions(networks["folder"], 64, "cpu"), Base(model=str(untrained))
     pictures = given.image(Path("face.png")) * 2 - 1
-    energy = energy_of(node("identity", networks, image="large.png"), given, model, "")
+    energy = energy_of(node("identity", networks, image="large.png"), given, Parts("cpu"), along)
     assert energy(pictures).item() < 0.1 * energy(pictures.flip(1)).item()
 
 
@@ -125,7 +126,7 @@ def test_what_cannot_be_is_named(
 ) -> None:
     given = Conditions(networks["folder"], 64, "cpu")
     with pytest.raises(ConfigError, match=said):
-        energy_of(node(kind, networks, **more), given, LatentModel.load(untrained), "")
+        energy_of(node(kind, networks, **more), given, Parts("cpu"), Base(model=str(untrained)))
 
 
 def test_weights_that_are_not_here_say_how_to_get_them(
@@ -135,4 +136,4 @@ def test_weights_that_are_not_here_say_how_to_get_them(
     given = Conditions(networks["folder"], 64, "cpu")
     for kind, by in (("parsing", "face-parsing"), ("edges", "hed"), ("identity", "sface")):
         with pytest.raises(MissingWeights, match=f"Get them with `sluice models pull {by}`"):
-            energy_of(node(kind, networks, by=by), given, LatentModel.load(untrained), "")
+            energy_of(node(kind, networks, by=by), given, Parts("cpu"), Base(model=str(untrained)))

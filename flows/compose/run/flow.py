@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from sluice.flows.compose.batches import Batch, batches_of
-from sluice.flows.compose.job import Job
 from sluice.flows.compose.page.page import write_page
-from sluice.flows.compose.pictures import Asked, MadeOf, pictures_of
-from sluice.flows.compose.said import Said
-from sluice.flows.compose.tables import Row, ledger, rows_of, told
-from sluice.flows.compose.work import QUARANTINE, ComposeWork, Report, quarantined
+from sluice.flows.compose.run.batches import Batch, batches_of
+from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
+from sluice.flows.compose.run.said import Said
+from sluice.flows.compose.run.tables import Row, ledger, rows_of, told
+from sluice.flows.compose.run.work import QUARANTINE, ComposeWork, Report, quarantined
+from sluice.flows.compose.tree.job import Job
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow

@@ -9,33 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from rich.console import Console
-from transformers import CLIPConfig, CLIPImageProcessor, ViTConfig, ViTForImageClassification, ViTImageProcessor
+from transformers import CLIPImageProcessor, ViTConfig, ViTForImageClassification, ViTImageProcessor
 
-from sluice.flows.compose.flow import again, compose
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.safety import Unscreened, screen_of
+from sluice.flows.compose.run.flow import again, compose
+from sluice.flows.compose.run.safety import Unscreened, screen_of
+from sluice.flows.compose.tree.job import Job
 from sluice.infra.catalogue import UnknownModel
 from sluice.infra.models import MissingWeights, find
 from sluice.infra.settings import ConfigError
+from tests.checkers import TOWER, checker
 
 QUIET = Console(quiet=True)
-TOWER = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
-SEEN = {"size": {"shortest_edge": 16}, "crop_size": {"height": 16, "width": 16}}
-
-
-def checker(folder: Path, threshold: float) -> Path:
-    """Diffusers' safety checker, as in a pipeline's folder: at a threshold of 1 all is safe, at -1 nothing."""
-    torch.manual_seed(0)
-    vision = {**TOWER, "image_size": 16, "patch_size": 8}
-    network = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision, projection_dim=8))
-    network.concept_embeds.data.normal_()
-    network.concept_embeds_weights.data.fill_(threshold)
-    network.save_pretrained(folder / "safety_checker")
-    CLIPImageProcessor(**SEEN).save_pretrained(folder / "feature_extractor")
-    return folder / "safety_checker"
 
 
 @pytest.fixture

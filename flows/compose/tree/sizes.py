@@ -8,9 +8,9 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from sluice.flows.compose.job import Job, JudgedEnergy
-from sluice.flows.compose.models import Reference
-from sluice.flows.compose.nodes import Node
+from sluice.flows.compose.tree.job import Job, JudgedEnergy
+from sluice.flows.compose.tree.models import Reference
+from sluice.flows.compose.tree.nodes import Node
 from sluice.infra.settings import ConfigError
 
 EXEMPLARS = "exemplars"

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sluice.flows.compose.images import digest_of, pixels_of
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.nodes import Image, OfRecord, OfScene, Scene, Seen, image_of
-from sluice.flows.compose.pictures import MadeOf
+from sluice.flows.compose.run.pictures import MadeOf
+from sluice.flows.compose.tree.images import digest_of, pixels_of
+from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.tree.nodes import Image, OfRecord, OfScene, Scene, Seen, image_of
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.record import encode_png

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sluice.flows.compose.nodes import Image, Node
+from sluice.flows.compose.tree.nodes import Image, Node
 
 
 class Base(Node):

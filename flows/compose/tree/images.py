@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import torch
 
-from sluice.flows.compose.nodes import Image, Node, OfRecord, OfScene, Scene
-from sluice.flows.compose.weights import found
+from sluice.flows.compose.tree.nodes import Image, Node, OfRecord, OfScene, Scene
+from sluice.flows.compose.tree.weights import found
 from sluice.flows.training.data import Split, open_data
 from sluice.infra.digests import sha256_of
 from sluice.infra.settings import ConfigError, nearest

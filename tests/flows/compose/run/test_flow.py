@@ -16,14 +16,15 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sluice.flows.compose import energies, making
-from sluice.flows.compose.batches import batches_of
-from sluice.flows.compose.composer import Composer
-from sluice.flows.compose.flow import Workers, again, compose, compose_all
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.making import NO_NUMBER, TooLarge
-from sluice.flows.compose.pictures import MadeOf, pictures_of
-from sluice.flows.compose.work import ComposeWork
+from sluice.flows.compose.bound import energies
+from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.run import making
+from sluice.flows.compose.run.batches import batches_of
+from sluice.flows.compose.run.flow import Workers, again, compose, compose_all
+from sluice.flows.compose.run.making import NO_NUMBER, TooLarge
+from sluice.flows.compose.run.pictures import MadeOf, pictures_of
+from sluice.flows.compose.run.work import ComposeWork
+from sluice.flows.compose.tree.job import Job
 from sluice.inference.energies.energy import Energy
 from sluice.infra.local import LocalStorage
 from sluice.infra.storage import Entry

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from sluice.flows.compose.batches import Batch
-from sluice.flows.compose.making import Made, Maker
-from sluice.flows.compose.pictures import Asked
-from sluice.flows.compose.watched import FOLDER
+from sluice.flows.compose.run.batches import Batch
+from sluice.flows.compose.run.making import Made, Maker
+from sluice.flows.compose.run.pictures import Asked
+from sluice.flows.compose.run.watched import FOLDER
 from sluice.infra.storage import Storage
 from sluice.preprocess.record import encode_png
 

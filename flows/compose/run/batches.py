@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.flows.compose.job import Job
-from sluice.flows.compose.nodes import Image, image_of
-from sluice.flows.compose.pictures import Asked
+from sluice.flows.compose.run.pictures import Asked
+from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.tree.nodes import Image, image_of
 
 
 @dataclass(frozen=True)

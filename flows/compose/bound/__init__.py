@@ -1,0 +1,1 @@
+"""A tree with its networks and conditions: what samples."""

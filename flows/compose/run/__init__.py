@@ -1,0 +1,1 @@
+"""Jobs run: batches of pictures made by workers, committed as they come."""

@@ -1,0 +1,125 @@
+"""Two controls in conflict: minimal impact shows both better than sums of ControlNets (MIControlNet, Tables 1, 2).
+
+Where one control speaks the other is silent, and a plain ControlNet takes silence for a plain surface. What is measured
+is how far the conditions extracted anew from a picture are from those that were asked for, each where it speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from sluice.flows.evaluate.cases import Case, cases
+from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
+from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Outcome, Tree
+from sluice.flows.evaluate.combiners.layouts import LAYOUTS, Spoken, sources
+from sluice.flows.evaluate.extracted import Extract, extractors, hed
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED, Method
+from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.trees import guided, plain, text
+from sluice.inference.metrics.condition_l1 import condition_l1
+from sluice.preprocess.perception.judges import Judges
+
+PAIRS = (("pose", "canny"), ("pose", "hed"), ("canny", "hed"), ("hed", "depth"))
+BALANCED = Method("ControlNet*", "multi_controlnet", "controlnet", "min_norm")
+BOTH = Method("ControlNet***", "multi_controlnet", "controlnet-rebalanced", "min_norm")
+SCALED = tuple(
+    Method(f"{own.name}^{first}", own.kind, own.network, strengths=(first, 2 - first))
+    for own in (CONTROLNET, REBALANCED)
+    for first in (0.5, 1.5)
+)
+"""The first control scaled, both of 2 in all."""
+RULES = tuple(
+    Method(f"{MICONTROLNET.name}, {rule}", MICONTROLNET.kind, MICONTROLNET.network, rule)
+    for rule in ("unit_min_norm", "as_printed")
+)
+RIVALS = (CONTROLNET, BALANCED, REBALANCED, BOTH)
+METHODS = (BASE, *RIVALS, *SCALED, MICONTROLNET, *RULES)
+NETWORKS = tuple(
+    f"{own.network}-{control}"
+    for own in (CONTROLNET, REBALANCED, MICONTROLNET)
+    for control in ("canny", "hed", "depth", "pose")
+)
+L1, UNIT = "L1 of both conditions", "of 0 to 1, a pixel"
+OF_EACH = ("L1 of the first condition", "L1 of the second condition")
+Placed = Callable[[Case], tuple[Spoken, Spoken]]
+"""Of a case what both controls say."""
+SAYS = "Minimal impact shows two controls in conflict better than sums of ControlNets, balanced, retrained or both."
+DEFAULTS = "Minimal impact's default rule, min_norm, is the one that measured best."
+
+
+def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """Of every pair of controls in every layout; verdicts are of a pair, over all layouts."""
+    extract = extractors(judges, hed())
+    estimates: list[Estimate] = []
+    better: dict[str, Verdict] = {}
+    best: dict[str, Verdict] = {}
+    for pair in PAIRS:
+        name = " + ".join(pair)
+        if missing := [control for control in pair if control not in extract]:
+            contest.console.print(f"{name} is left out: `sluice models pull {missing[0]}`", style="yellow")
+            continue
+        asked = [_asked(contest, name, pair, layout, count, extract) for layout in LAYOUTS]
+        estimates += [own for outcome in asked for own in outcome.estimates()]
+        found = Outcome.over(name, asked)
+        better |= {f"{name}, against {own.name}": found.better(L1, MICONTROLNET.name, own.name) for own in RIVALS}
+        best |= {f"{name}, {own.name}": found.unbeaten(L1, MICONTROLNET.name, own.name) for own in RULES}
+    return estimates, [Claim(SAYS, BETTER, better), Claim(DEFAULTS, UNBEATEN, best)]
+
+
+def _asked(
+    contest: Contest, name: str, pair: tuple[str, str], layout: str, count: int, extract: Mapping[str, Extract]
+) -> Outcome:
+    def of(case: Case) -> tuple[Spoken, Spoken]:
+        return LAYOUTS[layout](case, pair)
+
+    return contest(f"{name}, {layout}", cases("two", count), methods(contest, pair, of), figures(of, extract))
+
+
+def methods(
+    contest: Contest, pair: tuple[str, str], layout: Callable[[Case], tuple[Spoken, Spoken]]
+) -> dict[str, Tree]:
+    """All, under both scenes' captions."""
+
+    def tree(method: Method) -> Tree:
+        def of(case: Case) -> Mapping[str, object]:
+            over = text(contest.sampling.base, ", ".join(own.prompt for own in sources(case, pair)))
+            told = [own.told(contest.place) for own in layout(case)]
+            return plain(guided(method.model(over, contest.networks, told), contest.sampling.guidance))
+
+        return of
+
+    return {method.name: tree(method) for method in METHODS}
+
+
+def figures(layout: Placed, extract: Mapping[str, Extract]) -> list[Obeyed]:
+    """Of both conditions, their mean, and of each."""
+
+    def of(which: int) -> Callable[[Tensor, list[Case]], Tensor]:
+        return lambda pictures, some: apart(extract, pictures, [layout(case)[which] for case in some])
+
+    first, second = of(0), of(1)
+    return [
+        Obeyed(L1, UNIT, "lower", lambda pictures, some: (first(pictures, some) + second(pictures, some)) / 2),
+        *(Obeyed(name, UNIT, "lower", own) for name, own in zip(OF_EACH, (first, second), strict=True)),
+    ]
+
+
+def apart(extract: Mapping[str, Extract], pictures: Tensor, wanted: list[Spoken]) -> Tensor:
+    """L1 where a control speaks, `(batch,)`; depths from 0 to 1 there, as what is farthest and nearest there."""
+    found = extract[wanted[0].control](pictures)
+    asked = torch.stack([torch.from_numpy(own.levels).permute(2, 0, 1) for own in wanted])[:, : found.shape[1]]
+    speaks = torch.stack([torch.from_numpy(own.speaks) for own in wanted])
+    if wanted[0].control == "depth":
+        found, asked = (spread(maps, speaks) for maps in (found, asked))
+    return condition_l1(found, asked, speaks)
+
+
+def spread(maps: Tensor, region: Tensor) -> Tensor:
+    """Maps `(batch, 1, height, width)` from 0 to 1 by their extremes in a region `(batch, height, width)`."""
+    inside = region[:, None]
+    low = maps.where(inside, torch.inf).amin(dim=(1, 2, 3), keepdim=True)
+    span = maps.where(inside, -torch.inf).amax(dim=(1, 2, 3), keepdim=True) - low
+    return ((maps - low) / span.where(span > 0, 1)).clamp(0, 1)

@@ -1,0 +1,100 @@
+"""Two controls in conflict, measured whole by untrained networks in few steps; layouts and figures on true pictures."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from sluice.flows.evaluate.cases import cases, kept_image, shown
+from sluice.flows.evaluate.combiners import minimal_impact
+from sluice.flows.evaluate.combiners.comparisons import measure_combiners
+from sluice.flows.evaluate.combiners.layouts import LAYOUTS, PART, sources
+from sluice.flows.evaluate.extracted import extractors
+from sluice.flows.evaluate.methods import Networks, Sampling
+from sluice.flows.evaluate.results import read
+from sluice.infra.models import MissingWeights, find
+from sluice.preprocess.perception.judges import Judges
+
+SPLITS = ("halves", "centre")
+
+
+def test_every_pair_has_a_row_for_every_method_in_every_layout_and_a_verdict_over_all(
+    networks: Networks, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_MODELS", str(tmp_path / "empty"))
+    monkeypatch.setattr(minimal_impact, "PAIRS", minimal_impact.PAIRS[:2])
+    console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
+    sampling = Sampling(str(untrained), steps=1, seeds=1)
+    measure_combiners(["minimal-impact"], 2, sampling, networks, tmp_path, tmp_path / "results", console)
+    found = read(tmp_path / "results/minimal-impact.json")
+    assert {own.condition for own in found.estimates} == {f"pose + canny, {layout}" for layout in LAYOUTS}
+    assert len(found.estimates) == 3 * len(minimal_impact.METHODS) * 3
+    assert [len(claim.verdicts) for claim in found.claims] == [4, 2]
+    told = len(minimal_impact.METHODS) - 1
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 2 * (1 + 3 * told), "no two are one but the base alone"
+    assert isinstance(console.file, io.StringIO)
+    assert "pose + hed is left out: `sluice models pull hed`" in console.file.getvalue()
+
+
+def test_networks_that_are_not_there_are_named_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(MissingWeights, match=r"sluice train evidence --only controlnet-canny"):
+        measure_combiners(
+            ["minimal-impact"], 2, Sampling(), Networks("tabletop"), tmp_path / "place", tmp_path, Console(quiet=True)
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nowhere_do_both_speak(layout: str) -> None:
+    for case in cases("two", 4):
+        first, second = LAYOUTS[layout](case, ("canny", "depth"))
+        assert not (first.speaks & second.speaks).any()
+        assert (first.speaks | second.speaks).all() == (layout in SPLITS)
+        assert first.speaks.mean() > 0.09 < second.speaks.mean()
+
+
+def test_a_part_is_the_centre_of_its_condition_and_no_two_cases_have_it_in_one_place() -> None:
+    places = set()
+    for case in cases("two", 4):
+        pair = ("depth", "canny")
+        first, _ = LAYOUTS["parts"](case, pair)
+        rows, columns = np.nonzero(first.speaks)
+        side = rows.max() - rows.min() + 1
+        of = shown([sources(case, pair)[0]], "depth")[0].permute(1, 2, 0).numpy()[PART, PART]
+        part = first.levels[first.speaks].reshape(side, side, 3)
+        assert np.array_equal(part, cv2.resize(of, (int(side), int(side)), interpolation=cv2.INTER_AREA))
+        assert first.levels[~first.speaks].max() == 0
+        places.add((rows.min(), columns.min()))
+    assert len(places) == 4
+
+
+@pytest.mark.parametrize("pair", [("pose", "canny"), ("canny", "depth")])
+def test_true_pictures_show_what_their_scenes_ask_for(pair: tuple[str, str]) -> None:
+    extract = extractors(Judges.load(find("tabletop/judges").path), None)
+    for which in (0, 1):
+        some = cases("two", 6)
+        of = [sources(case, pair)[which] for case in some]
+        wanted = [LAYOUTS["halves"](case, pair)[which] for case in some]
+        apart = partial(minimal_impact.apart, extract, wanted=wanted)
+        true = shown(of, "image") * 2 - 1
+        assert apart(true).mean() < 0.5 * apart(true.roll(1, 0)).mean()
+
+
+def test_depths_count_from_the_farthest_to_the_nearest_of_a_region() -> None:
+    maps, region = torch.tensor([[[[1.0, 2.0, 3.0, 9.0]]]]), torch.tensor([[[True, True, True, False]]])
+    assert minimal_impact.spread(maps, region).flatten().tolist() == [0, 0.5, 1, 1]
+    assert minimal_impact.spread(torch.ones(1, 1, 1, 4), region).flatten().tolist() == [0, 0, 0, 0]
+
+
+def test_an_image_that_is_drawn_has_one_file(tmp_path: Path) -> None:
+    one = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
+    name = kept_image(one, tmp_path)
+    assert kept_image(one, tmp_path) == name != kept_image(1 - one, tmp_path)
+    assert np.array_equal(cv2.imread(str(tmp_path / name), cv2.IMREAD_COLOR_RGB), np.rint(one * 255))
