@@ -32,7 +32,7 @@ class Recipe(BaseModel):
     rebalanced: bool = False
     conservativity: float = Field(0.0, ge=0)
     images: Literal["depth", "canny"] = "depth"
-    guidance: Literal["exclude", "hadamard"] = "exclude"
+    guidance: Literal["exclude", "hadamard", "none"] = "exclude"
     expansion: int = Field(4, ge=1)
 
     size: int = Field(64, ge=8)

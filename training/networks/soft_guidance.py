@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Kind = Literal["exclude", "hadamard"]
+Kind = Literal["exclude", "hadamard", "none"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SoftGuidance:
 
     `exclude` hides a token as if it were not there: what the released weights were trained with, one call of fused
     attention. `hadamard` multiplies its logit by 0, as the paper writes, so that it keeps the weight of exp(0): two
-    calls.
+    calls. `none` is what the others are compared with: every token is seen everywhere.
     """
 
     def __init__(self, kind: Kind = "exclude") -> None:
@@ -74,7 +74,7 @@ class SoftGuidance:
             projected.unflatten(2, (attn.heads, -1)).transpose(1, 2)
             for projected in (attn.to_q(hidden_states), attn.to_k(tokens), attn.to_v(tokens))
         )
-        if regions is None or encoder_hidden_states is None:
+        if regions is None or encoder_hidden_states is None or self.kind == "none":
             found = F.scaled_dot_product_attention(query, key, value)
         else:
             seen = regions.seen(query.shape[2], key.shape[2])

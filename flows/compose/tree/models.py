@@ -28,7 +28,7 @@ class ComposeAndConquer(Node):
     depths: tuple[Image, Image] | None = None
     exemplars: tuple[Image, Image] | None = None
     lambdas: tuple[float, float] = (1.0, 1.0)
-    guidance: Literal["exclude", "hadamard"] = "exclude"
+    guidance: Literal["exclude", "hadamard", "none"] = "exclude"
 
     @model_validator(mode="after")
     def _is_told_something(self) -> Self:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.claims import Claim, Estimate, Results
-from sluice.flows.evaluate.combiners import amdm, minimal_impact, scenes, zmagic
+from sluice.flows.evaluate.combiners import amdm, faces, minimal_impact, scenes, triplets, zmagic
 from sluice.flows.evaluate.combiners.contest import Contest
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.results import keep
@@ -34,9 +34,11 @@ COMPARISONS = {
     "minimal-impact": Comparison(
         "MIControlNet, two controls", ("judges",), minimal_impact.measure, minimal_impact.NETWORKS
     ),
+    "cnc": Comparison("Compose and Conquer", ("judges",), triplets.measure, triplets.NETWORKS),
     "amdm": Comparison("AMDM", amdm.PARTS, amdm.measure),
     "zmagic": Comparison("Z-Magic", zmagic.PARTS, zmagic.measure),
     "unite": Comparison("Unite and Conquer, text and class", scenes.PARTS, scenes.measure),
+    "unite-faces": Comparison("Unite and Conquer, faces", ("judges",), faces.measure, faces.NETWORKS),
 }
 
 

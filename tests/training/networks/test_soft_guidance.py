@@ -92,6 +92,15 @@ def test_a_token_reaches_its_own_side_alone() -> None:
     assert torch.equal(moved, found.inside[POSITIONS])
 
 
+@torch.no_grad()
+def test_without_guidance_every_token_is_seen_everywhere() -> None:
+    attention = unet_of().down_blocks[0].attentions[0].transformer_blocks[0].attn2
+    hidden, states = torch.randn(2, POSITIONS, 8), torch.randn(2, TEXT + 2 * TOKENS, 6)
+    plain = attention(hidden, encoder_hidden_states=states)
+    attention.set_processor(SoftGuidance("none"))
+    torch.testing.assert_close(attention(hidden, encoder_hidden_states=states, regions=regions()), plain)
+
+
 def test_a_mask_of_grey_is_cut_at_a_half() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2, 0] = 1  # half of the first of four squares

@@ -1,0 +1,105 @@
+"""Unite and Conquer on faces: parts, a sketch and a text, each known to another model (Unite and Conquer, Table 1).
+
+A case is a face: one network is told its parts, another its edges, the base its caption. A picture is judged by its own
+parts, parsed anew, by its edges, and by how near its embedding is to the caption's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sluice.flows.evaluate.cases import Case, cases, shown
+from sluice.flows.evaluate.claims import Claim, Estimate
+from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.extracted import extractors
+from sluice.flows.evaluate.methods import CONTROLNET
+from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.trees import Node, guided, plain, text, united
+from sluice.inference.metrics.edge_f1 import edge_f1
+from sluice.inference.metrics.mask_f1 import mask_f1
+from sluice.inference.metrics.mean_iou import mask_iou
+from sluice.preprocess.perception.judges import Judges
+from sluice.preprocess.tabletop.classes import CLASSES
+
+CONTROLS = ("parts", "canny")
+NETWORKS = tuple(f"{CONTROLNET.network}-{control}" for control in CONTROLS)
+WEIGHT = 1.0
+"""Of each model, the paper's for faces."""
+UNITE, BOTH_AT_ONCE = "Unite", "one model told both"
+AVERAGES = ("average of predictions", "average of guided predictions")
+ALONE = {"parts": "parts alone", "canny": "sketch alone"}
+VARIANTS = {"Unite, parts relied on": (1.0, 0.0), "Unite, sketch relied on": (0.0, 1.0)}
+IOU, F1, EDGES = "mask IoU", "mask F1", "edge F1"
+SAYS = "Unite shows a face's parts and its sketch better than either model, their average, or one model told both."
+DEFAULTS = "Unite's default for faces, equal reliability, is the one that measured best."
+
+
+def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """Of every method, parts and edges."""
+    seen = contest("faces", cases("faces", count), methods(contest), figures(judges))
+    rivals = dict.fromkeys((*AVERAGES, BOTH_AT_ONCE), (F1, EDGES)) | {ALONE["canny"]: (F1,), ALONE["parts"]: (EDGES,)}
+    return seen.estimates(), [
+        Claim(
+            SAYS,
+            BETTER,
+            {f"{by}, against {own}": seen.better(by, UNITE, own) for own, figures in rivals.items() for by in figures},
+        ),
+        Claim(
+            DEFAULTS,
+            UNBEATEN,
+            {f"{by}, {own}": seen.unbeaten(by, UNITE, own) for own in VARIANTS for by in (F1, EDGES)},
+        ),
+    ]
+
+
+def methods(contest: Contest) -> dict[str, Tree]:
+    """Each control alone, both by one model, averaged, united."""
+    scale = contest.sampling.guidance
+
+    def model(case: Case, *controls: str) -> Node:
+        told = [{"control": own, "image": case.image(own)} for own in controls]
+        return CONTROLNET.model(text(contest.sampling.base), contest.networks, told)
+
+    def alone(*controls: str) -> Tree:
+        return lambda case: plain(guided(model(case, *controls), scale))
+
+    def unite(weight: float, *reliabilities: float) -> Tree:
+        return lambda case: plain(united([model(case, own) for own in CONTROLS], weight, reliabilities))
+
+    return {
+        "text alone": lambda _: plain(guided(text(contest.sampling.base), scale)),
+        **{name: alone(control) for control, name in ALONE.items()},
+        BOTH_AT_ONCE: alone(*CONTROLS),
+        # Weights of 1 in all leave no null prediction; those of the guidance in all are each prediction guided.
+        **{name: unite(whole / 2) for name, whole in zip(AVERAGES, (1.0, scale), strict=True)},
+        UNITE: unite(WEIGHT),
+        **{name: unite(WEIGHT, *shares) for name, shares in VARIANTS.items()},
+    }
+
+
+def figures(judges: Judges) -> list[Obeyed]:
+    """Parts, parsed anew, and edges."""
+    of: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {IOU: mask_iou, F1: mask_f1}
+    edges = extractors(judges, None)["canny"]
+
+    def parsed(metric: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[Tensor, list[Case]], Tensor]:
+        @torch.no_grad()
+        def measured(pictures: Tensor, some: list[Case]) -> Tensor:
+            wanted = torch.from_numpy(np.stack([case.truth.semantic for case in some])).long()
+            return metric(judges(pictures).classes().argmax(dim=1), wanted, len(CLASSES))
+
+        return measured
+
+    return [
+        *(Obeyed(name, "share", "higher", parsed(metric)) for name, metric in of.items()),
+        Obeyed(
+            EDGES,
+            "share",
+            "higher",
+            lambda pictures, some: edge_f1(edges(pictures)[:, 0] > 0, shown(some, "canny")[:, 0] > 0),
+        ),
+    ]

@@ -1,0 +1,169 @@
+"""Foreground and background told apart: what is in front, and what each part looks like (CnC, Figs. 8 and 10).
+
+A case is an object of one scene in front of the object of another, where both would be. Depths say where they are: by
+Compose and Conquer's two, or by a ControlNet's single one of both together. What each part looks like is said by two
+exemplars, and seen by the embeddings of a picture's parts, each on black.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count as numbers
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import CLIPVisionModelWithProjection
+
+from sluice.flows.compose.tree.images import pixels_of
+from sluice.flows.compose.tree.nodes import image_of
+from sluice.flows.compose.tree.weights import found
+from sluice.flows.evaluate.cases import SIZE, Case, kept_image, other, shown
+from sluice.flows.evaluate.claims import Claim, Estimate
+from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, Method
+from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.trees import Node, guided, plain, text
+from sluice.inference.metrics.front import front_accuracy
+from sluice.inference.metrics.localisation import localisation_similarity
+from sluice.infra.pretrained import load_network
+from sluice.preprocess.perception.judges import Judges
+from sluice.preprocess.record import Array
+from sluice.preprocess.tabletop.classes import class_number
+from sluice.preprocess.tabletop.render import FIRST
+from sluice.preprocess.tabletop.scene import Thing
+from sluice.preprocess.tabletop.words import plain_caption
+
+NETWORKS = ("cnc", "controlnet-depth")
+OVERLAP = 40
+"""Pixels that both objects have."""
+TEXT, ONE_DEPTH = BASE.name, "ControlNet, one depth of both"
+DEPTHS, CNC = "CnC, depths alone", "CnC"
+UNGUIDED, HADAMARD = "CnC without soft guidance", "CnC, hadamard"
+FRONT, LOCAL = "right one in front", "localisation similarity"
+IN_FRONT = "Compose and Conquer places objects in front of others as asked, more often than one depth of both does."
+LOCALISES = "Soft guidance localises semantics: exemplars are seen in their own parts more than without it."
+DEFAULTS = "Compose and Conquer's default soft guidance, exclude, is the one that measured best."
+
+
+def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """Both figures of every method."""
+    some = list(islice(overlapping(), count))
+    seen = contest("foreground before background", some, methods(contest), figures(contest, judges))
+    return seen.estimates(), [
+        Claim(IN_FRONT, BETTER, {f"against {own}": seen.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
+        Claim(LOCALISES, BETTER, {f"against {own}": seen.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
+        Claim(DEFAULTS, UNBEATEN, {HADAMARD: seen.unbeaten(LOCAL, CNC, HADAMARD)}),
+    ]
+
+
+def overlapping() -> Iterator[Case]:
+    """Scenes of one object, of which another scene has one of another shape in the same place, without end."""
+    for number in numbers():
+        case = Case(number, "one")
+        if thing(case).shape != thing(other(case)).shape and both(case).sum() >= OVERLAP:
+            yield case
+
+
+def thing(case: Case) -> Thing:
+    """The only one of a scene."""
+    (own,) = case.scene.things
+    assert isinstance(own, Thing)
+    return own
+
+
+def mask(case: Case) -> Array:
+    """Where it is, bool `(height, width)`."""
+    return np.asarray(case.truth.instances == FIRST)
+
+
+def both(case: Case) -> Array:
+    """Where the objects in front and behind would both be."""
+    return mask(case) & mask(other(case))
+
+
+def methods(contest: Contest) -> dict[str, Tree]:
+    """Under both objects' names."""
+
+    def tree(model: Callable[[Case, Node], Mapping[str, Any]]) -> Tree:
+        return lambda case: plain(guided(model(case, _over(contest, case)), contest.sampling.guidance))
+
+    def composed(**how: Any) -> Tree:
+        return tree(lambda case, over: fused(contest, case, over) | how)
+
+    def told(method: Method) -> Tree:
+        return tree(lambda case, over: method.model(over, contest.networks, [one_depth(case, contest.place)]))
+
+    return {
+        TEXT: told(BASE),
+        ONE_DEPTH: told(CONTROLNET),
+        DEPTHS: composed(exemplars=None),
+        CNC: composed(),
+        UNGUIDED: composed(guidance="none"),
+        HADAMARD: composed(guidance="hadamard"),
+    }
+
+
+def fused(contest: Contest, case: Case, over: Node) -> dict[str, Any]:
+    """Depths of an object and of the scene behind it; what other scenes look like."""
+    front, behind = exemplars(case)
+    return {
+        "kind": "compose_and_conquer",
+        "over": over,
+        "fusers": contest.networks.of("cnc"),
+        "mask": case.image("mask"),
+        "depths": [case.image("fg_depth"), other(case).image("depth")],
+        "exemplars": [front.image("image"), behind.image("background")],
+    }
+
+
+def exemplars(case: Case) -> tuple[Case, Case]:
+    """Two more scenes, of what the foreground and the background are to look like."""
+    front = other(other(case))
+    return front, other(front)
+
+
+def one_depth(case: Case, place: Path) -> dict[str, Any]:
+    """The depth of both together, for one network: the foreground's where it is, and behind it the other scene's."""
+    ahead, behind = (
+        pixels_of(image_of(of.image(field)), Path(), SIZE) for of, field in ((case, "fg_depth"), (other(case), "depth"))
+    )
+    whole = np.where(mask(case)[..., None], ahead, behind)
+    return {"control": "depth", "image": kept_image(whole, place)}
+
+
+def figures(contest: Contest, judges: Judges) -> list[Obeyed]:
+    """Which object is seen where both were asked for, and how alike parts and their exemplars are."""
+    family = found(contest.sampling.base).path
+    network: Any = load_network(CLIPVisionModelWithProjection, family, subfolder="image_encoder", dtype=torch.float32)
+
+    @torch.no_grad()
+    def embed(pictures: Tensor) -> Tensor:
+        return torch.as_tensor(network(pictures).image_embeds)
+
+    def local(pictures: Tensor, some: list[Case]) -> Tensor:
+        masks = torch.stack([torch.from_numpy(mask(case)) for case in some])
+        front, behind = zip(*map(exemplars, some), strict=True)
+        wanted = (embed(shown(list(of), field) * 2 - 1) for of, field in ((front, "image"), (behind, "background")))
+        return localisation_similarity(embed, pictures, masks, *wanted)
+
+    return [
+        Obeyed(FRONT, "share of pictures", "higher", lambda pictures, some: _in_front(judges, pictures, some)),
+        Obeyed(LOCAL, "cosine", "higher", local),
+    ]
+
+
+@torch.no_grad()
+def _in_front(judges: Judges, pictures: Tensor, some: list[Case]) -> Tensor:
+    shared = torch.stack([torch.from_numpy(both(case)) for case in some])
+    front, behind = (
+        torch.tensor([class_number(thing(own).shape) for own in each]) for each in (some, list(map(other, some)))
+    )
+    return front_accuracy(judges(pictures).classes().argmax(dim=1), shared, front, behind)
+
+
+def _over(contest: Contest, case: Case) -> Node:
+    return text(contest.sampling.base, " and ".join(plain_caption(thing(own)) for own in (case, other(case))))
