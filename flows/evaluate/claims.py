@@ -44,6 +44,7 @@ class Results:
     """Of one protocol: what it was measured with, its figures and its claims."""
 
     protocol: str
+    title: str
     made_of: dict[str, str]
     settings: dict[str, Any]
     estimates: list[Estimate]
@@ -58,7 +59,7 @@ class Results:
         """The same again."""
         estimates = [Estimate(**{**own, "interval": Interval(**own["interval"])}) for own in values["estimates"]]
         claims = [Claim(own["says"], own["rule"], own["verdicts"]) for own in values["claims"]]
-        return cls(values["protocol"], values["made_of"], values["settings"], estimates, claims)
+        return cls(values["protocol"], values["title"], values["made_of"], values["settings"], estimates, claims)
 
 
 def by_case(values: Tensor, seeds: int) -> Tensor:

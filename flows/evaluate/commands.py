@@ -1,4 +1,4 @@
-"""`sluice evaluate`: what is measured, and the page of it."""
+"""`sluice evaluate`: what the papers claim, measured; the page of it; two runs beside each other."""
 
 from __future__ import annotations
 
@@ -7,70 +7,49 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Evaluating: the papers' claims, with intervals and a verdict for each.")
+app = typer.Typer(help="Evaluating: the papers' claims, with intervals and a verdict for each.")
 
 RESULTS = Path("docs/results")
 
 
-@app.callback()
-def evaluate() -> None:
-    """Evaluating."""
-
-
-@app.command()
-def training(
-    networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
-    control: Annotated[list[str] | None, typer.Option(help="Only this one; may be given several times.")] = None,
-    base: Annotated[str, typer.Option(help="What the networks control.")] = "tabletop",
-    judges: Annotated[str, typer.Option(help="Who says what a picture shows.")] = "tabletop/judges",
-    scenes: Annotated[int, typer.Option(min=2, help="Held-out scenes for each control.")] = 32,
-    steps: Annotated[int, typer.Option(min=1, help="Of DDIM.")] = 20,
-    seeds: Annotated[int, typer.Option(min=1, help="Of sampling, for each scene.")] = 3,
-    place: Annotated[Path, typer.Option(help="Where pictures are kept: none is made twice.")] = Path("evaluation"),
-    out: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = RESULTS / "training.json",
-) -> None:
-    """The trained control networks: silence, obedience, conservativity."""
-    from rich.console import Console
-
-    from sluice.flows.evaluate.cases import CONTROLS
-    from sluice.flows.evaluate.methods import Networks, Sampling
-    from sluice.flows.evaluate.results import keep
-    from sluice.flows.evaluate.training import measure_training
-    from sluice.infra.settings import ConfigError, nearest
-
-    console, wanted = Console(soft_wrap=True, highlight=False), control or list(CONTROLS)
-    for name in wanted:
-        if name not in CONTROLS:
-            raise ConfigError(f"--control {name}: there is no such control; {nearest(name, CONTROLS)}")
-    sampling = Sampling(base, steps, seeds=seeds)
-    keep(measure_training(Networks(networks), wanted, judges, scenes, sampling, place, console), out)
-    console.print(f"{out}; `sluice evaluate report` makes a page of it")
-
-
-@app.command()
-def combiners(
-    only: Annotated[list[str] | None, typer.Option(help="Only this one; may be given several times.")] = None,
+@app.callback(invoke_without_command=True)
+def measure(
+    context: typer.Context,
+    suite: Annotated[str | None, typer.Option(help="papers (the eight claims and more) or ablations.")] = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="Only this one; may be given several times.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer scenes and steps: minutes, and wide intervals.")
+    ] = False,
     base: Annotated[str, typer.Option(help="The family, a name or a folder with all of its parts.")] = "tabletop",
     networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
-    scenes: Annotated[int, typer.Option(min=2, help="Held-out scenes for each comparison.")] = 32,
-    steps: Annotated[int, typer.Option(min=1, help="Of every sampling.")] = 20,
-    seeds: Annotated[int, typer.Option(min=1, help="Of sampling, for each scene.")] = 2,
+    scenes: Annotated[int | None, typer.Option(help="Held-out scenes of each comparison.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Of sampling, for each scene.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Of every sampling.")] = None,
     place: Annotated[Path, typer.Option(help="Where pictures are kept: none is made twice.")] = Path("evaluation"),
     out: Annotated[Path, typer.Option(help="The folder where the figures go, NAME.json of each.")] = RESULTS,
 ) -> None:
-    """The combiners on tabletop, each against its baselines on the same scenes and noise."""
+    """Measure protocols, each method against its baselines on the same scenes and noise."""
+    if context.invoked_subcommand is not None:
+        return
     from rich.console import Console
 
-    from sluice.flows.evaluate.combiners.comparisons import COMPARISONS, measure_combiners
-    from sluice.flows.evaluate.methods import Networks, Sampling
+    from sluice.flows.evaluate.methods import Networks
+    from sluice.flows.evaluate.settings import settings_of
+    from sluice.flows.evaluate.suite import PROTOCOLS, SUITES, Place, evaluate
     from sluice.infra.settings import ConfigError, nearest
 
-    for name in only or ():
-        if name not in COMPARISONS:
-            raise ConfigError(f"--only {name}: there is no such comparison; {nearest(name, COMPARISONS)}")
-    console, sampling = Console(soft_wrap=True, highlight=False), Sampling(base, steps, seeds=seeds)
-    measure_combiners(only or list(COMPARISONS), scenes, sampling, Networks(networks), place, out, console)
-    console.print(f"{out}; `sluice evaluate report` makes a page of it")
+    if suite is None and not protocol:
+        raise typer.BadParameter(f"name a --suite ({', '.join(SUITES)}) or a --protocol ({', '.join(PROTOCOLS)})")
+    if suite is not None and suite not in SUITES:
+        raise ConfigError(f"--suite {suite}: there is no such suite; {nearest(suite, SUITES)}")
+    for name in protocol or ():
+        if name not in PROTOCOLS:
+            raise ConfigError(f"--protocol {name}: there is no such protocol; {nearest(name, PROTOCOLS)}")
+    over = {"scenes": scenes, "seeds": seeds, "steps": steps}
+    names = dict.fromkeys([*(SUITES[suite] if suite else ()), *(protocol or ())])
+    at = Place(base, Networks(networks), place, out, Console(soft_wrap=True, highlight=False))
+    evaluate([(name, settings_of(name, quick, over)) for name in names], at)
+    at.console.print(f"{out}; `sluice evaluate report` makes a page of it")
 
 
 @app.command()
@@ -79,12 +58,19 @@ def report(
     out: Annotated[Path, typer.Option(help="The page.")] = Path("docs/results.md"),
 ) -> None:
     """The page of all that was measured."""
-    from sluice.flows.evaluate.results import page, read
-    from sluice.infra.settings import ConfigError
+    from sluice.flows.evaluate.results import page, read_all
     from sluice.infra.whole import write_whole
 
-    files = sorted(results.glob("*.json"))
-    if not files:
-        raise ConfigError(f"{results} holds no results: `sluice evaluate training` and `combiners` measure some")
-    write_whole(out, page([read(file) for file in files]))
+    write_whole(out, page(read_all(results)))
     typer.echo(str(out))
+
+
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(help="A folder of results.")],
+    other: Annotated[Path, typer.Argument(help="Another one.")],
+) -> None:
+    """Two runs side by side, with a mark where figures differ."""
+    from sluice.flows.evaluate.compare import compare as compared
+
+    typer.echo(compared(one, other), nl=False)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.obedience import NEAREST
+from sluice.flows.evaluate.obeyed import NEAREST
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.infra.models import MissingWeights, find
 from sluice.preprocess.perception.edges import canny

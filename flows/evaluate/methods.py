@@ -9,9 +9,7 @@ from typing import Any
 
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.evaluate.cases import SIZE, Case
-from sluice.flows.evaluate.trees import Node, guided, plain, text
-
-BATCH = 32
+from sluice.flows.evaluate.trees import Node, text
 
 
 @dataclass(frozen=True)
@@ -23,11 +21,7 @@ class Sampling:
     guidance: float = 5.0
     seeds: int = 3
 
-    def job(self, case: Case, model: Mapping[str, Any]) -> Job:
-        """Of a case by a model under its conditions."""
-        return self.whole(case, plain(guided(model, self.guidance)))
-
-    def whole(self, case: Case, picture: Mapping[str, Any], batch: int = BATCH) -> Job:
+    def job(self, case: Case, picture: Node, batch: int) -> Job:
         """Of a case by a tree; those of one `batch` are made together."""
         made = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": SIZE, "steps": self.steps}
         return Job.model_validate({**made, "batch": batch, "picture": picture})

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sluice.flows.evaluate.claims import Claim, Estimate, Results
+from sluice.flows.evaluate.eight import verdicts
 from sluice.infra.settings import ConfigError
 from sluice.infra.whole import write_whole
 
@@ -30,13 +31,28 @@ def read(path: Path) -> Results:
         raise ConfigError(f"{path} holds no results of this version of `sluice evaluate`: measure again") from error
 
 
+def read_all(folder: Path) -> list[Results]:
+    """Of every protocol that a folder has results of. Raises ConfigError where it has none."""
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise ConfigError(f"{folder} holds no results: `sluice evaluate --suite papers` measures some")
+    return [read(file) for file in files]
+
+
 def page(found: Sequence[Results]) -> str:
-    """Every protocol's claims and figures, in markdown."""
-    return "\n".join([HEAD, *(line for results in found for line in _protocol(results))]) + "\n"
+    """The eight claims, and every protocol's claims and figures, in markdown."""
+    return "\n".join([HEAD, *_eight(found), *(line for results in found for line in _protocol(results))]) + "\n"
+
+
+def _eight(found: Sequence[Results]) -> Iterator[str]:
+    yield from ("| | the eight claims | verdict | protocol |", "|---|---|---|---|")
+    for number, (protocol, says, verdict) in enumerate(verdicts(found), 1):
+        yield f"| {number} | {says} | **{verdict}** | `{protocol}` |"
+    yield ""
 
 
 def _protocol(results: Results) -> Iterator[str]:
-    yield f"## {results.protocol}\n"
+    yield f"## {results.title}\n"
     settings = ", ".join(f"{name} {value}" for name, value in results.settings.items())
     yield f"{settings}. Networks: {', '.join(f'`{name}` {digest}' for name, digest in results.made_of.items())}.\n"
     yield from ("| claim | verdict | by condition |", "|---|---|---|", *map(_claim, results.claims), "")

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
+from rich.console import Console
 
 from sluice.flows.evaluate.cases import CONTROLS
+from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks
+from sluice.flows.evaluate.results import read
+from sluice.flows.evaluate.settings import Settings
+from sluice.flows.evaluate.suite import PROTOCOLS, Place, evaluate
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 
@@ -29,6 +35,25 @@ def networks(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Netwo
     acting(LocalFuser.from_controlnet(plain, scale=4)).save_pretrained(folder / "cnc" / "model" / "local")
     acting(GlobalFuser(unet.config.cross_attention_dim)).save_pretrained(folder / "cnc" / "model" / "global")
     return Networks(str(folder))
+
+
+@pytest.fixture
+def measured(untrained: Path, networks: Networks, tmp_path: Path) -> Callable[[str], Results]:
+    """A protocol, measured whole on two scenes by untrained networks in a step; pictures lie in `tmp_path/pictures`."""
+
+    def measure(name: str) -> Results:
+        at = Place(str(untrained), networks, tmp_path, tmp_path / "results", Console(quiet=True))
+        evaluate([(name, Settings(scenes=2, seeds=1, steps=1))], at)
+        assert_budget(name, at)
+        return read(tmp_path / "results" / f"{name}.json")
+
+    return measure
+
+
+def assert_budget(name: str, at: Place) -> None:
+    """That there are so many pictures as was said, so that no two methods are one; no edges are drawn by HED here."""
+    each = PROTOCOLS[name].pictures(at.contest(Settings(scenes=2, seeds=1, steps=1)))
+    assert len(list((at.pictures / "pictures").glob("*.png"))) == 2 * each
 
 
 def acting(network: Any) -> Any:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from sluice.flows.evaluate.claims import Claim, Estimate, Results, by_case, judged
+from sluice.flows.evaluate.compare import compare, differ
+from sluice.flows.evaluate.protocols.silence import SAYS
 from sluice.flows.evaluate.results import keep, page, read
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.infra.settings import ConfigError
 
 ONE = Estimate("edge F1", "canny", "base alone", "share", Interval(0.5, 0.25, 0.75), 32)
-FOUND = Results("made", {"net": "abc"}, {"steps": 2}, [ONE], [Claim("It does.", "Always.", {"canny": "holds"})])
+FOUND = Results("silence", "Made", {"net": "abc"}, {"steps": 2}, [ONE], [Claim(SAYS, "Always.", {"canny": "holds"})])
 
 
 def test_a_claim_holds_where_it_does_everywhere() -> None:
@@ -30,12 +33,38 @@ def test_a_case_counts_once_however_many_pictures_it_has() -> None:
 def test_the_page_has_a_row_for_a_method_and_a_column_for_a_condition(tmp_path: Path) -> None:
     keep(FOUND, tmp_path / "made.json")
     shown = page([read(tmp_path / "made.json")]).splitlines()
-    assert "| It does. | **holds** | canny: holds |" in shown
+    assert f"| {SAYS} | **holds** | canny: holds |" in shown
     assert shown[shown.index("### Edge F1 (share), n = 32") + 2 :][:3] == [
         "| | canny |",
         "|---|---|",
         "| base alone | 0.5 (0.25 to 0.75) |",
     ]
+
+
+def test_the_eight_claims_stand_first_and_those_not_measured_say_so() -> None:
+    shown = page([FOUND]).splitlines()
+    rows = [line for line in shown if line[:3] in {f"| {number}" for number in range(1, 9)}]
+    assert rows[0] == f"| 1 | {SAYS} | **holds** | `silence` |"
+    assert [row.split("|")[3].strip() for row in rows[1:]] == ["**not measured**"] * 7
+
+
+def test_two_runs_stand_side_by_side_and_what_differs_is_marked(tmp_path: Path) -> None:
+    other = replace(ONE, interval=Interval(0.8, 0.7, 0.9))
+    near = replace(ONE, method="ControlNet", interval=Interval(0.6, 0.3, 0.9))
+    keep(replace(FOUND, estimates=[ONE, replace(near, interval=ONE.interval)]), tmp_path / "a/silence.json")
+    keep(replace(FOUND, estimates=[other, near]), tmp_path / "b/silence.json")
+    shown = compare(tmp_path / "a", tmp_path / "b").splitlines()
+    assert "| edge F1 | canny | base alone | 0.5 (0.25 to 0.75) | 0.8 (0.7 to 0.9) | **differs** |" in shown
+    assert "| edge F1 | canny | ControlNet | 0.5 (0.25 to 0.75) | 0.6 (0.3 to 0.9) |  |" in shown
+    with pytest.raises(ConfigError, match="holds no results"):
+        compare(tmp_path / "a", tmp_path)
+
+
+def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
+    low, high = Interval(0.0, -5.0, 0.3), Interval(0.6, 0.2, 9.0)
+    assert differ(low, high)
+    assert differ(high, low)
+    assert not differ(Interval(0.0, -5.0, 0.6), high)
 
 
 def test_results_of_another_form_are_refused(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from sluice.flows.compose.tree.nodes import image_of
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import SIZE, Case, kept_image, other, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, Method
-from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.trees import Node, guided, plain, text
 from sluice.inference.metrics.front import front_accuracy
 from sluice.inference.metrics.localisation import localisation_similarity
@@ -40,24 +40,30 @@ from sluice.preprocess.tabletop.words import plain_caption
 NETWORKS = ("cnc", "controlnet-depth")
 OVERLAP = 40
 """Pixels that both objects have."""
+OTHER_LAMBDAS = (0.5, 2.0)
+CONDITION = "foreground before background"
 TEXT, ONE_DEPTH = BASE.name, "ControlNet, one depth of both"
 DEPTHS, CNC = "CnC, depths alone", "CnC"
 UNGUIDED, HADAMARD = "CnC without soft guidance", "CnC, hadamard"
 FRONT, LOCAL = "right one in front", "localisation similarity"
 IN_FRONT = "Compose and Conquer places objects in front of others as asked, more often than one depth of both does."
 LOCALISES = "Soft guidance localises semantics: exemplars are seen in their own parts more than without it."
-DEFAULTS = "Compose and Conquer's default soft guidance, exclude, is the one that measured best."
+DEFAULTS = "Compose and Conquer's defaults, exclude and lambdas of 1, are those that measured best."
 
 
 def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
     """Both figures of every method."""
-    some = list(islice(overlapping(), count))
-    seen = contest("foreground before background", some, methods(contest), figures(contest, judges))
-    return seen.estimates(), [
-        Claim(IN_FRONT, BETTER, {f"against {own}": seen.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
-        Claim(LOCALISES, BETTER, {f"against {own}": seen.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
-        Claim(DEFAULTS, UNBEATEN, {HADAMARD: seen.unbeaten(LOCAL, CNC, HADAMARD)}),
+    found = contest(CONDITION, list(islice(overlapping(), count)), methods(contest), figures(contest, judges))
+    return found.estimates(), [
+        Claim(IN_FRONT, BETTER, {f"against {own}": found.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
+        Claim(LOCALISES, BETTER, {f"against {own}": found.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
     ]
+
+
+def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """The same of the default and every other option."""
+    found = contest(CONDITION, list(islice(overlapping(), count)), variants(contest), figures(contest, judges))
+    return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
 
 def overlapping() -> Iterator[Case]:
@@ -88,23 +94,37 @@ def both(case: Case) -> Array:
 def methods(contest: Contest) -> dict[str, Tree]:
     """Under both objects' names."""
 
-    def tree(model: Callable[[Case, Node], Mapping[str, Any]]) -> Tree:
-        return lambda case: plain(guided(model(case, _over(contest, case)), contest.sampling.guidance))
-
-    def composed(**how: Any) -> Tree:
-        return tree(lambda case, over: fused(contest, case, over) | how)
-
     def told(method: Method) -> Tree:
-        return tree(lambda case, over: method.model(over, contest.networks, [one_depth(case, contest.place)]))
+        return _tree(
+            contest,
+            lambda case, over: method.model(over, contest.networks, [one_depth(case, contest.place)]),
+        )
 
     return {
         TEXT: told(BASE),
         ONE_DEPTH: told(CONTROLNET),
-        DEPTHS: composed(exemplars=None),
-        CNC: composed(),
-        UNGUIDED: composed(guidance="none"),
-        HADAMARD: composed(guidance="hadamard"),
+        DEPTHS: composed(contest, exemplars=None),
+        CNC: composed(contest),
+        UNGUIDED: composed(contest, guidance="none"),
     }
+
+
+def variants(contest: Contest) -> dict[str, Tree]:
+    """The default, hidden tokens with the weight of a logit of 0, and how strongly the exemplars speak."""
+    return {
+        CNC: composed(contest),
+        HADAMARD: composed(contest, guidance="hadamard"),
+        **{f"CnC, lambdas {own:g}": composed(contest, lambdas=[own, own]) for own in OTHER_LAMBDAS},
+    }
+
+
+def composed(contest: Contest, **how: Any) -> Tree:
+    """By the fusers."""
+    return _tree(contest, lambda case, over: fused(contest, case, over) | how)
+
+
+def _tree(contest: Contest, model: Callable[[Case, Node], Mapping[str, Any]]) -> Tree:
+    return lambda case: plain(guided(model(case, _over(contest, case)), contest.sampling.guidance))
 
 
 def fused(contest: Contest, case: Case, over: Node) -> dict[str, Any]:

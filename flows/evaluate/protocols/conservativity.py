@@ -10,18 +10,21 @@ from diffusers import ControlNetModel
 from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
-from sluice.flows.evaluate.cases import Case, draws_of, shown
+from sluice.flows.evaluate.cases import CONTROLS, Case, draws_of, shown
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
-from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method, Networks
+from sluice.flows.evaluate.contest import Contest
+from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method
 from sluice.inference.metrics.asymmetry import asym, nasym, probed
 from sluice.inference.metrics.bootstrap import of_mean, of_ratio
 from sluice.infra.pretrained import load_network
+from sluice.preprocess.perception.judges import Judges
 from sluice.training.balance import with_silent_mask
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.minimal_impact import balance, features_of, injected
 from sluice.training.networks.unet import decode, encode
 
 STAGES = (FIRST_STAGE, MICONTROLNET)
+NETWORKS = tuple(f"{own.network}-{control}" for own in STAGES for control in CONTROLS)
 LEVELS = (100, 300, 500, 700, 900)
 PROBES = 2
 BATCH = 32
@@ -42,12 +45,13 @@ class Seen:
     noise: Tensor
 
 
-def measure(model: LatentModel, given: dict[str, list[Case]], networks: Networks) -> tuple[list[Estimate], Claim]:
+def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:  # noqa: ARG001
     """Of every control's two stages, under the whole control."""
+    model = LatentModel.load(found(contest.sampling.base).path)
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
-    for control, some in given.items():
-        first, second = (jacobians(model, networks.name(stage, control), control, some) for stage in STAGES)
+    for control, some in contest.controls(count).items():
+        first, second = (jacobians(model, contest.networks.name(stage, control), control, some) for stage in STAGES)
         estimates += [*_of_one(control, FIRST_STAGE, first), *_of_one(control, MICONTROLNET, second)]
         lower, noise = of_ratio(second.asym, first.asym), of_ratio(second.noise, first.noise)
         harmless = noise.high < HARMLESS
@@ -56,7 +60,7 @@ def measure(model: LatentModel, given: dict[str, list[Case]], networks: Networks
             Estimate(f"{figure}, stage 2 / stage 1", control, MICONTROLNET.name, "ratio", ratio, len(some))
             for figure, ratio in (("Asym", lower), ("noise loss", noise))
         ]
-    return estimates, Claim(SAYS, RULE, verdicts)
+    return estimates, [Claim(SAYS, RULE, verdicts)]
 
 
 def jacobians(model: LatentModel, name: str, control: str, some: list[Case]) -> Seen:

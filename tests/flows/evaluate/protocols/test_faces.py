@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from rich.console import Console
+from collections.abc import Callable
 
 from sluice.flows.evaluate.cases import cases, shown
-from sluice.flows.evaluate.combiners import faces
-from sluice.flows.evaluate.combiners.comparisons import measure_combiners
-from sluice.flows.evaluate.methods import Networks, Sampling
-from sluice.flows.evaluate.results import read
+from sluice.flows.evaluate.claims import Results
+from sluice.flows.evaluate.protocols import faces
 from sluice.infra.models import find
 from sluice.preprocess.perception.judges import Judges
 
-QUIET = Console(quiet=True)
 
-
-def test_every_method_has_a_row_for_parts_and_edges(networks: Networks, untrained: Path, tmp_path: Path) -> None:
-    sampling = Sampling(str(untrained), steps=1, seeds=1)
-    measure_combiners(["unite-faces"], 2, sampling, networks, tmp_path, tmp_path / "results", QUIET)
-    found = read(tmp_path / "results/unite-faces.json")
+def test_every_method_has_a_row_for_parts_and_edges(measured: Callable[[str], Results]) -> None:
+    found = measured("unite-faces")
     methods = {own.method for own in found.estimates}
-    assert {faces.UNITE, faces.BOTH_AT_ONCE, *faces.AVERAGES, *faces.VARIANTS, *faces.ALONE.values()} < methods
+    assert {faces.UNITE, faces.BOTH_AT_ONCE, *faces.AVERAGES, *faces.ALONE.values()} < methods
     assert len(found.estimates) == 3 * len(methods)
     assert list(found.claims[0].verdicts) == [
         *(f"{by}, against {own}" for own in (*faces.AVERAGES, faces.BOTH_AT_ONCE) for by in (faces.F1, faces.EDGES)),
         "mask F1, against sketch alone",
         "edge F1, against parts alone",
     ]
-    assert len(list((tmp_path / "pictures").glob("*.png"))) == 2 * len(methods), "no two methods are one"
+
+
+def test_the_default_is_compared_with_every_option(measured: Callable[[str], Results]) -> None:
+    assert len(measured("unite-faces-ablations").claims[0].verdicts) == 2 * 2
 
 
 def test_a_true_face_has_its_own_parts_and_edges() -> None:

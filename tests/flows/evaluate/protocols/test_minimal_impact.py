@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,42 +14,46 @@ import torch
 from rich.console import Console
 
 from sluice.flows.evaluate.cases import cases, kept_image, shown
-from sluice.flows.evaluate.combiners import minimal_impact
-from sluice.flows.evaluate.combiners.comparisons import measure_combiners
-from sluice.flows.evaluate.combiners.layouts import LAYOUTS, PART, sources
+from sluice.flows.evaluate.claims import Results
+from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import Networks, Sampling
-from sluice.flows.evaluate.results import read
-from sluice.infra.models import MissingWeights, find
+from sluice.flows.evaluate.protocols import minimal_impact
+from sluice.flows.evaluate.protocols.layouts import LAYOUTS, PART, sources
+from sluice.infra.models import find
 from sluice.preprocess.perception.judges import Judges
 
 SPLITS = ("halves", "centre")
 
 
-def test_every_pair_has_a_row_for_every_method_in_every_layout_and_a_verdict_over_all(
+def test_a_pair_has_a_row_for_every_method_in_every_layout_and_a_verdict_over_all(
+    measured: Callable[[str], Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minimal_impact, "PAIRS", minimal_impact.PAIRS[:1])
+    found = measured("minimal-impact")
+    assert {own.condition for own in found.estimates} == {f"pose + canny, {layout}" for layout in LAYOUTS}
+    assert len(found.estimates) == 3 * len(minimal_impact.METHODS) * 3
+    assert list(found.claims[0].verdicts) == [f"pose + canny, against {own.name}" for own in minimal_impact.RIVALS]
+
+
+def test_the_default_is_compared_with_every_option(
+    measured: Callable[[str], Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minimal_impact, "PAIRS", minimal_impact.PAIRS[:1])
+    found = measured("minimal-impact-ablations")
+    assert len(found.claims[0].verdicts) == len(minimal_impact.VARIANTS) == 3
+
+
+def test_a_pair_that_nothing_here_can_extract_is_left_out(
     networks: Networks, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLUICE_MODELS", str(tmp_path / "empty"))
-    monkeypatch.setattr(minimal_impact, "PAIRS", minimal_impact.PAIRS[:2])
+    monkeypatch.setattr(minimal_impact, "PAIRS", (("canny", "hed"),))
     console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
-    sampling = Sampling(str(untrained), steps=1, seeds=1)
-    measure_combiners(["minimal-impact"], 2, sampling, networks, tmp_path, tmp_path / "results", console)
-    found = read(tmp_path / "results/minimal-impact.json")
-    assert {own.condition for own in found.estimates} == {f"pose + canny, {layout}" for layout in LAYOUTS}
-    assert len(found.estimates) == 3 * len(minimal_impact.METHODS) * 3
-    assert [len(claim.verdicts) for claim in found.claims] == [4, 2]
-    told = len(minimal_impact.METHODS) - 1
-    assert len(list((tmp_path / "pictures").glob("*.png"))) == 2 * (1 + 3 * told), "no two are one but the base alone"
+    contest, judges = Contest(Sampling(), tmp_path, console, networks), Judges.load(untrained / "judges")
+    assert list(minimal_impact.pairs(contest, 2, judges, minimal_impact.METHODS)) == []
     assert isinstance(console.file, io.StringIO)
-    assert "pose + hed is left out: `sluice models pull hed`" in console.file.getvalue()
-
-
-def test_networks_that_are_not_there_are_named_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(MissingWeights, match=r"sluice train evidence --only controlnet-canny"):
-        measure_combiners(
-            ["minimal-impact"], 2, Sampling(), Networks("tabletop"), tmp_path / "place", tmp_path, Console(quiet=True)
-        )
-    assert list(tmp_path.iterdir()) == []
+    assert "canny + hed is left out: `sluice models pull hed`" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.combiners import aggregates as by
-from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Outcome
-from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Outcome
+from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.protocols import aggregates as by
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.inference.metrics.instances import Instance, Score, instance_overlap, instance_score, instance_success_rate
@@ -37,7 +37,7 @@ DUELS = (
 )
 """Aggregates against what they are of, and against one model that is told as much."""
 SAYS = "AMDM shows more of the instances than each of its models alone, and than one model told boxes and text."
-DEFAULTS = "AMDM's defaults are those that measured best: boxes first, slerp, eta in shares, one start for all."
+DEFAULTS = "AMDM's defaults are those that measured best: boxes first, slerp, eta in shares, one start, w, s."
 
 
 def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
@@ -46,11 +46,15 @@ def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate
     found = contest("all", some, by.methods(contest.sampling), told)
     true = {(own.figure, TRUE): own.of(shown(some, "image") * 2 - 1, some) for own in told}
     found = replace(found, values=found.values | true)
-    variants = (by.TEXT_FIRST, *by.variants())
-    return [own for outcome in (found, *by_level(found, some)) for own in outcome.estimates()], [
-        Claim(SAYS, BETTER, {f"{one}, against {other}": found.better(SUCCESS, one, other) for one, other in DUELS}),
-        Claim(DEFAULTS, UNBEATEN, {own: found.unbeaten(SUCCESS, by.AMDM, own) for own in variants}),
-    ]
+    verdicts = {f"{one}, against {other}": found.better(SUCCESS, one, other) for one, other in DUELS}
+    estimates = [own for outcome in (found, *by_level(found, some)) for own in outcome.estimates()]
+    return estimates, [Claim(SAYS, BETTER, verdicts)]
+
+
+def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """Of all cases, the default against every other option."""
+    found = contest("all", crowded(count), by.variants(contest.sampling), figures(judges))
+    return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(SUCCESS, by.AMDM))]
 
 
 def crowded(count: int) -> list[Case]:

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Tree
-from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.flows.tabletop.reading import SMALLEST, colour_shown, read_all, to_bytes
 from sluice.preprocess.perception.judges import Judges
@@ -36,7 +36,6 @@ BASELINES = (
     "average of guided predictions",
     "one model told both",
 )
-VARIANTS = ("Unite, text relied on", "Unite, class relied on", "Unite, class first")
 BOTH = "both things shown"
 SAYS = "Unite shows what a text and a class ask for more often than either model, averages, or one model told both."
 DEFAULTS = "Unite's defaults for scenes, equal reliability and the text's schedule, are those that measured best."
@@ -46,9 +45,14 @@ def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate
     """How often both things are in the picture, and either."""
     found = contest("scenes", list(islice(pairs(), count)), methods(contest), figures(judges))
     return found.estimates(), [
-        Claim(SAYS, BETTER, {f"against {own}": found.better(BOTH, UNITE, own) for own in BASELINES}),
-        Claim(DEFAULTS, UNBEATEN, {own: found.unbeaten(BOTH, UNITE, own) for own in VARIANTS}),
+        Claim(SAYS, BETTER, {f"against {own}": found.better(BOTH, UNITE, own) for own in BASELINES})
     ]
+
+
+def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """The same of the default and every other option."""
+    found = contest("scenes", list(islice(pairs(), count)), variants(contest), figures(judges))
+    return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(BOTH, UNITE))]
 
 
 def pairs() -> Iterator[Case]:
@@ -69,32 +73,46 @@ def methods(contest: Contest) -> dict[str, Tree]:
     """Alone and plainly averaged, told both, united; guidance of averages and of single models is the same."""
     base, scale = contest.sampling.base, contest.sampling.guidance
 
-    def worded(case: Case) -> Node:
-        return text(base, plain_caption(things(case)[0]))
-
-    def classed(case: Case) -> Node:
-        over = {"kind": "base", "model": base}
-        return {"kind": "class", "over": over, "network": f"{base}/unet_class", "label": things(case)[1].shape}
-
     def both(case: Case) -> Node:
         return text(base, " and ".join(map(plain_caption, things(case))))
 
-    def unite(weight: float, *reliabilities: float) -> Tree:
-        return lambda case: plain(united([worded(case), classed(case)], weight, reliabilities))
-
     return {
-        "text alone": lambda case: plain(guided(worded(case), scale)),
-        "class alone": lambda case: plain(guided(classed(case), scale)),
+        "text alone": lambda case: plain(guided(worded(base, case), scale)),
+        "class alone": lambda case: plain(guided(classed(base, case), scale)),
         # Weights that sum to 1 leave no null prediction: it is the mean of what both models predict.
-        "average of predictions": unite(0.5),
+        "average of predictions": unite(base, 0.5),
         # The mean of two predictions guided by s is the united one of weights s / 2.
-        "average of guided predictions": unite(scale / 2),
+        "average of guided predictions": unite(base, scale / 2),
         "one model told both": lambda case: plain(guided(both(case), scale)),
-        UNITE: unite(WEIGHT),
-        "Unite, text relied on": unite(WEIGHT, 1.0, 0.0),
-        "Unite, class relied on": unite(WEIGHT, 0.0, 1.0),
-        "Unite, class first": lambda case: plain(united([classed(case), worded(case)], WEIGHT)),
+        UNITE: unite(base, WEIGHT),
     }
+
+
+def variants(contest: Contest) -> dict[str, Tree]:
+    """The default, one model relied on alone, the other one's schedule."""
+    base = contest.sampling.base
+    return {
+        UNITE: unite(base, WEIGHT),
+        "Unite, text relied on": unite(base, WEIGHT, 1.0, 0.0),
+        "Unite, class relied on": unite(base, WEIGHT, 0.0, 1.0),
+        "Unite, class first": lambda case: plain(united([classed(base, case), worded(base, case)], WEIGHT)),
+    }
+
+
+def unite(base: str, weight: float, *reliabilities: float) -> Tree:
+    """Both models of one weight."""
+    return lambda case: plain(united([worded(base, case), classed(base, case)], weight, reliabilities))
+
+
+def worded(base: str, case: Case) -> Node:
+    """The text model told the farther thing."""
+    return text(base, plain_caption(things(case)[0]))
+
+
+def classed(base: str, case: Case) -> Node:
+    """The class model told the nearer thing's shape."""
+    over = {"kind": "base", "model": base}
+    return {"kind": "class", "over": over, "network": f"{base}/unet_class", "label": things(case)[1].shape}
 
 
 def figures(judges: Judges) -> list[Obeyed]:

@@ -6,18 +6,18 @@ is how far the conditions extracted anew from a picture are from those that were
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case, cases
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
-from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Outcome, Tree
-from sluice.flows.evaluate.combiners.layouts import LAYOUTS, Spoken, sources
+from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Outcome, Tree
 from sluice.flows.evaluate.extracted import Extract, extractors, hed
-from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED, Method
-from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Method
+from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, sources
 from sluice.flows.evaluate.trees import guided, plain, text
 from sluice.inference.metrics.condition_l1 import condition_l1
 from sluice.preprocess.perception.judges import Judges
@@ -36,51 +36,85 @@ RULES = tuple(
     for rule in ("unit_min_norm", "as_printed")
 )
 RIVALS = (CONTROLNET, BALANCED, REBALANCED, BOTH)
-METHODS = (BASE, *RIVALS, *SCALED, MICONTROLNET, *RULES)
+VARIANTS = (*RULES, FIRST_STAGE)
+METHODS = (BASE, *RIVALS, *SCALED, MICONTROLNET)
 NETWORKS = tuple(
     f"{own.network}-{control}"
     for own in (CONTROLNET, REBALANCED, MICONTROLNET)
     for control in ("canny", "hed", "depth", "pose")
+)
+ABLATED = tuple(
+    f"{own.network}-{control}" for own in (FIRST_STAGE, MICONTROLNET) for control in ("canny", "hed", "depth", "pose")
 )
 L1, UNIT = "L1 of both conditions", "of 0 to 1, a pixel"
 OF_EACH = ("L1 of the first condition", "L1 of the second condition")
 Placed = Callable[[Case], tuple[Spoken, Spoken]]
 """Of a case what both controls say."""
 SAYS = "Minimal impact shows two controls in conflict better than sums of ControlNets, balanced, retrained or both."
-DEFAULTS = "Minimal impact's default rule, min_norm, is the one that measured best."
+DEFAULTS = "Minimal impact's defaults, the rule min_norm and networks of stage 2, are those that measured best."
 
 
 def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
     """Of every pair of controls in every layout; verdicts are of a pair, over all layouts."""
-    extract = extractors(judges, hed())
     estimates: list[Estimate] = []
     better: dict[str, Verdict] = {}
+    for found, layouts in pairs(contest, count, judges, METHODS):
+        estimates += [own for outcome in layouts for own in outcome.estimates()]
+        name = found.condition
+        better |= {f"{name}, against {own.name}": found.better(L1, MICONTROLNET.name, own.name) for own in RIVALS}
+    return estimates, [Claim(SAYS, BETTER, better)]
+
+
+def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """The same of the default, the other rules, and networks of the first stage."""
+    estimates: list[Estimate] = []
     best: dict[str, Verdict] = {}
+    for found, layouts in pairs(contest, count, judges, (MICONTROLNET, *VARIANTS)):
+        estimates += [own for outcome in layouts for own in outcome.estimates()]
+        best |= found.none_beats(L1, MICONTROLNET.name)
+    return estimates, [Claim(DEFAULTS, UNBEATEN, best)]
+
+
+def pictures(contest: Contest) -> int:  # noqa: ARG001
+    """Of each scene and seed; the base alone is the same in all layouts."""
+    return len(PAIRS) * (1 + len(LAYOUTS) * (len(METHODS) - 1))
+
+
+def ablated(contest: Contest) -> int:  # noqa: ARG001
+    """The same for ablations."""
+    return len(PAIRS) * len(LAYOUTS) * (1 + len(VARIANTS))
+
+
+def pairs(
+    contest: Contest, count: int, judges: Judges, some: Sequence[Method]
+) -> Iterator[tuple[Outcome, list[Outcome]]]:
+    """Of every pair of controls, over all layouts and in each; those that nothing here can extract are left out."""
+    extract = extractors(judges, hed())
     for pair in PAIRS:
         name = " + ".join(pair)
         if missing := [control for control in pair if control not in extract]:
             contest.console.print(f"{name} is left out: `sluice models pull {missing[0]}`", style="yellow")
             continue
-        asked = [_asked(contest, name, pair, layout, count, extract) for layout in LAYOUTS]
-        estimates += [own for outcome in asked for own in outcome.estimates()]
-        found = Outcome.over(name, asked)
-        better |= {f"{name}, against {own.name}": found.better(L1, MICONTROLNET.name, own.name) for own in RIVALS}
-        best |= {f"{name}, {own.name}": found.unbeaten(L1, MICONTROLNET.name, own.name) for own in RULES}
-    return estimates, [Claim(SAYS, BETTER, better), Claim(DEFAULTS, UNBEATEN, best)]
+        layouts = [_in_layout(contest, pair, layout, count, extract, some) for layout in LAYOUTS]
+        yield Outcome.over(name, layouts), layouts
 
 
-def _asked(
-    contest: Contest, name: str, pair: tuple[str, str], layout: str, count: int, extract: Mapping[str, Extract]
+def _in_layout(
+    contest: Contest,
+    pair: tuple[str, str],
+    layout: str,
+    count: int,
+    extract: Mapping[str, Extract],
+    some: Sequence[Method],
 ) -> Outcome:
     def of(case: Case) -> tuple[Spoken, Spoken]:
         return LAYOUTS[layout](case, pair)
 
-    return contest(f"{name}, {layout}", cases("two", count), methods(contest, pair, of), figures(of, extract))
+    trees = methods(contest, pair, of, some)
+    return contest(f"{' + '.join(pair)}, {layout}", cases("two", count), trees, figures(of, extract))
 
 
-def methods(
-    contest: Contest, pair: tuple[str, str], layout: Callable[[Case], tuple[Spoken, Spoken]]
-) -> dict[str, Tree]:
+def methods(contest: Contest, pair: tuple[str, str], layout: Placed, some: Sequence[Method]) -> dict[str, Tree]:
     """All, under both scenes' captions."""
 
     def tree(method: Method) -> Tree:
@@ -91,7 +125,7 @@ def methods(
 
         return of
 
-    return {method.name: tree(method) for method in METHODS}
+    return {method.name: tree(method) for method in some}
 
 
 def figures(layout: Placed, extract: Mapping[str, Extract]) -> list[Obeyed]:

@@ -17,7 +17,7 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionM
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import SIZE, Case, other, shown
-from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.inference.metrics.clip import clip_distance
 from sluice.inference.metrics.identity import identity_distance
 from sluice.inference.metrics.landmarks import landmark_error

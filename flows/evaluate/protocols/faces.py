@@ -14,10 +14,10 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case, cases, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.combiners.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Tree
 from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import CONTROLNET
-from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.inference.metrics.edge_f1 import edge_f1
 from sluice.inference.metrics.mask_f1 import mask_f1
@@ -32,53 +32,58 @@ WEIGHT = 1.0
 UNITE, BOTH_AT_ONCE = "Unite", "one model told both"
 AVERAGES = ("average of predictions", "average of guided predictions")
 ALONE = {"parts": "parts alone", "canny": "sketch alone"}
-VARIANTS = {"Unite, parts relied on": (1.0, 0.0), "Unite, sketch relied on": (0.0, 1.0)}
+RELIABILITIES = {UNITE: (), "Unite, parts relied on": (1.0, 0.0), "Unite, sketch relied on": (0.0, 1.0)}
 IOU, F1, EDGES = "mask IoU", "mask F1", "edge F1"
 SAYS = "Unite shows a face's parts and its sketch better than either model, their average, or one model told both."
 DEFAULTS = "Unite's default for faces, equal reliability, is the one that measured best."
 
 
 def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
-    """Of every method, parts and edges."""
-    seen = contest("faces", cases("faces", count), methods(contest), figures(judges))
+    """Of every method, parts and edges; of what one model alone is told, what the other one is."""
+    found = contest("faces", cases("faces", count), methods(contest), figures(judges))
     rivals = dict.fromkeys((*AVERAGES, BOTH_AT_ONCE), (F1, EDGES)) | {ALONE["canny"]: (F1,), ALONE["parts"]: (EDGES,)}
-    return seen.estimates(), [
-        Claim(
-            SAYS,
-            BETTER,
-            {f"{by}, against {own}": seen.better(by, UNITE, own) for own, figures in rivals.items() for by in figures},
-        ),
-        Claim(
-            DEFAULTS,
-            UNBEATEN,
-            {f"{by}, {own}": seen.unbeaten(by, UNITE, own) for own in VARIANTS for by in (F1, EDGES)},
-        ),
-    ]
+    verdicts = {f"{by}, against {own}": found.better(by, UNITE, own) for own, some in rivals.items() for by in some}
+    return found.estimates(), [Claim(SAYS, BETTER, verdicts)]
+
+
+def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """The default, and one model relied on alone."""
+    found = contest("faces", cases("faces", count), variants(contest), figures(judges))
+    best = found.none_beats(F1, UNITE) | found.none_beats(EDGES, UNITE)
+    return found.estimates(), [Claim(DEFAULTS, UNBEATEN, best)]
 
 
 def methods(contest: Contest) -> dict[str, Tree]:
     """Each control alone, both by one model, averaged, united."""
     scale = contest.sampling.guidance
 
-    def model(case: Case, *controls: str) -> Node:
-        told = [{"control": own, "image": case.image(own)} for own in controls]
-        return CONTROLNET.model(text(contest.sampling.base), contest.networks, told)
-
     def alone(*controls: str) -> Tree:
-        return lambda case: plain(guided(model(case, *controls), scale))
-
-    def unite(weight: float, *reliabilities: float) -> Tree:
-        return lambda case: plain(united([model(case, own) for own in CONTROLS], weight, reliabilities))
+        return lambda case: plain(guided(told(contest, case, *controls), scale))
 
     return {
         "text alone": lambda _: plain(guided(text(contest.sampling.base), scale)),
         **{name: alone(control) for control, name in ALONE.items()},
         BOTH_AT_ONCE: alone(*CONTROLS),
         # Weights of 1 in all leave no null prediction; those of the guidance in all are each prediction guided.
-        **{name: unite(whole / 2) for name, whole in zip(AVERAGES, (1.0, scale), strict=True)},
-        UNITE: unite(WEIGHT),
-        **{name: unite(WEIGHT, *shares) for name, shares in VARIANTS.items()},
+        **{name: unite(contest, whole / 2) for name, whole in zip(AVERAGES, (1.0, scale), strict=True)},
+        UNITE: unite(contest, WEIGHT),
     }
+
+
+def variants(contest: Contest) -> dict[str, Tree]:
+    """By the shares of the null prediction."""
+    return {name: unite(contest, WEIGHT, *shares) for name, shares in RELIABILITIES.items()}
+
+
+def unite(contest: Contest, weight: float, *reliabilities: float) -> Tree:
+    """A model for each control, of one weight."""
+    return lambda case: plain(united([told(contest, case, own) for own in CONTROLS], weight, reliabilities))
+
+
+def told(contest: Contest, case: Case, *controls: str) -> Node:
+    """The base under controls of a case."""
+    given = [{"control": own, "image": case.image(own)} for own in controls]
+    return CONTROLNET.model(text(contest.sampling.base), contest.networks, given)
 
 
 def figures(judges: Judges) -> list[Obeyed]:

@@ -1,23 +1,17 @@
-"""That controls are obeyed where they speak: what a picture shows, beside what was asked for."""
+"""How well pictures show what was asked for, a number each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case, shown
-from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, by_case, judged
-from sluice.flows.evaluate.made import made
-from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Networks, Sampling
 from sluice.flows.tabletop.reading import to_bytes
-from sluice.inference.metrics.bootstrap import of_difference, of_mean
 from sluice.inference.metrics.condition_l1 import condition_l1
 from sluice.inference.metrics.depth_mae import depth_mae
 from sluice.inference.metrics.edge_f1 import edge_f1
@@ -26,13 +20,6 @@ from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.record import Array
 
-METHODS = (BASE, CONTROLNET, MICONTROLNET)
-SAYS = "Controls are obeyed where they speak."
-RULE = (
-    "Under whole controls, MIControlNet's pictures show what was asked for better than those of the base alone: the "
-    "95% interval of the difference, paired by case, on the better side of 0. In part: the difference there, its "
-    "interval not."
-)
 SHOULDERS, HIPS = (2, 5), (8, 11)
 """Of the 18 points."""
 NEAREST = 0.1
@@ -60,38 +47,6 @@ def obeyed(judges: Judges, edges: Callable[[Array], Array] | None) -> dict[str, 
     if edges is not None:
         found["hed"] = Obeyed("L1 of edges", TOTAL, "lower", lambda pictures, some: _soft(edges, pictures, some))
     return found
-
-
-def measure(
-    by: dict[str, Obeyed],
-    given: dict[str, list[Case]],
-    networks: Networks,
-    sampling: Sampling,
-    place: Path,
-    console: Console,
-) -> tuple[list[Estimate], Claim]:
-    """Of every control, the whole of it."""
-    estimates: list[Estimate] = []
-    verdicts: dict[str, Verdict] = {}
-    for control, some in given.items():
-        how, each = by[control], [case for case in some for _ in range(sampling.seeds)]
-        found: dict[str, Tensor] = {}
-        for method in METHODS:
-            over = sampling.alone
-            jobs = [sampling.job(case, method.model(over, networks, [_whole(control, case)])) for case in some]
-            found[method.name] = by_case(how.of(made(jobs, place, console), each), sampling.seeds)
-        estimates += [
-            Estimate(how.figure, control, name, how.unit, of_mean(values), len(values))
-            for name, values in found.items()
-        ]
-        sign = 1 if how.better == "higher" else -1
-        better = of_difference(sign * found[MICONTROLNET.name], sign * found[BASE.name])
-        verdicts[control] = judged(better.low > 0, better.estimate > 0)
-    return estimates, Claim(SAYS, RULE, verdicts)
-
-
-def _whole(control: str, case: Case) -> dict[str, object]:
-    return {"control": control, "image": case.image(control)}
 
 
 def _edges(pictures: Tensor, some: list[Case]) -> Tensor:

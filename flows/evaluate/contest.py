@@ -11,17 +11,19 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import Case
+from sluice.flows.evaluate.cases import CONTROLS, Case, cases
 from sluice.flows.evaluate.claims import Estimate, Verdict, by_case, judged
+from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Networks, Sampling
-from sluice.flows.evaluate.obedience import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.inference.metrics.bootstrap import of_difference, of_mean
 
 BETTER = (
     "The 95% interval of the difference, paired by case, is on the better side of 0. In part: the difference is, its "
     "interval not."
 )
+TOGETHER = 32
 UNBEATEN = (
     "The variant's mean is no better than the default's. In part: it is, but the 95% interval of the difference, "
     "paired by case, holds 0."
@@ -68,6 +70,11 @@ class Outcome:
         found = of_difference(self._signed(figure, variant), self._signed(figure, default))
         return judged(found.estimate <= 0, found.low <= 0)
 
+    def none_beats(self, figure: str, default: str) -> dict[str, Verdict]:
+        """Of every other method, whether the default is unbeaten."""
+        others = [method for own, method in self.values if own == figure and method != default]
+        return {f"{self.condition}: {figure}, {own}": self.unbeaten(figure, default, own) for own in others}
+
     def _signed(self, figure: str, method: str) -> Tensor:
         """Higher is better."""
         better = next(own.better for own in self.figures if own.figure == figure)
@@ -83,13 +90,27 @@ class Contest:
     console: Console
     networks: Networks
 
+    def controls(self, count: int) -> dict[str, list[Case]]:
+        """So many cases for each control, but for edges that no network is here to draw."""
+        here = [control for control in CONTROLS if control != "hed" or hed() is not None]
+        if "hed" not in here:
+            self.console.print("hed is left out: its network is not here; `sluice models pull hed`", style="yellow")
+        return {control: cases(CONTROLS[control], count) for control in here}
+
     def __call__(
-        self, condition: str, some: list[Case], methods: Mapping[str, Tree], figures: Sequence[Obeyed]
+        self,
+        condition: str,
+        some: list[Case],
+        methods: Mapping[str, Tree],
+        figures: Sequence[Obeyed],
+        batch: int | None = None,
     ) -> Outcome:
-        """What the methods' pictures show. Raises NotMade."""
+        """What the methods' pictures show, made `batch` at once, or those of one case. Raises NotMade.
+
+        Only cases whose trees differ in nothing but images are made together.
+        """
         seeds = self.sampling.seeds
-        # Trees differ from case to case, so that a batch is what one case has.
-        jobs = [self.sampling.whole(case, tree(case), batch=seeds) for tree in methods.values() for case in some]
+        jobs = [self.sampling.job(case, tree(case), batch or seeds) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
         pictures = made(jobs, self.place, self.console).chunk(len(methods))
         each = [case for case in some for _ in range(seeds)]

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from sluice.flows.evaluate.cases import SIZE, Case
-from sluice.flows.evaluate.combiners.contest import Tree
+from sluice.flows.evaluate.contest import Tree
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.trees import Node, guided, plain, text
 from sluice.training.tabletop.seen import phrase_of
@@ -17,6 +17,9 @@ AMDM, WITH_PICTURE, THREE = "AMDM, boxes and text", "AMDM, boxes and reference",
 TEXT_FIRST = "AMDM, text first"
 WEIGHTS = {2: [0.5], 3: [0.47, 0.5]}
 """Published, by the number of models."""
+OTHER_WEIGHTS = (0.3, 0.7)
+TOGETHER = (1, 6, 10)
+"""Steps; the default is 3."""
 PICTURES_WEIGHT = [0.45]
 """The published one beside an IP-Adapter."""
 ETAS: dict[str, dict[str, Any]] = {"": {}, "eta absolute": {"eta_absolute": [0.35, 0.43]}, "eta 0": {"eta": [0.0, 0.0]}}
@@ -26,7 +29,7 @@ HOWS = {"": {}, "printed": {"how": "printed"}}
 
 
 def methods(sampling: Sampling) -> dict[str, Tree]:
-    """All of them; of boxes and text, the first of which goes on alone, every variant too."""
+    """Each model alone, one told as much, and aggregates, the first of which goes on alone."""
     text_alone, boxes_alone, picture_alone, told_both = alone(sampling)
     return {
         TEXT: text_alone,
@@ -36,13 +39,24 @@ def methods(sampling: Sampling) -> dict[str, Tree]:
         AMDM: aggregated([boxes_alone, text_alone], WEIGHTS[2]),
         WITH_PICTURE: aggregated([boxes_alone, picture_alone], PICTURES_WEIGHT),
         THREE: aggregated([boxes_alone, text_alone, picture_alone], WEIGHTS[3]),
-        TEXT_FIRST: aggregated([text_alone, boxes_alone], WEIGHTS[2]),
-        **{name: aggregated([boxes_alone, text_alone], WEIGHTS[2], **told) for name, told in variants().items()},
     }
 
 
-def variants() -> dict[str, dict[str, Any]]:
-    """Every option of eta, start and interpolation that is not the default."""
+def variants(sampling: Sampling) -> dict[str, Tree]:
+    """Of boxes and text, the default beside every option that is another."""
+    text_alone, boxes_alone, *_ = alone(sampling)
+    both = [boxes_alone, text_alone]
+    return {
+        AMDM: aggregated(both, WEIGHTS[2]),
+        TEXT_FIRST: aggregated(both[::-1], WEIGHTS[2]),
+        **{name: aggregated(both, WEIGHTS[2], **told) for name, told in options().items()},
+        **{f"AMDM, w {share:g}": aggregated(both, [share]) for share in OTHER_WEIGHTS},
+        **{f"AMDM, s {steps}": aggregated(both, WEIGHTS[2], together=steps) for steps in TOGETHER},
+    }
+
+
+def options() -> dict[str, dict[str, Any]]:
+    """Every one of eta, start and interpolation that is not the default."""
     found: dict[str, dict[str, Any]] = {}
     for chosen in product(ETAS.items(), STARTS.items(), HOWS.items()):
         if name := ", ".join(own for own, _ in chosen if own):

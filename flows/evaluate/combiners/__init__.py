@@ -1,1 +1,0 @@
-"""Each combiner against its baselines on tabletop: the same scenes, the same noise, and what comes out as jobs."""

@@ -1,0 +1,47 @@
+"""That controls are obeyed where they speak: what a picture shows, beside what was asked for."""
+
+from __future__ import annotations
+
+from sluice.flows.evaluate.cases import CONTROLS, Case
+from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
+from sluice.flows.evaluate.contest import BETTER, TOGETHER, Contest, Tree
+from sluice.flows.evaluate.extracted import hed
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
+from sluice.flows.evaluate.obeyed import obeyed
+from sluice.flows.evaluate.trees import guided, plain
+from sluice.preprocess.perception.judges import Judges
+
+METHODS = (BASE, CONTROLNET, MICONTROLNET)
+NETWORKS = tuple(f"{own.network}-{control}" for own in METHODS[1:] for control in CONTROLS)
+SAYS = "Controls are obeyed where they speak: a whole one is shown better than by the base alone."
+
+
+def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+    """Of every control, the whole of it."""
+    by = obeyed(judges, hed())
+    estimates: list[Estimate] = []
+    verdicts: dict[str, Verdict] = {}
+    for control, some in contest.controls(count).items():
+        found = contest(control, some, methods(contest, control), [by[control]], TOGETHER)
+        estimates += found.estimates()
+        verdicts[control] = found.better(by[control].figure, MICONTROLNET.name, BASE.name)
+    return estimates, [Claim(SAYS, BETTER, verdicts)]
+
+
+def pictures(contest: Contest) -> int:  # noqa: ARG001
+    """Of each scene and seed."""
+    return len(CONTROLS) * len(METHODS)
+
+
+def methods(contest: Contest, control: str) -> dict[str, Tree]:
+    """Under the control of their scene."""
+
+    def tree(method: Method) -> Tree:
+        def of(case: Case) -> dict[str, object]:
+            told = [{"control": control, "image": case.image(control)}]
+            model = method.model(contest.sampling.alone, contest.networks, told)
+            return dict(plain(guided(model, contest.sampling.guidance)))
+
+        return of
+
+    return {method.name: tree(method) for method in METHODS}

@@ -1,0 +1,63 @@
+"""Silence, obedience and conservativity of control networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sluice.flows.evaluate import contest
+from sluice.flows.evaluate.cases import SIZE, cases, shown
+from sluice.flows.evaluate.claims import Results
+from sluice.flows.evaluate.obeyed import obeyed
+from sluice.flows.evaluate.protocols import conservativity, obedience, silence
+from sluice.preprocess.perception.judges import Judges
+
+CONTROLS = {"canny": "two", "pose": "figures"}
+
+
+@pytest.fixture(autouse=True)
+def two_controls(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (contest, silence, obedience):
+        monkeypatch.setattr(module, "CONTROLS", CONTROLS)
+    monkeypatch.setattr(conservativity, "LEVELS", (500,))
+    monkeypatch.setattr(conservativity, "PROBES", 1)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "figures", "methods"),
+    [
+        ("silence", {silence.TEXTURE, silence.NEARNESS}, {silence.REAL, *(own.name for own in silence.METHODS)}),
+        ("obedience", {"edge F1", "PCK@0.2"}, {own.name for own in obedience.METHODS}),
+        (
+            "conservativity",
+            {"Asym", "NAsym", "noise loss", "Asym, stage 2 / stage 1", "noise loss, stage 2 / stage 1"},
+            {own.name for own in conservativity.STAGES},
+        ),
+    ],
+)
+def test_a_claim_has_its_figures_and_a_verdict_for_each_control(
+    protocol: str, figures: set[str], methods: set[str], measured: Callable[[str], Results]
+) -> None:
+    found = measured(protocol)
+    assert [list(claim.verdicts) for claim in found.claims] == [list(CONTROLS)]
+    assert {own.figure for own in found.estimates} == figures
+    assert {own.method for own in found.estimates} == methods
+    assert all(own.interval.low <= own.interval.estimate <= own.interval.high for own in found.estimates)
+
+
+def test_a_true_picture_obeys_its_own_control(untrained: Path) -> None:
+    by, some = obeyed(Judges.load(untrained / "judges"), None), cases("two", 2)
+    true = shown(some, "image") * 2 - 1
+    assert by["canny"].of(true, some).tolist() == [1, 1]
+    assert by["canny"].of(true.flip(3), some).max() < 0.9
+    assert "hed" not in by
+
+
+def test_either_half_is_silent_in_turn() -> None:
+    masks = [silence.speaking(case) for case in cases("two", 3)]
+    assert masks[0][:, : SIZE // 2].all()
+    assert not masks[0][:, SIZE // 2 :].any()
+    assert (masks[0] == ~masks[1]).all()
+    assert (masks[0] == masks[2]).all()

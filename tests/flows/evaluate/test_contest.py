@@ -1,0 +1,29 @@
+"""Verdicts over methods' figures."""
+
+from __future__ import annotations
+
+import torch
+
+from sluice.flows.evaluate.contest import Outcome
+from sluice.flows.evaluate.obeyed import Obeyed
+
+
+def test_verdicts_are_by_paired_differences_on_the_better_side() -> None:
+    better = {"up": torch.tensor([1.0, 2.0, 3.0]), "down": torch.tensor([0.9, 1.9, 2.9])}
+    mixed = {"up": torch.tensor([1.0, 0.0, 0.5]), "down": torch.tensor([0.0, 1.0, 0.0])}
+    figures = tuple(Obeyed(own, "", own, lambda *_: torch.zeros(1)) for own in ("higher", "lower"))  # type: ignore[arg-type]
+    found = Outcome("", figures, {(own.figure, name): better[name] for own in figures for name in better})
+    assert [found.better("higher", *pair) for pair in (("up", "down"), ("down", "up"))] == ["holds", "not here"]
+    assert [found.better("lower", *pair) for pair in (("up", "down"), ("down", "up"))] == ["not here", "holds"]
+    assert [found.unbeaten("higher", *pair) for pair in (("up", "down"), ("down", "up"))] == ["holds", "not here"]
+    unsure = Outcome("", figures, {("higher", name): mixed[name] for name in mixed})
+    assert unsure.better("higher", "up", "down") == unsure.unbeaten("higher", "down", "up") == "in part"
+    assert unsure.among("last", [1, 2]).values["higher", "up"].tolist() == [0, 0.5]
+    assert found.none_beats("higher", "up") == {": higher, down": "holds"}
+
+
+def test_several_outcomes_are_one_of_all_their_cases() -> None:
+    one, two = (
+        Outcome(name, (), {("figure", "method"): torch.tensor([value])}) for name, value in (("a", 1.0), ("b", 2.0))
+    )
+    assert Outcome.over("both", [one, two]).values["figure", "method"].tolist() == [1, 2]

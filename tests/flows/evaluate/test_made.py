@@ -1,0 +1,25 @@
+"""Pictures of jobs, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sluice.flows.evaluate.cases import SIZE, cases
+from sluice.flows.evaluate.made import made
+from sluice.flows.evaluate.methods import Sampling
+from sluice.flows.evaluate.trees import guided, plain
+
+QUIET = Console(quiet=True)
+
+
+def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> None:
+    sampling = Sampling(str(untrained), steps=1, seeds=2)
+    jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 4) for case in cases("two", 2)]
+    first = made(jobs, tmp_path, QUIET)
+    assert first.shape == (4, 3, SIZE, SIZE)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
+    assert torch.equal(made(jobs[::-1], tmp_path, QUIET), first.roll(2, 0))
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
