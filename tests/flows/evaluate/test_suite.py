@@ -84,6 +84,6 @@ def test_numbers_out_of_their_range_are_named() -> None:
     ],
 )
 def test_the_command_names_what_there_is(words: list[str], said: str, tmp_path: Path) -> None:
-    run = subprocess.run([*SLUICE, "evaluate", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = subprocess.run([SLUICE, "evaluate", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert said in " ".join(run.stderr.replace("│", " ").split())

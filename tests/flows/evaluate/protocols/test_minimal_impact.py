@@ -30,9 +30,10 @@ def test_a_pair_has_a_row_for_every_method_in_every_layout_and_a_verdict_over_al
     measured: Callable[[str], Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(minimal_impact, "PAIRS", minimal_impact.PAIRS[:1])
+    monkeypatch.setattr(minimal_impact, "LAYOUTS", {name: LAYOUTS[name] for name in ("parts", "halves")})
     found = measured("minimal-impact")
-    assert {own.condition for own in found.estimates} == {f"pose + canny, {layout}" for layout in LAYOUTS}
-    assert len(found.estimates) == 3 * len(minimal_impact.METHODS) * 3
+    assert {own.condition for own in found.estimates} == {"pose + canny, parts", "pose + canny, halves"}
+    assert len(found.estimates) == 2 * len(minimal_impact.METHODS) * 3
     assert list(found.claims[0].verdicts) == [f"pose + canny, against {own.name}" for own in minimal_impact.RIVALS]
 
 
@@ -40,6 +41,7 @@ def test_the_default_is_compared_with_every_option(
     measured: Callable[[str], Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(minimal_impact, "PAIRS", minimal_impact.PAIRS[:1])
+    monkeypatch.setattr(minimal_impact, "LAYOUTS", {"halves": LAYOUTS["halves"]})
     found = measured("minimal-impact-ablations")
     assert len(found.claims[0].verdicts) == len(minimal_impact.VARIANTS) == 3
 
