@@ -28,10 +28,11 @@ APART = 10_000
 
 @dataclass(frozen=True)
 class Case:
-    """A scene by its number and law, of the seed that nothing was trained on."""
+    """A scene by its number and law, of the seed that nothing was trained on; its caption, or `words` instead."""
 
     number: int
     law: str
+    words: str | None = None
 
     @property
     def scene(self) -> Scene:
@@ -39,7 +40,7 @@ class Case:
 
     @property
     def prompt(self) -> str:
-        return caption(self.scene)
+        return self.words or caption(self.scene)
 
     @property
     def truth(self) -> Rendered:

@@ -23,7 +23,7 @@ BETTER = (
     "The 95% interval of the difference, paired by case, is on the better side of 0. In part: the difference is, its "
     "interval not."
 )
-TOGETHER = 32
+AT_ONCE = 32
 UNBEATEN = (
     "The variant's mean is no better than the default's. In part: it is, but the 95% interval of the difference, "
     "paired by case, holds 0."
@@ -103,14 +103,15 @@ class Contest:
         some: list[Case],
         methods: Mapping[str, Tree],
         figures: Sequence[Obeyed],
-        batch: int | None = None,
+        together: bool = False,
     ) -> Outcome:
-        """What the methods' pictures show, made `batch` at once, or those of one case. Raises NotMade.
+        """What the methods' pictures show. Raises NotMade.
 
-        Only cases whose trees differ in nothing but images are made together.
+        Those of one case are made at once, or of many `together`, where trees differ in controls' images alone.
         """
         seeds = self.sampling.seeds
-        jobs = [self.sampling.job(case, tree(case), batch or seeds) for tree in methods.values() for case in some]
+        batch = min(AT_ONCE, seeds * len(some)) if together else seeds
+        jobs = [self.sampling.job(case, tree(case), batch) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
         pictures = made(jobs, self.place, self.console).chunk(len(methods))
         each = [case for case in some for _ in range(seeds)]

@@ -8,6 +8,7 @@ exemplars, and seen by the embeddings of a picture's parts, each on black.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count as numbers
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, Method
 from sluice.flows.evaluate.obeyed import Obeyed
-from sluice.flows.evaluate.trees import Node, guided, plain, text
+from sluice.flows.evaluate.trees import Node, guided, plain
 from sluice.inference.metrics.front import front_accuracy
 from sluice.inference.metrics.localisation import localisation_similarity
 from sluice.infra.pretrained import load_network
@@ -53,7 +54,8 @@ DEFAULTS = "Compose and Conquer's defaults, exclude and lambdas of 1, are those 
 
 def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
     """Both figures of every method."""
-    found = contest(CONDITION, list(islice(overlapping(), count)), methods(contest), figures(contest, judges))
+    some = list(islice(overlapping(), count))
+    found = contest(CONDITION, some, methods(contest), figures(contest, judges), together=True)
     return found.estimates(), [
         Claim(IN_FRONT, BETTER, {f"against {own}": found.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
         Claim(LOCALISES, BETTER, {f"against {own}": found.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
@@ -62,7 +64,8 @@ def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate
 
 def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
     """The same of the default and every other option."""
-    found = contest(CONDITION, list(islice(overlapping(), count)), variants(contest), figures(contest, judges))
+    some = list(islice(overlapping(), count))
+    found = contest(CONDITION, some, variants(contest), figures(contest, judges), together=True)
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
 
@@ -70,8 +73,9 @@ def overlapping() -> Iterator[Case]:
     """Scenes of one object, of which another scene has one of another shape in the same place, without end."""
     for number in numbers():
         case = Case(number, "one")
-        if thing(case).shape != thing(other(case)).shape and both(case).sum() >= OVERLAP:
-            yield case
+        objects = [thing(own) for own in (case, other(case))]
+        if objects[0].shape != objects[1].shape and both(case).sum() >= OVERLAP:
+            yield replace(case, words=" and ".join(map(plain_caption, objects)))
 
 
 def thing(case: Case) -> Thing:
@@ -92,7 +96,7 @@ def both(case: Case) -> Array:
 
 
 def methods(contest: Contest) -> dict[str, Tree]:
-    """Under both objects' names."""
+    """Under both objects' names: each is told depths, exemplars or nothing."""
 
     def told(method: Method) -> Tree:
         return _tree(
@@ -124,7 +128,7 @@ def composed(contest: Contest, **how: Any) -> Tree:
 
 
 def _tree(contest: Contest, model: Callable[[Case, Node], Mapping[str, Any]]) -> Tree:
-    return lambda case: plain(guided(model(case, _over(contest, case)), contest.sampling.guidance))
+    return lambda case: plain(guided(model(case, contest.sampling.alone), contest.sampling.guidance))
 
 
 def fused(contest: Contest, case: Case, over: Node) -> dict[str, Any]:
@@ -183,7 +187,3 @@ def _in_front(judges: Judges, pictures: Tensor, some: list[Case]) -> Tensor:
         torch.tensor([class_number(thing(own).shape) for own in each]) for each in (some, list(map(other, some)))
     )
     return front_accuracy(judges(pictures).classes().argmax(dim=1), shared, front, behind)
-
-
-def _over(contest: Contest, case: Case) -> Node:
-    return text(contest.sampling.base, " and ".join(plain_caption(thing(own)) for own in (case, other(case))))

@@ -40,7 +40,7 @@ DEFAULTS = "Unite's default for faces, equal reliability, is the one that measur
 
 def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
     """Of every method, parts and edges; of what one model alone is told, what the other one is."""
-    found = contest("faces", cases("faces", count), methods(contest), figures(judges))
+    found = contest("faces", cases("faces", count), methods(contest), figures(judges), together=True)
     rivals = dict.fromkeys((*AVERAGES, BOTH_AT_ONCE), (F1, EDGES)) | {ALONE["canny"]: (F1,), ALONE["parts"]: (EDGES,)}
     verdicts = {f"{by}, against {own}": found.better(by, UNITE, own) for own, some in rivals.items() for by in some}
     return found.estimates(), [Claim(SAYS, BETTER, verdicts)]
@@ -48,7 +48,7 @@ def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate
 
 def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
     """The default, and one model relied on alone."""
-    found = contest("faces", cases("faces", count), variants(contest), figures(judges))
+    found = contest("faces", cases("faces", count), variants(contest), figures(judges), together=True)
     best = found.none_beats(F1, UNITE) | found.none_beats(EDGES, UNITE)
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, best)]
 

@@ -7,6 +7,7 @@ is how far the conditions extracted anew from a picture are from those that were
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from sluice.flows.evaluate.extracted import Extract, extractors, hed
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Method
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, sources
-from sluice.flows.evaluate.trees import guided, plain, text
+from sluice.flows.evaluate.trees import guided, plain
 from sluice.inference.metrics.condition_l1 import condition_l1
 from sluice.preprocess.perception.judges import Judges
 
@@ -110,18 +111,19 @@ def _in_layout(
     def of(case: Case) -> tuple[Spoken, Spoken]:
         return LAYOUTS[layout](case, pair)
 
-    trees = methods(contest, pair, of, some)
-    return contest(f"{' + '.join(pair)}, {layout}", cases("two", count), trees, figures(of, extract))
+    told = [replace(case, words=", ".join(own.prompt for own in sources(case, pair))) for case in cases("two", count)]
+    trees = methods(contest, of, some)
+    return contest(f"{' + '.join(pair)}, {layout}", told, trees, figures(of, extract), together=True)
 
 
-def methods(contest: Contest, pair: tuple[str, str], layout: Placed, some: Sequence[Method]) -> dict[str, Tree]:
-    """All, under both scenes' captions."""
+def methods(contest: Contest, layout: Placed, some: Sequence[Method]) -> dict[str, Tree]:
+    """Each told what a layout has for both controls."""
 
     def tree(method: Method) -> Tree:
         def of(case: Case) -> Mapping[str, object]:
-            over = text(contest.sampling.base, ", ".join(own.prompt for own in sources(case, pair)))
             told = [own.told(contest.place) for own in layout(case)]
-            return plain(guided(method.model(over, contest.networks, told), contest.sampling.guidance))
+            model = method.model(contest.sampling.alone, contest.networks, told)
+            return plain(guided(model, contest.sampling.guidance))
 
         return of
 

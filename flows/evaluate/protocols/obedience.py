@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluice.flows.evaluate.cases import CONTROLS, Case
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
-from sluice.flows.evaluate.contest import BETTER, TOGETHER, Contest, Tree
+from sluice.flows.evaluate.contest import BETTER, Contest, Tree
 from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
 from sluice.flows.evaluate.obeyed import obeyed
@@ -22,7 +22,7 @@ def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
     for control, some in contest.controls(count).items():
-        found = contest(control, some, methods(contest, control), [by[control]], TOGETHER)
+        found = contest(control, some, methods(contest, control), [by[control]], together=True)
         estimates += found.estimates()
         verdicts[control] = found.better(by[control].figure, MICONTROLNET.name, BASE.name)
     return estimates, [Claim(SAYS, BETTER, verdicts)]

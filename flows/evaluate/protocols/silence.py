@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import CONTROLS, SIZE, Case, kept_image, shown
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
-from sluice.flows.evaluate.contest import TOGETHER, Contest, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED, Method
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.trees import guided, plain
@@ -38,7 +38,7 @@ def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate
     verdicts: dict[str, Verdict] = {}
     figure = Obeyed(TEXTURE, UNIT, "higher", texture)
     for control, some in contest.controls(count).items():
-        found = contest(control, some, methods(contest, control), [figure], TOGETHER)
+        found = contest(control, some, methods(contest, control), [figure], together=True)
         real = texture(shown(some, "image") * 2 - 1, some)
         found = replace(found, values={(TEXTURE, REAL): real, **found.values})
         ours, plain_ones = (found.values[TEXTURE, own.name] for own in (MICONTROLNET, CONTROLNET))
