@@ -19,6 +19,7 @@ from sluice.flows.evaluate.protocols import (
     conservativity,
     faces,
     minimal_impact,
+    nesting,
     obedience,
     silence,
     unite,
@@ -60,6 +61,9 @@ PROTOCOLS = {
     "unite": Protocol("Unite and Conquer, scenes", unite.measure, lambda c: len(unite.methods(c)), unite.PARTS),
     "unite-faces": Protocol(
         "Unite and Conquer, faces", faces.measure, lambda c: len(faces.methods(c)), controls=faces.NETWORKS
+    ),
+    "nesting": Protocol(
+        "All five nested", nesting.measure, lambda c: len(nesting.methods(c)), nesting.PARTS, nesting.NETWORKS
     ),
     f"minimal-impact{ABLATIONS}": Protocol(
         "Two controls in conflict, ablations",

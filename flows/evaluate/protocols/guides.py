@@ -58,7 +58,7 @@ def guides(base: str, judges: Judges) -> dict[str, Guide]:
         ),
         "text": Guide(
             lambda case: {"kind": "text", "text": words(case)},
-            Obeyed("CLIP text distance", "1 - cosine", "lower", _text(base)),
+            Obeyed("CLIP text distance", "1 - cosine", "lower", text_distance(base, words)),
         ),
         "style": Guide(
             lambda case: {"kind": "style", "by": f"{base}/latent_judges", "image": other(case).image("image")},
@@ -83,7 +83,8 @@ def _identity(base: str) -> Callable[[Tensor, list[Case]], Tensor]:
     return distance
 
 
-def _text(base: str) -> Callable[[Tensor, list[Case]], Tensor]:
+def text_distance(base: str, said: Callable[[Case], str]) -> Callable[[Tensor, list[Case]], Tensor]:
+    """Of pictures to what is said of their cases, by the family's own text and image encoders."""
     family = found(base).path
     tokenizer = load(CLIPTokenizer, family, subfolder="tokenizer")
     told: Any = load_network(CLIPTextModelWithProjection, family, subfolder="text_encoder", dtype=torch.float32)
@@ -91,7 +92,7 @@ def _text(base: str) -> Callable[[Tensor, list[Case]], Tensor]:
 
     @torch.no_grad()
     def distance(pictures: Tensor, some: list[Case]) -> Tensor:
-        wanted = told(tokens_of(tokenizer, [words(case) for case in some])).text_embeds
+        wanted = told(tokens_of(tokenizer, list(map(said, some)))).text_embeds
         return clip_distance(seen(pictures).image_embeds, wanted)
 
     return distance
