@@ -1,4 +1,4 @@
-"""Charts of a page that show several things at once: lines over one axis, and maps of shades."""
+"""Charts of a page that show several things at once: lines over one axis, maps of shades, intervals."""
 
 from __future__ import annotations
 
@@ -41,9 +41,31 @@ class HeatMap:
 
 
 @dataclass(frozen=True)
+class Whisker:
+    """An estimate and the ends of its interval, places from 0 to 1 on an axis, and the same in words."""
+
+    name: str
+    low: float
+    at: float
+    high: float
+    told: str
+
+
+@dataclass(frozen=True)
+class Whiskers:
+    """Estimates under each other on one axis; `across` are its ends."""
+
+    what: ClassVar[str] = "whiskers"
+    name: str
+    rows: Sequence[Whisker]
+    across: tuple[str, str]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Charts:
     """Charts side by side."""
 
     kind: ClassVar[str] = "charts"
-    charts: Sequence[Lines | HeatMap]
+    charts: Sequence[Lines | HeatMap | Whiskers]
     title: str = ""

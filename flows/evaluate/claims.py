@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor
@@ -40,8 +40,18 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A case under a condition, why it is shown, and of each method the name of its picture."""
+
+    condition: str
+    prompt: str
+    why: str
+    pictures: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Results:
-    """Of one protocol: what it was measured with, its figures and its claims."""
+    """Of one protocol: what it was measured with, its figures, its claims and some of its pictures."""
 
     protocol: str
     title: str
@@ -49,6 +59,7 @@ class Results:
     settings: dict[str, Any]
     estimates: list[Estimate]
     claims: list[Claim]
+    examples: list[Example] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -59,7 +70,9 @@ class Results:
         """The same again."""
         estimates = [Estimate(**{**own, "interval": Interval(**own["interval"])}) for own in values["estimates"]]
         claims = [Claim(own["says"], own["rule"], own["verdicts"]) for own in values["claims"]]
-        return cls(values["protocol"], values["title"], values["made_of"], values["settings"], estimates, claims)
+        examples = [Example(**own) for own in values["examples"]]
+        own = values["protocol"], values["title"]
+        return cls(*own, values["made_of"], values["settings"], estimates, claims, examples)
 
 
 def by_case(values: Tensor, seeds: int) -> Tensor:

@@ -55,14 +55,20 @@ def measure(
 @app.command()
 def report(
     results: Annotated[Path, typer.Option(help="The folder of what was measured.")] = RESULTS,
-    out: Annotated[Path, typer.Option(help="The page.")] = Path("docs/results.md"),
+    place: Annotated[Path, typer.Option(help="Where pictures are kept, for the page.")] = Path("evaluation"),
+    out: Annotated[Path, typer.Option(help="The text.")] = Path("docs/results.md"),
 ) -> None:
-    """The page of all that was measured."""
+    """All that was measured, as text, and as a page with pictures beside them (`index.html`)."""
+    from sluice.flows.evaluate.made import FOLDER
+    from sluice.flows.evaluate.page import page_of
     from sluice.flows.evaluate.results import page, read_all
     from sluice.infra.whole import write_whole
 
-    write_whole(out, page(read_all(results)))
-    typer.echo(str(out))
+    found = read_all(results)
+    write_whole(out, page(found))
+    place.mkdir(parents=True, exist_ok=True)
+    write_whole(place / "index.html", page_of(found, place / FOLDER))
+    typer.echo(f"{out}\n{place / 'index.html'}")
 
 
 @app.command()

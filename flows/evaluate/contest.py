@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import Tensor
 
 from sluice.flows.evaluate.cases import CONTROLS, Case, cases
-from sluice.flows.evaluate.claims import Estimate, Verdict, by_case, judged
+from sluice.flows.evaluate.claims import Estimate, Example, Verdict, by_case, judged
 from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Networks, Sampling
@@ -24,6 +24,8 @@ BETTER = (
     "interval not."
 )
 AT_ONCE = 32
+FIRST, WORST = 3, 2
+"""Cases of each condition that are shown."""
 UNBEATEN = (
     "The variant's mean is no better than the default's. In part: it is, but the 95% interval of the difference, "
     "paired by case, holds 0."
@@ -83,12 +85,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Contest:
-    """The pictures of every method for every case, kept in `place`; `networks` are those of controls."""
+    """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
+
+    `examples` fills with cases that are worth showing.
+    """
 
     sampling: Sampling
     place: Path
     console: Console
     networks: Networks
+    examples: list[Example] = field(default_factory=list)
 
     def controls(self, count: int) -> dict[str, list[Case]]:
         """So many cases for each control, but for edges that no network is here to draw."""
@@ -113,11 +119,25 @@ class Contest:
         batch = min(AT_ONCE, seeds * len(some)) if together else seeds
         jobs = [self.sampling.job(case, tree(case), batch) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
-        pictures = made(jobs, self.place, self.console).chunk(len(methods))
+        found = made(jobs, self.place, self.console)
         each = [case for case in some for _ in range(seeds)]
         values = {
             (figure.figure, name): by_case(figure.of(own, each), seeds)
             for figure in figures
-            for name, own in zip(methods, pictures, strict=True)
+            for name, own in zip(methods, found.pixels.chunk(len(methods)), strict=True)
         }
-        return Outcome(condition, tuple(figures), values)
+        outcome = Outcome(condition, tuple(figures), values)
+        self.examples.extend(examples(outcome, some, found.names[::seeds], list(methods)))
+        return outcome
+
+
+def examples(outcome: Outcome, some: Sequence[Case], names: Sequence[str], methods: Sequence[str]) -> Iterator[Example]:
+    """The first cases, and those in which the last method does worst by the first figure; `names` case by case."""
+    figure = outcome.figures[0]
+    last = outcome.values[figure.figure, methods[-1]]
+    worst = last.argsort(descending=figure.better == "lower")[:WORST].tolist()
+    whys = dict.fromkeys(worst, f"among the worst of {methods[-1]}, by {figure.figure}")
+    whys |= dict.fromkeys(range(min(FIRST, len(some))), "among the first")
+    for row, why in sorted(whys.items()):
+        own = {method: names[place * len(some) + row] for place, method in enumerate(methods)}
+        yield Example(outcome.condition, some[row].prompt, why, own)

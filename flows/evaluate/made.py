@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,8 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.storage import storage
 from sluice.preprocess.record import Array
 
+FOLDER = "pictures"
+
 
 class NotMade(SluiceError):
     """Pictures of a protocol were quarantined."""
@@ -25,18 +28,27 @@ class NotMade(SluiceError):
     exit_code = 1
 
 
-def made(jobs: Sequence[Job], place: Path, console: Console) -> Tensor:
-    """Of each job its pictures, seed by seed: `(jobs seeds, 3, height, width)`, values -1 to 1, as PNG rounds them.
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures `(n, 3, height, width)`, values -1 to 1, as PNG rounds them, and the names of their files."""
+
+    pixels: Tensor
+    names: Sequence[str]
+
+
+def made(jobs: Sequence[Job], place: Path, console: Console) -> Pictures:
+    """Of each job its pictures, seed by seed.
 
     Images that jobs name by file lie in `place`; pictures come to `place/pictures`. Raises NotMade.
     """
-    made_of, out = MadeOf(place), place / "pictures"
+    made_of, out = MadeOf(place), place / FOLDER
     asked = [own for job in jobs for own in pictures_of(job, made_of)]
     composed = compose_all(asked, place, storage(out), console)
     if composed.quarantined:
         raise NotMade(f"{len(composed.quarantined)} pictures were not made; {out / 'quarantine'} says why")
     levels = np.stack([_read(out / f"{own.name}.png") for own in asked])
-    return torch.from_numpy(levels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+    pixels = torch.from_numpy(levels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+    return Pictures(pixels, [own.name for own in asked])
 
 
 def _read(path: Path) -> Array:

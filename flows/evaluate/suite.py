@@ -132,7 +132,8 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
         at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
     judges = Judges.load(found(f"{at.base}/judges").path)
     for name, settings in wanted:
-        estimates, claims = PROTOCOLS[name].measure(at.contest(settings), settings.scenes, judges)
-        told = {"base": at.base, **settings.model_dump()}
-        keep(Results(name, PROTOCOLS[name].title, made_of[name], told, estimates, claims), at.results / f"{name}.json")
+        contest, told = at.contest(settings), {"base": at.base, **settings.model_dump()}
+        estimates, claims = PROTOCOLS[name].measure(contest, settings.scenes, judges)
+        results = Results(name, PROTOCOLS[name].title, made_of[name], told, estimates, claims, contest.examples)
+        keep(results, at.results / f"{name}.json")
         at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in claims))

@@ -108,8 +108,8 @@ def methods(contest: Contest) -> dict[str, Tree]:
         TEXT: told(BASE),
         ONE_DEPTH: told(CONTROLNET),
         DEPTHS: composed(contest, exemplars=None),
-        CNC: composed(contest),
         UNGUIDED: composed(contest, guidance="none"),
+        CNC: composed(contest),
     }
 
 

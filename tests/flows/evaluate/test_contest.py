@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from sluice.flows.evaluate.contest import Outcome
+from sluice.flows.evaluate.cases import Case
+from sluice.flows.evaluate.contest import Outcome, examples
 from sluice.flows.evaluate.obeyed import Obeyed
 
 
@@ -27,3 +28,13 @@ def test_several_outcomes_are_one_of_all_their_cases() -> None:
         Outcome(name, (), {("figure", "method"): torch.tensor([value])}) for name, value in (("a", 1.0), ("b", 2.0))
     )
     assert Outcome.over("both", [one, two]).values["figure", "method"].tolist() == [1, 2]
+
+
+def test_the_first_cases_are_shown_and_those_in_which_the_last_method_does_worst() -> None:
+    figure = Obeyed("figure", "", "higher", lambda *_: torch.zeros(1))
+    values = {("figure", "one"): torch.zeros(6), ("figure", "last"): torch.tensor([0.0, 5, 5, 1, 0.5, 5])}
+    outcome = Outcome("all", (figure,), values)
+    some = [Case(number, "two") for number in range(6)]
+    shown = list(examples(outcome, some, [f"{number}" for number in range(12)], ["one", "last"]))
+    assert [own.pictures for own in shown] == [{"one": f"{row}", "last": f"{6 + row}"} for row in (0, 1, 2, 4)]
+    assert [own.why for own in shown] == ["among the first"] * 3 + ["among the worst of last, by figure"]

@@ -19,7 +19,8 @@ def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> Non
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 4) for case in cases("two", 2)]
     first = made(jobs, tmp_path, QUIET)
-    assert first.shape == (4, 3, SIZE, SIZE)
+    assert first.pixels.shape == (4, 3, SIZE, SIZE)
+    assert {f"{name}.png" for name in first.names} == {path.name for path in (tmp_path / "pictures").glob("*.png")}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
-    assert torch.equal(made(jobs[::-1], tmp_path, QUIET), first.roll(2, 0))
+    assert torch.equal(made(jobs[::-1], tmp_path, QUIET).pixels, first.pixels.roll(2, 0))
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}

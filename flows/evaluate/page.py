@@ -1,0 +1,83 @@
+"""`index.html` of what was measured: verdicts, figures with their intervals, and pictures that methods made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sluice.flows.evaluate.claims import Claim, Estimate, Example, Results
+from sluice.flows.evaluate.eight import verdicts
+from sluice.infra.charts import Charts, Whisker, Whiskers
+from sluice.infra.page import Block, Cell, Figure, Fold, Page, Section, Strip, Table, render
+from sluice.preprocess.page.pictures import figure
+from sluice.preprocess.record import decode_png
+
+EIGHT = "The papers' claims, each by a rule that was written down before the run."
+LEAD = "Figures with 95% intervals (percentile bootstrap over cases); bars are the intervals, marks the estimates."
+
+
+def page_of(found: Sequence[Results], pictures: Path) -> bytes:
+    """Self-contained HTML; of `pictures`, which lie in a folder by their names, those that are there."""
+    claims = [(Cell(says), Cell(verdict), Cell(protocol, code=True)) for protocol, says, verdict in verdicts(found)]
+    sections = [
+        Section("claims", "Eight claims", [Table(("claim", "verdict", "protocol"), claims)], EIGHT),
+        *(Section(own.protocol, own.title, list(_blocks(own, pictures)), _settings(own)) for own in found),
+    ]
+    return render(Page("What methods do", "evaluation", [("protocols", str(len(found)))], sections))
+
+
+def _settings(of: Results) -> str:
+    told = ", ".join(f"{name} {value}" for name, value in of.settings.items())
+    return f"{told}. {LEAD}"
+
+
+def _blocks(of: Results, pictures: Path) -> Iterator[Block]:
+    yield Table(("claim", "verdict", "rule"), [(Cell(c.says), Cell(c.verdict), Cell(c.rule)) for c in of.claims])
+    yield from (_by_condition(claim) for claim in of.claims)
+    for name in dict.fromkeys(own.figure for own in of.estimates):
+        yield _chart(name, [own for own in of.estimates if own.figure == name])
+    yield from _examples(of.examples, pictures)
+
+
+def _by_condition(claim: Claim) -> Fold:
+    rows = [(Cell(condition), Cell(verdict)) for condition, verdict in claim.verdicts.items()]
+    return Fold(claim.says, str(len(rows)), [Table(("by condition", "verdict"), rows)])
+
+
+def _chart(name: str, rows: Sequence[Estimate]) -> Charts:
+    """A chart for each condition, all on one axis."""
+    low, high = min(own.interval.low for own in rows), max(own.interval.high for own in rows)
+    span = (high - low) or 1.0
+    charts = [
+        Whiskers(
+            condition,
+            [_whisker(own, low, span) for own in rows if own.condition == condition],
+            (f"{low:.3g}", f"{high:.3g}"),
+        )
+        for condition in dict.fromkeys(own.condition for own in rows)
+    ]
+    unit = f" ({rows[0].unit})" if rows[0].unit else ""
+    return Charts(charts, f"{name[0].upper()}{name[1:]}{unit}, n = {rows[0].cases}")
+
+
+def _whisker(of: Estimate, low: float, span: float) -> Whisker:
+    own = of.interval
+    start, at, end = ((value - low) / span for value in (own.low, own.estimate, own.high))
+    return Whisker(of.method, start, at, end, f"{own.estimate:.3g} ({own.low:.3g} to {own.high:.3g})")
+
+
+def _examples(examples: Sequence[Example], pictures: Path) -> Iterator[Block]:
+    """Under a fold for each condition, a strip for each case."""
+    for condition in dict.fromkeys(own.condition for own in examples):
+        own = [example for example in examples if example.condition == condition]
+        strips = [
+            Strip(list(_figures(example, pictures)), f"“{example.prompt}”, {example.why}", "small") for example in own
+        ]
+        if shown := [strip for strip in strips if strip.figures]:
+            yield Fold(condition, f"{len(shown)} cases", shown)
+
+
+def _figures(example: Example, pictures: Path) -> Iterator[Figure]:
+    for method, name in example.pictures.items():
+        if (path := pictures / f"{name}.png").is_file():
+            yield figure(method, decode_png(path.read_bytes()))
