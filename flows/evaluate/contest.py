@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import CONTROLS, Case, cases
+from sluice.flows.compose.tree.weights import found
+from sluice.flows.evaluate.cases import CONTROLS, Case, cases, shown
 from sluice.flows.evaluate.claims import Estimate, Example, Verdict, by_case, judged
 from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.populations import population
 from sluice.inference.metrics.bootstrap import of_difference, of_mean
+from sluice.preprocess.perception.judges import Judges
 
 BETTER = (
     "The 95% interval of the difference, paired by case, is on the better side of 0. In part: the difference is, its "
@@ -87,7 +91,7 @@ class Outcome:
 class Contest:
     """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
 
-    `examples` fills with cases that are worth showing.
+    `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones.
     """
 
     sampling: Sampling
@@ -95,6 +99,12 @@ class Contest:
     console: Console
     networks: Networks
     examples: list[Example] = field(default_factory=list)
+    populations: list[Estimate] = field(default_factory=list)
+
+    @cached_property
+    def judges(self) -> Judges:
+        """The family's own, who say what pictures show."""
+        return Judges.load(found(f"{self.sampling.base}/judges").path)
 
     def controls(self, count: int) -> dict[str, list[Case]]:
         """So many cases for each control, but for edges that no network is here to draw."""
@@ -119,16 +129,24 @@ class Contest:
         batch = min(AT_ONCE, seeds * len(some)) if together else seeds
         jobs = [self.sampling.job(case, tree(case), batch) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
-        found = made(jobs, self.place, self.console)
+        pictures = made(jobs, self.place, self.console)
         each = [case for case in some for _ in range(seeds)]
+        by_method = dict(zip(methods, pictures.pixels.chunk(len(methods)), strict=True))
         values = {
             (figure.figure, name): by_case(figure.of(own, each), seeds)
             for figure in figures
-            for name, own in zip(methods, found.pixels.chunk(len(methods)), strict=True)
+            for name, own in by_method.items()
         }
         outcome = Outcome(condition, tuple(figures), values)
-        self.examples.extend(examples(outcome, some, found.names[::seeds], list(methods)))
+        if not any(case.words for case in some):  # two scenes at once have no true picture
+            self.populations.extend(self._populations(condition, by_method, some))
+        self.examples.extend(examples(outcome, some, pictures.names[::seeds], list(methods)))
         return outcome
+
+    @torch.no_grad()
+    def _populations(self, condition: str, made: Mapping[str, Tensor], some: list[Case]) -> Iterator[Estimate]:
+        features = {name: self.judges.features(own) for name, own in made.items()}
+        return population(condition, features, self.judges.features(shown(some, "image") * 2 - 1), self.sampling.seeds)
 
 
 def examples(outcome: Outcome, some: Sequence[Case], names: Sequence[str], methods: Sequence[str]) -> Iterator[Example]:

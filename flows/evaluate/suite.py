@@ -28,9 +28,8 @@ from sluice.flows.evaluate.protocols import (
 from sluice.flows.evaluate.results import keep
 from sluice.flows.evaluate.settings import Settings
 from sluice.infra.models import MissingWeights
-from sluice.preprocess.perception.judges import Judges
 
-Measure = Callable[[Contest, int, Judges], tuple[list[Estimate], list[Claim]]]
+Measure = Callable[[Contest, int], tuple[list[Estimate], list[Claim]]]
 ABLATIONS = "-ablations"
 
 
@@ -130,10 +129,10 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     for name, settings in wanted:
         each, cases = PROTOCOLS[name].pictures(at.contest(settings)), settings.scenes * settings.seeds
         at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
-    judges = Judges.load(found(f"{at.base}/judges").path)
     for name, settings in wanted:
         contest, told = at.contest(settings), {"base": at.base, **settings.model_dump()}
-        estimates, claims = PROTOCOLS[name].measure(contest, settings.scenes, judges)
+        estimates, claims = PROTOCOLS[name].measure(contest, settings.scenes)
+        estimates += contest.populations
         results = Results(name, PROTOCOLS[name].title, made_of[name], told, estimates, claims, contest.examples)
         keep(results, at.results / f"{name}.json")
         at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in claims))

@@ -40,9 +40,9 @@ SAYS = "AMDM shows more of the instances than each of its models alone, and than
 DEFAULTS = "AMDM's defaults are those that measured best: boxes first, slerp, eta in shares, one start, w, s."
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of all cases, and of those of each number of instances."""
-    some, told = crowded(count), figures(judges)
+    some, told = crowded(count), figures(contest.judges)
     found = contest("all", some, by.methods(contest.sampling), told)
     true = {(own.figure, TRUE): own.of(shown(some, "image") * 2 - 1, some) for own in told}
     found = replace(found, values=found.values | true)
@@ -51,9 +51,9 @@ def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate
     return estimates, [Claim(SAYS, BETTER, verdicts)]
 
 
-def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of all cases, the default against every other option."""
-    found = contest("all", crowded(count), by.variants(contest.sampling), figures(judges))
+    found = contest("all", crowded(count), by.variants(contest.sampling), figures(contest.judges))
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(SUCCESS, by.AMDM))]
 
 

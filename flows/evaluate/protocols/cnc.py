@@ -52,20 +52,20 @@ LOCALISES = "Soft guidance localises semantics: exemplars are seen in their own 
 DEFAULTS = "Compose and Conquer's defaults, exclude and lambdas of 1, are those that measured best."
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Both figures of every method."""
     some = list(islice(overlapping(), count))
-    found = contest(CONDITION, some, methods(contest), figures(contest, judges), together=True)
+    found = contest(CONDITION, some, methods(contest), figures(contest), together=True)
     return found.estimates(), [
         Claim(IN_FRONT, BETTER, {f"against {own}": found.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
         Claim(LOCALISES, BETTER, {f"against {own}": found.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
     ]
 
 
-def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The same of the default and every other option."""
     some = list(islice(overlapping(), count))
-    found = contest(CONDITION, some, variants(contest), figures(contest, judges), together=True)
+    found = contest(CONDITION, some, variants(contest), figures(contest), together=True)
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
 
@@ -159,7 +159,7 @@ def one_depth(case: Case, place: Path) -> dict[str, Any]:
     return {"control": "depth", "image": kept_image(whole, place)}
 
 
-def figures(contest: Contest, judges: Judges) -> list[Obeyed]:
+def figures(contest: Contest) -> list[Obeyed]:
     """Which object is seen where both were asked for, and how alike parts and their exemplars are."""
     family = found(contest.sampling.base).path
     network: Any = load_network(CLIPVisionModelWithProjection, family, subfolder="image_encoder", dtype=torch.float32)
@@ -175,7 +175,7 @@ def figures(contest: Contest, judges: Judges) -> list[Obeyed]:
         return localisation_similarity(embed, pictures, masks, *wanted)
 
     return [
-        Obeyed(FRONT, "share of pictures", "higher", lambda pictures, some: _in_front(judges, pictures, some)),
+        Obeyed(FRONT, "share of pictures", "higher", lambda pictures, some: _in_front(contest.judges, pictures, some)),
         Obeyed(LOCAL, "cosine", "higher", local),
     ]
 

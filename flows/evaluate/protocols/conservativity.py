@@ -17,7 +17,6 @@ from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method
 from sluice.inference.metrics.asymmetry import asym, nasym, probed
 from sluice.inference.metrics.bootstrap import of_mean, of_ratio
 from sluice.infra.pretrained import load_network
-from sluice.preprocess.perception.judges import Judges
 from sluice.training.balance import with_silent_mask
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.minimal_impact import balance, features_of, injected
@@ -45,7 +44,7 @@ class Seen:
     noise: Tensor
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:  # noqa: ARG001
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every control's two stages, under the whole control."""
     model = LatentModel.load(found(contest.sampling.base).path)
     estimates: list[Estimate] = []

@@ -38,17 +38,17 @@ SAYS = "Unite shows a face's parts and its sketch better than either model, thei
 DEFAULTS = "Unite's default for faces, equal reliability, is the one that measured best."
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every method, parts and edges; of what one model alone is told, what the other one is."""
-    found = contest("faces", cases("faces", count), methods(contest), figures(judges), together=True)
+    found = contest("faces", cases("faces", count), methods(contest), figures(contest.judges), together=True)
     rivals = dict.fromkeys((*AVERAGES, BOTH_AT_ONCE), (F1, EDGES)) | {ALONE["canny"]: (F1,), ALONE["parts"]: (EDGES,)}
     verdicts = {f"{by}, against {own}": found.better(by, UNITE, own) for own, some in rivals.items() for by in some}
     return found.estimates(), [Claim(SAYS, BETTER, verdicts)]
 
 
-def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The default, and one model relied on alone."""
-    found = contest("faces", cases("faces", count), variants(contest), figures(judges), together=True)
+    found = contest("faces", cases("faces", count), variants(contest), figures(contest.judges), together=True)
     best = found.none_beats(F1, UNITE) | found.none_beats(EDGES, UNITE)
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, best)]
 

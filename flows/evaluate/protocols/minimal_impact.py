@@ -21,7 +21,6 @@ from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, sources
 from sluice.flows.evaluate.trees import guided, plain
 from sluice.inference.metrics.condition_l1 import condition_l1
-from sluice.preprocess.perception.judges import Judges
 
 PAIRS = (("pose", "canny"), ("pose", "hed"), ("canny", "hed"), ("hed", "depth"))
 BALANCED = Method("ControlNet*", "multi_controlnet", "controlnet", "min_norm")
@@ -55,22 +54,22 @@ SAYS = "Minimal impact shows two controls in conflict better than sums of Contro
 DEFAULTS = "Minimal impact's defaults, the rule min_norm and networks of stage 2, are those that measured best."
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every pair of controls in every layout; verdicts are of a pair, over all layouts."""
     estimates: list[Estimate] = []
     better: dict[str, Verdict] = {}
-    for found, layouts in pairs(contest, count, judges, METHODS):
+    for found, layouts in pairs(contest, count, METHODS):
         estimates += [own for outcome in layouts for own in outcome.estimates()]
         name = found.condition
         better |= {f"{name}, against {own.name}": found.better(L1, MICONTROLNET.name, own.name) for own in RIVALS}
     return estimates, [Claim(SAYS, BETTER, better)]
 
 
-def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The same of the default, the other rules, and networks of the first stage."""
     estimates: list[Estimate] = []
     best: dict[str, Verdict] = {}
-    for found, layouts in pairs(contest, count, judges, (MICONTROLNET, *VARIANTS)):
+    for found, layouts in pairs(contest, count, (MICONTROLNET, *VARIANTS)):
         estimates += [own for outcome in layouts for own in outcome.estimates()]
         best |= found.none_beats(L1, MICONTROLNET.name)
     return estimates, [Claim(DEFAULTS, UNBEATEN, best)]
@@ -86,11 +85,9 @@ def ablated(contest: Contest) -> int:  # noqa: ARG001
     return len(PAIRS) * len(LAYOUTS) * (1 + len(VARIANTS))
 
 
-def pairs(
-    contest: Contest, count: int, judges: Judges, some: Sequence[Method]
-) -> Iterator[tuple[Outcome, list[Outcome]]]:
+def pairs(contest: Contest, count: int, some: Sequence[Method]) -> Iterator[tuple[Outcome, list[Outcome]]]:
     """Of every pair of controls, over all layouts and in each; those that nothing here can extract are left out."""
-    extract = extractors(judges, hed())
+    extract = extractors(contest.judges, hed())
     for pair in PAIRS:
         name = " + ".join(pair)
         if missing := [control for control in pair if control not in extract]:

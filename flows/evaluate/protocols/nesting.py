@@ -27,9 +27,9 @@ TEXT = "CLIP text distance"
 SAYS = "Nested, all five meet every condition better than a model that is told none of them."
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Each condition by its own figure."""
-    told = figures(contest.sampling.base, judges)
+    told = figures(contest.sampling.base, contest.judges)
     found = contest("figures", cases(LAW, count), methods(contest), told)
     return found.estimates(), [
         Claim(SAYS, BETTER, {own.figure: found.better(own.figure, NESTED, NONE) for own in told})

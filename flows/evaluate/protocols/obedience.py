@@ -9,16 +9,15 @@ from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
 from sluice.flows.evaluate.obeyed import obeyed
 from sluice.flows.evaluate.trees import guided, plain
-from sluice.preprocess.perception.judges import Judges
 
 METHODS = (BASE, CONTROLNET, MICONTROLNET)
 NETWORKS = tuple(f"{own.network}-{control}" for own in METHODS[1:] for control in CONTROLS)
 SAYS = "Controls are obeyed where they speak: a whole one is shown better than by the base alone."
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every control, the whole of it."""
-    by = obeyed(judges, hed())
+    by = obeyed(contest.judges, hed())
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
     for control, some in contest.controls(count).items():

@@ -17,7 +17,6 @@ from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.trees import guided, plain
 from sluice.inference.metrics.bootstrap import of_nearness
 from sluice.inference.metrics.total_variation import silent_total_variation
-from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.record import Array
 
 METHODS = (BASE, CONTROLNET, REBALANCED, MICONTROLNET)
@@ -32,7 +31,7 @@ RULE = (
 )
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:  # noqa: ARG001
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every control, one half of it silent, the right and the left in turn."""
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}

@@ -41,17 +41,17 @@ SAYS = "Unite shows what a text and a class ask for more often than either model
 DEFAULTS = "Unite's defaults for scenes, equal reliability and the text's schedule, are those that measured best."
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """How often both things are in the picture, and either."""
-    found = contest("scenes", list(islice(pairs(), count)), methods(contest), figures(judges))
+    found = contest("scenes", list(islice(pairs(), count)), methods(contest), figures(contest.judges))
     return found.estimates(), [
         Claim(SAYS, BETTER, {f"against {own}": found.better(BOTH, UNITE, own) for own in BASELINES})
     ]
 
 
-def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The same of the default and every other option."""
-    found = contest("scenes", list(islice(pairs(), count)), variants(contest), figures(judges))
+    found = contest("scenes", list(islice(pairs(), count)), variants(contest), figures(contest.judges))
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(BOTH, UNITE))]
 
 

@@ -16,7 +16,6 @@ from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Outcome, Tree
 from sluice.flows.evaluate.protocols.guides import Guide, guides
 from sluice.flows.evaluate.trees import Node, guided, plain, text
-from sluice.preprocess.perception.judges import Judges
 
 PARTS = ("unet_face", "identity", "latent_judges", "judges")
 RHO, SILENT_FROM = 0.005, 100
@@ -55,22 +54,22 @@ PICTURES = sum(3 + len(wanted.conditions) for wanted in ALL)
 ABLATED = sum(2 + len(OTHER_RHOS) + (len(BOLDNESS) if len(wanted.conditions) > 2 else 1) for wanted in ALL)
 
 
-def measure(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every combination of conditions, each condition by its own figure, against the sum and the others alone."""
     estimates: list[Estimate] = []
     better: dict[str, Verdict] = {}
-    for wanted, own in wanted_of(contest, judges):
+    for wanted, own in wanted_of(contest):
         found = _found(contest, wanted, own, count, methods(contest.sampling.base, wanted, own))
         estimates += found.estimates()
         better |= against_baselines(found, own)
     return estimates, [Claim(SAYS, BETTER, better)]
 
 
-def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate], list[Claim]]:
+def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every combination of conditions, the default against every other option."""
     estimates: list[Estimate] = []
     best: dict[str, Verdict] = {}
-    for wanted, own in wanted_of(contest, judges):
+    for wanted, own in wanted_of(contest):
         found = _found(contest, wanted, own, count, variants(contest.sampling.base, wanted, own))
         estimates += found.estimates()
         for guide in own.values():
@@ -78,9 +77,9 @@ def ablate(contest: Contest, count: int, judges: Judges) -> tuple[list[Estimate]
     return estimates, [Claim(DEFAULTS, UNBEATEN, best)]
 
 
-def wanted_of(contest: Contest, judges: Judges) -> Iterator[tuple[Wanted, dict[str, Guide]]]:
+def wanted_of(contest: Contest) -> Iterator[tuple[Wanted, dict[str, Guide]]]:
     """Combinations of conditions, and what guides to each."""
-    known = guides(contest.sampling.base, judges)
+    known = guides(contest.sampling.base, contest.judges)
     for wanted in ALL:
         yield wanted, {name: known[name] for name in wanted.conditions}
 

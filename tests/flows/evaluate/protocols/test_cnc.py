@@ -16,8 +16,6 @@ from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.protocols import cnc
-from sluice.infra.models import find
-from sluice.preprocess.perception.judges import Judges
 
 QUIET = Console(quiet=True)
 
@@ -52,8 +50,7 @@ def test_the_one_depth_of_both_is_the_foregrounds_where_it_is(tmp_path: Path) ->
 
 def test_a_picture_is_judged_by_what_is_where(tmp_path: Path) -> None:
     """One put together of true pictures, and the same with the other object in front."""
-    judges = Judges.load(find("tabletop/judges").path)
-    front, local = cnc.figures(Contest(Sampling(), tmp_path, QUIET, Networks("tabletop")), judges)
+    front, local = cnc.figures(Contest(Sampling(), tmp_path, QUIET, Networks("tabletop")))
     some = list(islice(cnc.overlapping(), 24))
     ahead, behind = (shown(of, "image") * 2 - 1 for of in (some, list(map(other, some))))
     inside = torch.stack([torch.from_numpy(cnc.mask(case)) for case in some])[:, None]

@@ -52,8 +52,8 @@ def test_a_pair_that_nothing_here_can_extract_is_left_out(
     monkeypatch.setenv("SLUICE_MODELS", str(tmp_path / "empty"))
     monkeypatch.setattr(minimal_impact, "PAIRS", (("canny", "hed"),))
     console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
-    contest, judges = Contest(Sampling(), tmp_path, console, networks), Judges.load(untrained / "judges")
-    assert list(minimal_impact.pairs(contest, 2, judges, minimal_impact.METHODS)) == []
+    contest = Contest(Sampling(str(untrained)), tmp_path, console, networks)
+    assert list(minimal_impact.pairs(contest, 2, minimal_impact.METHODS)) == []
     assert isinstance(console.file, io.StringIO)
     assert "canny + hed is left out: `sluice models pull hed`" in console.file.getvalue()
 
