@@ -21,6 +21,7 @@ from sluice.flows.evaluate.protocols import (
     minimal_impact,
     nesting,
     obedience,
+    reconstruction,
     silence,
     unite,
     zmagic,
@@ -55,6 +56,9 @@ PROTOCOLS = {
         "Two controls in conflict", minimal_impact.measure, minimal_impact.pictures, controls=minimal_impact.NETWORKS
     ),
     "cnc": Protocol("Compose and Conquer", cnc.measure, lambda c: len(cnc.methods(c)), controls=cnc.NETWORKS),
+    "reconstruction": Protocol(
+        "Scenes made again", reconstruction.measure, lambda _: reconstruction.PICTURES, controls=reconstruction.NETWORKS
+    ),
     "amdm": Protocol("AMDM", amdm.measure, lambda c: len(aggregates.methods(c.sampling)), amdm.PARTS),
     "zmagic": Protocol("Z-Magic", zmagic.measure, lambda _: zmagic.PICTURES, zmagic.PARTS),
     "unite": Protocol("Unite and Conquer, scenes", unite.measure, lambda c: len(unite.methods(c)), unite.PARTS),

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from sluice.flows.evaluate.cases import CONTROLS
 from sluice.flows.evaluate.claims import Results
-from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks
+from sluice.flows.evaluate.contest import Contest
+from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks, Sampling
 from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
 from sluice.flows.evaluate.suite import PROTOCOLS, Place, evaluate
@@ -48,6 +49,12 @@ def measured(untrained: Path, networks: Networks, tmp_path: Path) -> Callable[[s
         return read(tmp_path / "results" / f"{name}.json")
 
     return measure
+
+
+@pytest.fixture
+def contest(untrained: Path, networks: Networks, tmp_path: Path) -> Contest:
+    """Of untrained networks."""
+    return Contest(Sampling(str(untrained)), tmp_path, Console(quiet=True), networks)
 
 
 def assert_budget(name: str, at: Place) -> None:
