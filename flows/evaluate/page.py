@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sluice.flows.evaluate.claims import Claim, Estimate, Example, Results
 from sluice.flows.evaluate.eight import verdicts
+from sluice.flows.evaluate.published import published
 from sluice.infra.charts import Charts, Whisker, Whiskers
 from sluice.infra.page import Block, Cell, Figure, Fold, Page, Section, Strip, Table, render
 from sluice.preprocess.page.pictures import figure
@@ -36,6 +37,9 @@ def _blocks(of: Results, pictures: Path) -> Iterator[Block]:
     yield from (_by_condition(claim) for claim in of.claims)
     for name in dict.fromkeys(own.figure for own in of.estimates):
         yield _chart(name, [own for own in of.estimates if own.figure == name])
+    for table in published().get(of.protocol, ()):
+        rows = [tuple(map(Cell, row)) for row in table.cells()]
+        yield Fold(table.title, "published", [Table(("method", *table.columns), rows, frozenset(table.columns))])
     yield from _examples(of.examples, pictures)
 
 

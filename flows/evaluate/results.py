@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sluice.flows.evaluate.claims import Claim, Estimate, Results
 from sluice.flows.evaluate.eight import verdicts
+from sluice.flows.evaluate.published import published
 from sluice.infra.settings import ConfigError
 from sluice.infra.whole import write_whole
 
@@ -59,6 +60,9 @@ def _protocol(results: Results) -> Iterator[str]:
     yield from (f"Rule of “{claim.says}” {claim.rule}\n" for claim in results.claims)
     for figure in dict.fromkeys(estimate.figure for estimate in results.estimates):
         yield from _table(figure, [own for own in results.estimates if own.figure == figure])
+    for table in published().get(results.protocol, ()):
+        yield from (f"Published, {table.title}:\n", f"| | {' | '.join(table.columns)} |")
+        yield from ("|---|" + "---|" * len(table.columns), *(f"| {' | '.join(row)} |" for row in table.cells()), "")
 
 
 def _claim(claim: Claim) -> str:

@@ -99,7 +99,8 @@ def _unet(models: Path) -> list[Strip]:
 
 def _inpainting(models: Path) -> list[Strip]:
     shown = emptied(range(COUNT))
-    made = inpainted(models, LatentDiffusion.load(models), shown.pictures, shown.holes, SEED)
+    model = LatentDiffusion.load(models)
+    made = inpainted(models, model, shown.pictures, shown.holes, 0 * model.noise(len(shown.pictures), SEED))
     return [
         _strip("with a hole", shown.pictures * (1 - shown.holes)),
         _strip("inpainted", made),

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Painting:
-    """How to inpaint; the defaults make an empty background (CnC, Sec. 3.1 and its released code)."""
+    """How to inpaint; the defaults make an empty background (CnC, Sec. 3.1 and its released code).
+
+    `noise` is how much of its noise a picture begins with: all of it, as the networks were trained, makes one of many
+    that could be; none of it what is likeliest, smooth where nothing is known.
+    """
 
     prompt: str = "empty scenery, highly detailed, no people"
     negative_prompt: str = "low resolution, worst quality, low quality"
@@ -31,6 +35,7 @@ class Painting:
     guidance: float = 10.0
     strength: float = 1.0
     seed: int = 0
+    noise: float = 1.0
 
 
 EMPTY_SCENERY = Painting()
@@ -77,6 +82,7 @@ class DiffusionInpainter:
 
         pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).float()
         owners = [*keys, *[""] * (len(batch) - len(keys))]
+        drawn = [noise_source(self.painting.seed, key) for key in owners]
         painted: Array = self.pipeline(
             image=pixels[:, :3] / 255,
             mask_image=pixels[:, 3:],
@@ -85,7 +91,8 @@ class DiffusionInpainter:
             num_inference_steps=self.painting.steps,
             guidance_scale=self.painting.guidance,
             strength=self.painting.strength,
-            generator=[noise_source(self.painting.seed, key) for key in owners],
+            generator=drawn,
+            latents=None if self.painting.noise == 1 else self._less_noise(batch, drawn),
             output_type="np",
             **self.prompts,
         ).images
@@ -93,6 +100,14 @@ class DiffusionInpainter:
             raise ValueError("inpainting gave values that are not finite; set `precision` to fp32")
         levels: Array = np.rint(painted * 255).astype(np.uint8)
         return levels
+
+    def _less_noise(self, batch: Array, drawn: Sequence[torch.Generator]) -> torch.Tensor:
+        import torch
+
+        sides = [side // self.pipeline.vae_scale_factor for side in batch.shape[1:3]]
+        shape = (self.pipeline.vae.config.latent_channels, *sides)
+        whole = torch.stack([torch.randn(shape, generator=own) for own in drawn])
+        return (self.painting.noise * whole).to(self.pipeline.device, self.pipeline.unet.dtype)
 
     def _encode_prompts(self) -> dict[str, torch.Tensor | None]:
         """The prompts' token states, encoded once and repeated for every row."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sluice.preprocess.graph import UNFIT, LearnedParameters, Stage
 from sluice.preprocess.perception.diffusion_inpaint import EMPTY_SCENERY, DiffusionInpainter, Painting
@@ -20,7 +20,8 @@ class BackgroundParameters(LearnedParameters):
     """`model`: a Stable Diffusion inpainting pipeline; `telea`, `navier-stokes` (no weights); `mi-gan` (an ONNX file).
 
     `dilation`: the margin around the mask, the side in pixels of a square at a short side of 512. The rest, from CnC
-    (Sec. 3.1 and its code), is for diffusion alone.
+    (Sec. 3.1 and its code), is for diffusion alone; with `noise` at 0 it paints what is likeliest, at 1 one of many
+    that could be.
     """
 
     model: str = "sd15-inpaint"
@@ -31,6 +32,13 @@ class BackgroundParameters(LearnedParameters):
     guidance: float = Field(default=EMPTY_SCENERY.guidance, ge=1)
     strength: float = Field(default=EMPTY_SCENERY.strength, gt=0, le=1)
     seed: int = EMPTY_SCENERY.seed
+    noise: float = Field(default=EMPTY_SCENERY.noise, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _begins_with_noise_alone(self) -> Self:
+        if self.noise < 1 and self.strength < 1:
+            raise ValueError("less `noise` is of pictures that begin with nothing else: leave `strength` at 1")
+        return self
 
 
 class Background(Stage[BackgroundParameters]):
@@ -104,5 +112,5 @@ class Background(Stage[BackgroundParameters]):
 
         p = self.parameters
         place = device(p.gpus)
-        painting = Painting(p.prompt, p.negative_prompt, p.steps, p.guidance, p.strength, p.seed)
+        painting = Painting(p.prompt, p.negative_prompt, p.steps, p.guidance, p.strength, p.seed, p.noise)
         return DiffusionInpainter(weights, place, dtype(p.precision, place), self.batch_size, painting)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from sluice.infra.pretrained import ModelFolderError
@@ -72,6 +73,25 @@ def test_noise_belongs_to_seed_and_key(tiny_inpaint: Path, scene: Scene) -> None
     (reseeded,) = run(opened(tiny_inpaint, seed=1), [Record("a" * 16, values=dict(scene(1).values))])
     assert (first != second).any()
     assert (first != reseeded).any()
+
+
+def test_with_no_noise_only_the_autoencoder_draws(tiny_inpaint: Path, scene: Scene) -> None:
+    twins = [Record(key, values=dict(scene(1).values)) for key in ("a" * 16, "b" * 16)]
+    apart = {}
+    for noise in (0, 1):
+        first, second = run(opened(tiny_inpaint, noise=noise), twins)
+        apart[noise] = np.abs(first.astype(int) - second).mean()
+    assert apart[0] < 0.2 * apart[1]
+
+
+def test_nearly_all_of_the_noise_paints_nearly_what_all_of_it_does(tiny_inpaint: Path, scene: Scene) -> None:
+    (whole,), (nearly,) = (run(opened(tiny_inpaint, noise=noise), [scene(1)]) for noise in (1, 0.9999))
+    assert np.abs(whole.astype(int) - nearly).max() <= 1
+
+
+def test_less_noise_takes_the_whole_strength() -> None:
+    with pytest.raises(ValidationError, match="less `noise` is of pictures that begin with nothing else"):
+        BackgroundParameters(noise=0.5, strength=0.7)
 
 
 def test_sizes_the_network_cannot_take_are_padded(tiny_inpaint: Path, scene: Scene) -> None:

@@ -1,0 +1,48 @@
+"""What the papers print, to stand beside what is measured here: of other models and data, so that signs compare."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+
+FILE = Path(__file__).parents[1] / "configs" / "published.yaml"
+
+
+class Published(BaseModel):
+    """A table of a paper: what its numbers are, on what they were measured, and a row for each method."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    data: str
+    figure: str
+    better: Literal["higher", "lower"]
+    columns: tuple[str, ...]
+    rows: dict[str, tuple[float | None, ...]]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        for method, row in self.rows.items():
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.source}: {method} has {len(row)} numbers for {len(self.columns)} columns")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What it is, in a line."""
+        return f"{self.source}: {self.figure}, {self.better} is better; {self.data}"
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """Every row in words, its method first."""
+        return [(method, *("" if own is None else f"{own:g}" for own in row)) for method, row in self.rows.items()]
+
+
+@cache
+def published() -> dict[str, tuple[Published, ...]]:
+    """All of them, by protocol."""
+    tables: TypeAdapter[dict[str, tuple[Published, ...]]] = TypeAdapter(dict[str, tuple[Published, ...]])
+    return tables.validate_python(yaml.safe_load(FILE.read_text()))
