@@ -14,77 +14,20 @@ from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Case, cases, shown
-from sluice.flows.evaluate.claims import Estimate, Example, Verdict, by_case, judged
+from sluice.flows.evaluate.claims import Estimate, Example, by_case
 from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.outcome import Outcome
 from sluice.flows.evaluate.populations import population
-from sluice.inference.metrics.bootstrap import of_difference, of_mean
 from sluice.preprocess.perception.judges import Judges
 
-BETTER = (
-    "The 95% interval of the difference, paired by case, is on the better side of 0. In part: the difference is, its "
-    "interval not."
-)
 AT_ONCE = 32
 FIRST, WORST = 3, 2
 """Cases of each condition that are shown."""
-UNBEATEN = (
-    "The variant's mean is no better than the default's. In part: it is, but the 95% interval of the difference, "
-    "paired by case, holds 0."
-)
-
 Tree = Callable[[Case], Mapping[str, Any]]
 """A method: the tree of a case's job."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Of each figure and method a number for each case, `(cases,)`, under one condition."""
-
-    condition: str
-    figures: tuple[Obeyed, ...]
-    values: dict[tuple[str, str], Tensor]
-
-    def estimates(self) -> list[Estimate]:
-        """Every mean with its interval."""
-        units = {figure.figure: figure.unit for figure in self.figures}
-        return [
-            Estimate(figure, self.condition, method, units[figure], of_mean(values), len(values))
-            for (figure, method), values in self.values.items()
-        ]
-
-    def among(self, condition: str, rows: Sequence[int]) -> Outcome:
-        """Of some of the cases alone."""
-        return Outcome(condition, self.figures, {key: values[list(rows)] for key, values in self.values.items()})
-
-    @classmethod
-    def over(cls, condition: str, several: Sequence[Outcome]) -> Outcome:
-        """Of the cases of several, of the same figures and methods."""
-        first = several[0]
-        values = {key: torch.cat([own.values[key] for own in several]) for key in first.values}
-        return cls(condition, first.figures, values)
-
-    def better(self, figure: str, method: str, other: str) -> Verdict:
-        """Whether a method is better than another (BETTER)."""
-        found = of_difference(self._signed(figure, method), self._signed(figure, other))
-        return judged(found.low > 0, found.estimate > 0)
-
-    def unbeaten(self, figure: str, default: str, variant: str) -> Verdict:
-        """Whether a variant is no better than the default (UNBEATEN)."""
-        found = of_difference(self._signed(figure, variant), self._signed(figure, default))
-        return judged(found.estimate <= 0, found.low <= 0)
-
-    def none_beats(self, figure: str, default: str) -> dict[str, Verdict]:
-        """Of every other method, whether the default is unbeaten."""
-        others = [method for own, method in self.values if own == figure and method != default]
-        return {f"{self.condition}: {figure}, {own}": self.unbeaten(figure, default, own) for own in others}
-
-    def _signed(self, figure: str, method: str) -> Tensor:
-        """Higher is better."""
-        better = next(own.better for own in self.figures if own.figure == figure)
-        return self.values[figure, method] * (1 if better == "higher" else -1)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ MOST_SCENES = 10**8
 DIGITS = len(str(MOST_SCENES - 1))
 WORDINGS = 3
 JUDGES, FAMILY, IMAGE_ENCODER = {"model": "tabletop/judges"}, {"model": "tabletop"}, {"model": "tabletop/image_encoder"}
+EMPTIED = {"model": "tabletop-inpaint", "prompt": "", "negative_prompt": "", "guidance": 1, "noise": 0}
+"""It was trained to fill holes by what is around them, without a prompt; of what could be there, what is likeliest."""
 
 
 class TabletopConfig(SourceConfig):
@@ -75,6 +77,7 @@ class Tabletop(Source[TabletopConfig]):
         "bg_depth": JUDGES,
         "pose": JUDGES,
         "mask": JUDGES,
+        "background": EMPTIED,
         "clip": IMAGE_ENCODER,
         "bg_clip": IMAGE_ENCODER,
         "text": FAMILY,

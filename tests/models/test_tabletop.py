@@ -49,7 +49,7 @@ def test_a_row_holds_what_ships_to_its_digest_and_size(name: str) -> None:
 
 def test_a_row_for_every_network_there_is(models: Path) -> None:
     networks = {file.parent.name for file in models.rglob("*.safetensors")}
-    assert {"tabletop", *(f"tabletop/{name}" for name in networks)} == set(ROWS)
+    assert {"tabletop", "tabletop-inpaint", *(f"tabletop/{name}" for name in networks)} == set(ROWS)
 
 
 def test_it_is_small_enough_for_a_checkout(models: Path) -> None:

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Outcome
+from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.protocols import aggregates as by
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.inference.metrics.bootstrap import MINIMUM

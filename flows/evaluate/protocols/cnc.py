@@ -24,9 +24,10 @@ from sluice.flows.compose.tree.nodes import image_of
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import SIZE, Case, kept_image, other, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, Method
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
 from sluice.flows.evaluate.trees import Node, guided, plain
 from sluice.inference.metrics.front import front_accuracy
 from sluice.inference.metrics.localisation import localisation_similarity

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case, cases, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import CONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.inference.metrics.edge_f1 import edge_f1
 from sluice.inference.metrics.mask_f1 import mask_f1

@@ -14,30 +14,35 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case, cases
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
-from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Outcome, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import Extract, extractors, hed
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Method
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, sources
 from sluice.flows.evaluate.trees import guided, plain
+from sluice.inference.combiners.multi_controlnet import BASELINES
 from sluice.inference.metrics.condition_l1 import condition_l1
 
 PAIRS = (("pose", "canny"), ("pose", "hed"), ("canny", "hed"), ("hed", "depth"))
-BALANCED = Method("ControlNet*", "multi_controlnet", "controlnet", "min_norm")
-BOTH = Method("ControlNet***", "multi_controlnet", "controlnet-rebalanced", "min_norm")
-SCALED = tuple(
-    Method(f"{own.name}^{first}", own.kind, own.network, strengths=(first, 2 - first))
-    for own in (CONTROLNET, REBALANCED)
-    for first in (0.5, 1.5)
-)
-"""The first control scaled, both of 2 in all."""
+SUMS = {
+    name: Method(
+        name,
+        CONTROLNET.kind,
+        (REBALANCED if own.rebalanced else CONTROLNET).network,
+        "min_norm" if own.balanced else None,
+        own.strengths,
+    )
+    for name, own in BASELINES.items()
+}
+"""ControlNets added, as the paper names them: balanced, retrained, one of them scaled."""
 RULES = tuple(
     Method(f"{MICONTROLNET.name}, {rule}", MICONTROLNET.kind, MICONTROLNET.network, rule)
     for rule in ("unit_min_norm", "as_printed")
 )
-RIVALS = (CONTROLNET, BALANCED, REBALANCED, BOTH)
+RIVALS = [own for own in SUMS.values() if own.strengths == (1.0, 1.0)]
 VARIANTS = (*RULES, FIRST_STAGE)
-METHODS = (BASE, *RIVALS, *SCALED, MICONTROLNET)
+METHODS = (BASE, *SUMS.values(), MICONTROLNET)
 NETWORKS = tuple(
     f"{own.network}-{control}"
     for own in (CONTROLNET, REBALANCED, MICONTROLNET)

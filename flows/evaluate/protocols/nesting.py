@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from sluice.flows.evaluate.cases import Case, cases, other
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.contest import BETTER, Contest, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import MICONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed, obeyed
+from sluice.flows.evaluate.outcome import BETTER
 from sluice.flows.evaluate.protocols.guides import guides, text_distance
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.preprocess.perception.judges import Judges

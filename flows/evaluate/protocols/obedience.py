@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sluice.flows.evaluate.cases import CONTROLS, Case
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
-from sluice.flows.evaluate.contest import BETTER, Contest, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
 from sluice.flows.evaluate.obeyed import obeyed
+from sluice.flows.evaluate.outcome import BETTER
 from sluice.flows.evaluate.trees import guided, plain
 
 METHODS = (BASE, CONTROLNET, MICONTROLNET)

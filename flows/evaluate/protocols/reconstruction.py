@@ -10,8 +10,9 @@ from torch import Tensor
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import Case, cases, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.contest import BETTER, Contest, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.obeyed import Obeyed, obeyed
+from sluice.flows.evaluate.outcome import BETTER
 from sluice.flows.evaluate.trees import guided, plain
 from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.ssim import ssim

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Claim, Estimate
-from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.flows.tabletop.reading import SMALLEST, colour_shown, read_all, to_bytes
 from sluice.preprocess.perception.judges import Judges

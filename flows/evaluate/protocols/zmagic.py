@@ -13,7 +13,8 @@ from typing import Any
 
 from sluice.flows.evaluate.cases import cases
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
-from sluice.flows.evaluate.contest import BETTER, UNBEATEN, Contest, Outcome, Tree
+from sluice.flows.evaluate.contest import Contest, Tree
+from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.protocols.guides import Guide, guides
 from sluice.flows.evaluate.trees import Node, guided, plain, text
 

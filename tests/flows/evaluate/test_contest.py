@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from sluice.flows.evaluate.cases import Case
-from sluice.flows.evaluate.contest import Outcome, examples
+from sluice.flows.evaluate.contest import examples
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.outcome import Outcome
 
 
 def test_verdicts_are_by_paired_differences_on_the_better_side() -> None:
