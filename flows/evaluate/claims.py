@@ -51,7 +51,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Results:
-    """Of one protocol: what it was measured with, its figures, its claims and some of its pictures."""
+    """Of one protocol: what it was measured with, its figures, its claims and some of its pictures.
+
+    `left_out` names what could not be measured, with what would help.
+    """
 
     protocol: str
     title: str
@@ -60,6 +63,7 @@ class Results:
     estimates: list[Estimate]
     claims: list[Claim]
     examples: list[Example] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -72,7 +76,7 @@ class Results:
         claims = [Claim(own["says"], own["rule"], own["verdicts"]) for own in values["claims"]]
         examples = [Example(**own) for own in values["examples"]]
         own = values["protocol"], values["title"]
-        return cls(*own, values["made_of"], values["settings"], estimates, claims, examples)
+        return cls(*own, values["made_of"], values["settings"], estimates, claims, examples, values["left_out"])
 
 
 def by_case(values: Tensor, seeds: int) -> Tensor:

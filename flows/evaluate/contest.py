@@ -34,7 +34,8 @@ Tree = Callable[[Case], Mapping[str, Any]]
 class Contest:
     """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
 
-    `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones.
+    `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones,
+    `left_out` with what cannot be measured and what would help.
     """
 
     sampling: Sampling
@@ -43,6 +44,7 @@ class Contest:
     networks: Networks
     examples: list[Example] = field(default_factory=list)
     populations: list[Estimate] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def judges(self) -> Judges:
@@ -53,8 +55,13 @@ class Contest:
         """So many cases for each control, but for edges that no network is here to draw."""
         here = [control for control in CONTROLS if control != "hed" or hed() is not None]
         if "hed" not in here:
-            self.console.print("hed is left out: its network is not here; `sluice models pull hed`", style="yellow")
+            self.leave_out("hed", "hed")
         return {control: cases(CONTROLS[control], count) for control in here}
+
+    def leave_out(self, what: str, weights: str) -> None:
+        """Say, here and in the results, what cannot be measured for want of some weights."""
+        self.left_out[what] = f"`sluice models pull {weights}`"
+        self.console.print(f"{what} is left out: its weights are not here; {self.left_out[what]}", style="yellow")
 
     def __call__(
         self,

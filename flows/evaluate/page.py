@@ -9,7 +9,7 @@ from sluice.flows.evaluate.claims import Claim, Estimate, Example, Results
 from sluice.flows.evaluate.eight import verdicts
 from sluice.flows.evaluate.published import published
 from sluice.infra.charts import Charts, Whisker, Whiskers
-from sluice.infra.page import Block, Cell, Figure, Fold, Page, Section, Strip, Table, render
+from sluice.infra.page import Block, Cell, Figure, Fold, Page, Section, Strip, Table, Text, render
 from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.record import decode_png
 
@@ -34,6 +34,7 @@ def _settings(of: Results) -> str:
 
 def _blocks(of: Results, pictures: Path) -> Iterator[Block]:
     yield Table(("claim", "verdict", "rule"), [(Cell(c.says), Cell(c.verdict), Cell(c.rule)) for c in of.claims])
+    yield from (Text(f"Not measured: {what}; {remedy}.") for what, remedy in of.left_out.items())
     yield from (_by_condition(claim) for claim in of.claims)
     for name in dict.fromkeys(own.figure for own in of.estimates):
         yield _chart(name, [own for own in of.estimates if own.figure == name])

@@ -58,6 +58,7 @@ def _protocol(results: Results) -> Iterator[str]:
     yield f"{settings}. Networks: {', '.join(f'`{name}` {digest}' for name, digest in results.made_of.items())}.\n"
     yield from ("| claim | verdict | by condition |", "|---|---|---|", *map(_claim, results.claims), "")
     yield from (f"Rule of “{claim.says}” {claim.rule}\n" for claim in results.claims)
+    yield from (f"Not measured: {what}; {remedy}.\n" for what, remedy in results.left_out.items())
     for figure in dict.fromkeys(estimate.figure for estimate in results.estimates):
         yield from _table(figure, [own for own in results.estimates if own.figure == figure])
     for table in published().get(results.protocol, ()):

@@ -137,6 +137,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
         contest, told = at.contest(settings), {"base": at.base, **settings.model_dump()}
         estimates, claims = PROTOCOLS[name].measure(contest, settings.scenes)
         estimates += contest.populations
-        results = Results(name, PROTOCOLS[name].title, made_of[name], told, estimates, claims, contest.examples)
+        about = name, PROTOCOLS[name].title, made_of[name], told
+        results = Results(*about, estimates, claims, contest.examples, contest.left_out)
         keep(results, at.results / f"{name}.json")
         at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in claims))

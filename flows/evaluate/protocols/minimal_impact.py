@@ -96,7 +96,7 @@ def pairs(contest: Contest, count: int, some: Sequence[Method]) -> Iterator[tupl
     for pair in PAIRS:
         name = " + ".join(pair)
         if missing := [control for control in pair if control not in extract]:
-            contest.console.print(f"{name} is left out: `sluice models pull {missing[0]}`", style="yellow")
+            contest.leave_out(name, missing[0])
             continue
         layouts = [_in_layout(contest, pair, layout, count, extract, some) for layout in LAYOUTS]
         yield Outcome.over(name, layouts), layouts

@@ -69,7 +69,7 @@ def figures(contest: Contest) -> list[Obeyed]:
     try:
         network = load_lpips(found(WEIGHTS).path)
     except MissingWeights:
-        contest.console.print(f"{LPIPS} is left out: `sluice models pull {WEIGHTS}`", style="yellow")
+        contest.leave_out(LPIPS, WEIGHTS)
         return some
     return [*some, Obeyed(LPIPS, "distance", "lower", lambda pictures, of: lpips(network, pictures, _true(of)))]
 

@@ -31,8 +31,9 @@ def test_a_case_counts_once_however_many_pictures_it_has() -> None:
 
 
 def test_the_page_has_a_row_for_a_method_and_a_column_for_a_condition(tmp_path: Path) -> None:
-    keep(FOUND, tmp_path / "made.json")
+    keep(replace(FOUND, left_out={"LPIPS": "`sluice models pull lpips-vgg`"}), tmp_path / "made.json")
     shown = page([read(tmp_path / "made.json")]).splitlines()
+    assert "Not measured: LPIPS; `sluice models pull lpips-vgg`." in shown
     assert f"| {SAYS} | **holds** | canny: holds |" in shown
     assert shown[shown.index("### Edge F1 (share), n = 32") + 2 :][:3] == [
         "| | canny |",

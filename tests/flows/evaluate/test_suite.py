@@ -67,7 +67,7 @@ def test_edges_that_nothing_draws_are_left_out_and_this_is_said(
     controls = Contest(Sampling(), tmp_path, console, NETWORKS).controls(2)
     assert list(controls) == ["canny", "depth", "pose"]
     assert isinstance(console.file, io.StringIO)
-    assert "hed is left out: its network is not here; `sluice models pull hed`" in console.file.getvalue()
+    assert "hed is left out: its weights are not here; `sluice models pull hed`" in console.file.getvalue()
 
 
 def test_numbers_out_of_their_range_are_named() -> None:
@@ -87,3 +87,19 @@ def test_the_command_names_what_there_is(words: list[str], said: str, tmp_path: 
     run = subprocess.run([SLUICE, "evaluate", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert said in " ".join(run.stderr.replace("│", " ").split())
+
+
+def test_the_report_is_a_text_and_a_page(untrained: Path, tmp_path: Path) -> None:
+    place = at(str(untrained), tmp_path, Console(quiet=True))
+    evaluate([("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))], place)
+    words = ["report", "--results", "results", "--place", "place", "--out", "results.md"]
+    run = subprocess.run([SLUICE, "evaluate", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["results.md", "place/index.html"]
+    assert "## Unite and Conquer, scenes" in (tmp_path / "results.md").read_text()
+    page = (tmp_path / "place/index.html").read_text()
+    assert page.count("<img") == 2 * 6, "two cases by six methods"
+    beside = subprocess.run(
+        [SLUICE, "evaluate", "compare", "results", "results"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "both things shown | scenes | Unite |" in beside.stdout
+    assert "differs" not in beside.stdout.split("intervals", 1)[1].replace("A figure differs", "")
