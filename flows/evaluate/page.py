@@ -55,14 +55,14 @@ def _chart(name: str, rows: Sequence[Estimate]) -> Charts:
     span = (high - low) or 1.0
     charts = [
         Whiskers(
-            condition,
+            f"{condition}, n = {cases}",
             [_whisker(own, low, span) for own in rows if own.condition == condition],
             (f"{low:.3g}", f"{high:.3g}"),
         )
-        for condition in dict.fromkeys(own.condition for own in rows)
+        for condition, cases in dict.fromkeys((own.condition, own.cases) for own in rows)
     ]
     unit = f" ({rows[0].unit})" if rows[0].unit else ""
-    return Charts(charts, f"{name[0].upper()}{name[1:]}{unit}, n = {rows[0].cases}")
+    return Charts(charts, f"{name[0].upper()}{name[1:]}{unit}")
 
 
 def _whisker(of: Estimate, low: float, span: float) -> Whisker:

@@ -73,13 +73,13 @@ def _claim(claim: Claim) -> str:
 
 def _table(figure: str, rows: Sequence[Estimate]) -> Iterator[str]:
     """A row for each method, a column for each condition."""
-    conditions = list(dict.fromkeys(row.condition for row in rows))
+    cases = {row.condition: row.cases for row in rows}
     unit = f" ({rows[0].unit})" if rows[0].unit else ""
-    yield f"### {figure[0].upper()}{figure[1:]}{unit}, n = {rows[0].cases}\n"
-    yield f"| | {' | '.join(conditions)} |"
-    yield "|---|" + "---|" * len(conditions)
+    yield f"### {figure[0].upper()}{figure[1:]}{unit}\n"
+    yield f"| | {' | '.join(f'{condition}, n = {count}' for condition, count in cases.items())} |"
+    yield "|---|" + "---|" * len(cases)
     for method in dict.fromkeys(row.method for row in rows):
-        cells = [_cell([row for row in rows if (row.method, row.condition) == (method, own)]) for own in conditions]
+        cells = [_cell([row for row in rows if (row.method, row.condition) == (method, own)]) for own in cases]
         yield f"| {method} | {' | '.join(cells)} |"
     yield ""
 

@@ -35,8 +35,8 @@ def test_the_page_has_a_row_for_a_method_and_a_column_for_a_condition(tmp_path: 
     shown = page([read(tmp_path / "made.json")]).splitlines()
     assert "Not measured: LPIPS; `sluice models pull lpips-vgg`." in shown
     assert f"| {SAYS} | **holds** | canny: holds |" in shown
-    assert shown[shown.index("### Edge F1 (share), n = 32") + 2 :][:3] == [
-        "| | canny |",
+    assert shown[shown.index("### Edge F1 (share)") + 2 :][:3] == [
+        "| | canny, n = 32 |",
         "|---|---|",
         "| base alone | 0.5 (0.25 to 0.75) |",
     ]
