@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from diffusers import StableDiffusionPipeline
 
 from sluice.inference.latent_diffusion import LatentDiffusion
@@ -17,7 +18,7 @@ def run() -> list[Result]:
     """The same weights, prompts, noise and steps, decoded."""
     folder = find("tabletop").path
     model = LatentDiffusion.load(folder)
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, local_files_only=True)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     how = {"guidance_scale": GUIDANCE, "num_inference_steps": STEPS, "output_type": "pt"}
     seconds = in_turns(
