@@ -50,6 +50,10 @@ class Case:
         """A field of it, as jobs name it."""
         return {"drawn": {"scene": self.number, "law": self.law, "seed": HELD_OUT, "field": field}}
 
+    def levels(self, field: str) -> Array:
+        """The same drawn, `(height, width, 3)`, values 0 to 1."""
+        return pixels_of(image_of(self.image(field)), Path(), SIZE)
+
 
 def other(case: Case, law: str | None = None) -> Case:
     """Another scene of the same law, or of one."""
@@ -63,8 +67,7 @@ def cases(law: str, count: int) -> list[Case]:
 
 def shown(some: list[Case], field: str) -> Tensor:
     """A field of cases, `(batch, 3, height, width)`, values 0 to 1."""
-    levels = [pixels_of(image_of(case.image(field)), Path(), SIZE) for case in some]
-    return torch.from_numpy(np.stack(levels)).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack([case.levels(field) for case in some])).permute(0, 3, 1, 2)
 
 
 def kept_image(levels: Array, place: Path) -> str:

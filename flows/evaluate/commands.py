@@ -17,9 +17,7 @@ def measure(
     context: typer.Context,
     suite: Annotated[str | None, typer.Option(help="papers (the eight claims and more) or ablations.")] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="Only this one; may be given several times.")] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer scenes and steps: minutes, and wide intervals.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer scenes and steps, and wide intervals.")] = False,
     base: Annotated[str, typer.Option(help="The family, a name or a folder with all of its parts.")] = "tabletop",
     networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
     scenes: Annotated[int | None, typer.Option(help="Held-out scenes of each comparison.")] = None,

@@ -15,12 +15,13 @@ from torch import Tensor
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Case, cases, shown
 from sluice.flows.evaluate.claims import Estimate, Example, by_case
-from sluice.flows.evaluate.extracted import hed
+from sluice.flows.evaluate.extracted import HED, is_here
 from sluice.flows.evaluate.made import made
-from sluice.flows.evaluate.methods import Networks, Sampling
+from sluice.flows.evaluate.methods import Method, Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import Outcome
 from sluice.flows.evaluate.populations import population
+from sluice.flows.evaluate.trees import guided, plain
 from sluice.preprocess.perception.judges import Judges
 
 AT_ONCE = 32
@@ -51,12 +52,19 @@ class Contest:
         """The family's own, who say what pictures show."""
         return Judges.load(found(f"{self.sampling.base}/judges").path)
 
+    def under(self, method: Method, told: Callable[[Case], Sequence[Mapping[str, Any]]]) -> Tree:
+        """The tree of a method under controls, guided, in plain steps."""
+        return lambda case: plain(
+            guided(method.model(self.sampling.alone, self.networks, told(case)), self.sampling.guidance)
+        )
+
     def controls(self, count: int) -> dict[str, list[Case]]:
         """So many cases for each control, but for edges that no network is here to draw."""
-        here = [control for control in CONTROLS if control != "hed" or hed() is not None]
-        if "hed" not in here:
-            self.leave_out("hed", "hed")
-        return {control: cases(CONTROLS[control], count) for control in here}
+        here = dict(CONTROLS)
+        if HED in here and not is_here(HED):
+            self.leave_out(HED, HED)
+            here.pop(HED)
+        return {control: cases(law, count) for control, law in here.items()}
 
     def leave_out(self, what: str, weights: str) -> None:
         """Say, here and in the results, what cannot be measured for want of some weights."""

@@ -17,6 +17,7 @@ from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.perception.skeleton import Person, draw
 from sluice.preprocess.record import Array
 
+HED = "hed"
 SEEN = 0.5
 """How sure of a point a judge is to be."""
 
@@ -36,12 +37,20 @@ def extractors(judges: Judges, edges: Callable[[Array], Array] | None) -> dict[s
     return found
 
 
+def is_here(name: str) -> bool:
+    """Whether weights are in the cache."""
+    try:
+        find(name)
+    except MissingWeights:
+        return False
+    return True
+
+
 def hed() -> Callable[[Array], Array] | None:
     """Soft edges of pictures; None where HED's weights are not there."""
-    try:
-        network = load_hed(find("hed").path, torch.device("cpu"), torch.float32)
-    except MissingWeights:
+    if not is_here(HED):
         return None
+    network = load_hed(find(HED).path, torch.device("cpu"), torch.float32)
     return lambda pictures: soft_edges(network, pictures)
 
 

@@ -34,16 +34,16 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Method:
-    """A paper's name for it, how controls are combined, which network each control has, and how strongly it speaks."""
+    """A paper's name for it, how controls are combined, which network each has, and how strongly each speaks (1)."""
 
     name: str
     kind: str | None = None
     network: str = ""
     rule: str | None = None
-    strengths: tuple[float, ...] = (1.0, 1.0)
+    strengths: tuple[float, ...] | None = None
 
     def model(self, over: Node, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> Node:
-        """Over the base, under as many controls as there are: those have `control`, their kind, beside a job's."""
+        """Over the base, under controls, which have `control`, their kind, beside what a job's have."""
         if self.kind is None:
             return over
         told = [
@@ -52,7 +52,7 @@ class Method:
                 "strength": strength,
                 **{key: value for key, value in own.items() if key != "control"},
             }
-            for own, strength in zip(controls, self.strengths, strict=False)
+            for own, strength in zip(controls, self.strengths or [1.0] * len(controls), strict=True)
         ]
         rule = {} if self.rule is None else {"rule": self.rule}
         return {"kind": self.kind, "over": over, "controls": told, **rule}

@@ -14,7 +14,10 @@ from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.record import decode_png
 
 EIGHT = "The papers' claims, each by a rule that was written down before the run."
-LEAD = "Figures with 95% intervals (percentile bootstrap over cases); bars are the intervals, marks the estimates."
+LEAD = (
+    "Figures with 95% intervals (percentile bootstrap over cases, the jackknife for distances between sets); bars are "
+    "the intervals, marks the estimates."
+)
 
 
 def page_of(found: Sequence[Results], pictures: Path) -> bytes:

@@ -14,7 +14,8 @@ from sluice.infra.whole import write_whole
 
 HEAD = """# Results
 
-What the papers claim, measured here: figures with 95% intervals (percentile bootstrap over cases), verdicts by rules
+What the papers claim, measured here: figures with 95% intervals (percentile bootstrap over cases, the jackknife for
+distances between sets), verdicts by rules
 that were written down before the run. Written by `sluice evaluate report`; nothing on this page is typed by hand.
 """
 

@@ -49,15 +49,23 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "silence": Protocol("Silent controls", silence.measure, silence.pictures, controls=silence.NETWORKS),
-    "obedience": Protocol("Controls alone", obedience.measure, obedience.pictures, controls=obedience.NETWORKS),
+    "silence": Protocol("Silent controls", silence.measure, lambda _: silence.pictures(), controls=silence.NETWORKS),
+    "obedience": Protocol(
+        "Controls alone", obedience.measure, lambda _: obedience.pictures(), controls=obedience.NETWORKS
+    ),
     "conservativity": Protocol("Conservativity", conservativity.measure, lambda _: 0, controls=conservativity.NETWORKS),
     "minimal-impact": Protocol(
-        "Two controls in conflict", minimal_impact.measure, minimal_impact.pictures, controls=minimal_impact.NETWORKS
+        "Two controls in conflict",
+        minimal_impact.measure,
+        lambda _: minimal_impact.pictures(),
+        controls=minimal_impact.NETWORKS,
     ),
     "cnc": Protocol("Compose and Conquer", cnc.measure, lambda c: len(cnc.methods(c)), controls=cnc.NETWORKS),
     "reconstruction": Protocol(
-        "Scenes made again", reconstruction.measure, lambda _: reconstruction.PICTURES, controls=reconstruction.NETWORKS
+        "Scenes made again",
+        reconstruction.measure,
+        lambda c: len(reconstruction.methods(c)),
+        controls=reconstruction.NETWORKS,
     ),
     "amdm": Protocol("AMDM", amdm.measure, lambda c: len(aggregates.methods(c.sampling)), amdm.PARTS),
     "zmagic": Protocol("Z-Magic", zmagic.measure, lambda _: zmagic.PICTURES, zmagic.PARTS),
@@ -71,7 +79,7 @@ PROTOCOLS = {
     f"minimal-impact{ABLATIONS}": Protocol(
         "Two controls in conflict, ablations",
         minimal_impact.ablate,
-        minimal_impact.ablated,
+        lambda _: minimal_impact.ablated(),
         controls=minimal_impact.ABLATED,
     ),
     f"cnc{ABLATIONS}": Protocol(

@@ -7,7 +7,7 @@ exemplars, and seen by the embeddings of a picture's parts, each on black.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count as numbers
 from itertools import islice
@@ -19,16 +19,14 @@ import torch
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
-from sluice.flows.compose.tree.images import pixels_of
-from sluice.flows.compose.tree.nodes import image_of
 from sluice.flows.compose.tree.weights import found
-from sluice.flows.evaluate.cases import SIZE, Case, kept_image, other, shown
+from sluice.flows.evaluate.cases import Case, kept_image, other, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.methods import BASE, CONTROLNET, Method
+from sluice.flows.evaluate.methods import BASE, CONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
-from sluice.flows.evaluate.trees import Node, guided, plain
+from sluice.flows.evaluate.trees import guided, plain
 from sluice.inference.metrics.front import front_accuracy
 from sluice.inference.metrics.localisation import localisation_similarity
 from sluice.infra.pretrained import load_network
@@ -99,15 +97,12 @@ def both(case: Case) -> Array:
 def methods(contest: Contest) -> dict[str, Tree]:
     """Under both objects' names: each is told depths, exemplars or nothing."""
 
-    def told(method: Method) -> Tree:
-        return _tree(
-            contest,
-            lambda case, over: method.model(over, contest.networks, [one_depth(case, contest.place)]),
-        )
+    def told(case: Case) -> list[dict[str, Any]]:
+        return [one_depth(case, contest.place)]
 
     return {
-        TEXT: told(BASE),
-        ONE_DEPTH: told(CONTROLNET),
+        TEXT: contest.under(BASE, told),
+        ONE_DEPTH: contest.under(CONTROLNET, told),
         DEPTHS: composed(contest, exemplars=None),
         UNGUIDED: composed(contest, guidance="none"),
         CNC: composed(contest),
@@ -124,20 +119,16 @@ def variants(contest: Contest) -> dict[str, Tree]:
 
 
 def composed(contest: Contest, **how: Any) -> Tree:
-    """By the fusers."""
-    return _tree(contest, lambda case, over: fused(contest, case, over) | how)
+    """By the fusers, guided."""
+    return lambda case: plain(guided(fused(contest, case) | how, contest.sampling.guidance))
 
 
-def _tree(contest: Contest, model: Callable[[Case, Node], Mapping[str, Any]]) -> Tree:
-    return lambda case: plain(guided(model(case, contest.sampling.alone), contest.sampling.guidance))
-
-
-def fused(contest: Contest, case: Case, over: Node) -> dict[str, Any]:
+def fused(contest: Contest, case: Case) -> dict[str, Any]:
     """Depths of an object and of the scene behind it; what other scenes look like."""
     front, behind = exemplars(case)
     return {
         "kind": "compose_and_conquer",
-        "over": over,
+        "over": contest.sampling.alone,
         "fusers": contest.networks.of("cnc"),
         "mask": case.image("mask"),
         "depths": [case.image("fg_depth"), other(case).image("depth")],
@@ -153,10 +144,7 @@ def exemplars(case: Case) -> tuple[Case, Case]:
 
 def one_depth(case: Case, place: Path) -> dict[str, Any]:
     """The depth of both together, for one network: the foreground's where it is, and behind it the other scene's."""
-    ahead, behind = (
-        pixels_of(image_of(of.image(field)), Path(), SIZE) for of, field in ((case, "fg_depth"), (other(case), "depth"))
-    )
-    whole = np.where(mask(case)[..., None], ahead, behind)
+    whole = np.where(mask(case)[..., None], case.levels("fg_depth"), other(case).levels("depth"))
     return {"control": "depth", "image": kept_image(whole, place)}
 
 

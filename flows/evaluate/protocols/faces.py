@@ -1,6 +1,6 @@
-"""Unite and Conquer on faces: parts, a sketch and a text, each known to another model (Unite and Conquer, Table 1).
+"""Unite and Conquer on faces: parts, a sketch and a text (Unite and Conquer, Table 1).
 
-A case is a face: one network is told its parts, another its edges, the base its caption. A picture is judged by its own
+A case is a face: one network is told its parts, another its edges, both its caption. A picture is judged by its own
 parts, parsed anew, by its edges, and by how near its embedding is to the caption's.
 """
 
@@ -19,11 +19,11 @@ from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import CONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
+from sluice.flows.evaluate.protocols.guides import text_distance
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.inference.metrics.edge_f1 import edge_f1
 from sluice.inference.metrics.mask_f1 import mask_f1
 from sluice.inference.metrics.mean_iou import mask_iou
-from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import CLASSES
 
 CONTROLS = ("parts", "canny")
@@ -34,14 +34,14 @@ UNITE, BOTH_AT_ONCE = "Unite", "one model told both"
 AVERAGES = ("average of predictions", "average of guided predictions")
 ALONE = {"parts": "parts alone", "canny": "sketch alone"}
 RELIABILITIES = {UNITE: (), "Unite, parts relied on": (1.0, 0.0), "Unite, sketch relied on": (0.0, 1.0)}
-IOU, F1, EDGES = "mask IoU", "mask F1", "edge F1"
+IOU, F1, EDGES, TEXT = "mask IoU", "mask F1", "edge F1", "CLIP text distance"
 SAYS = "Unite shows a face's parts and its sketch better than either model, their average, or one model told both."
 DEFAULTS = "Unite's default for faces, equal reliability, is the one that measured best."
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every method, parts and edges; of what one model alone is told, what the other one is."""
-    found = contest("faces", cases("faces", count), methods(contest), figures(contest.judges), together=True)
+    found = contest("faces", cases("faces", count), methods(contest), figures(contest), together=True)
     rivals = dict.fromkeys((*AVERAGES, BOTH_AT_ONCE), (F1, EDGES)) | {ALONE["canny"]: (F1,), ALONE["parts"]: (EDGES,)}
     verdicts = {f"{by}, against {own}": found.better(by, UNITE, own) for own, some in rivals.items() for by in some}
     return found.estimates(), [Claim(SAYS, BETTER, verdicts)]
@@ -49,7 +49,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The default, and one model relied on alone."""
-    found = contest("faces", cases("faces", count), variants(contest), figures(contest.judges), together=True)
+    found = contest("faces", cases("faces", count), variants(contest), figures(contest), together=True)
     best = found.none_beats(F1, UNITE) | found.none_beats(EDGES, UNITE)
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, best)]
 
@@ -87,10 +87,9 @@ def told(contest: Contest, case: Case, *controls: str) -> Node:
     return CONTROLNET.model(text(contest.sampling.base), contest.networks, given)
 
 
-def figures(judges: Judges) -> list[Obeyed]:
-    """Parts, parsed anew, and edges."""
-    of: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {IOU: mask_iou, F1: mask_f1}
-    edges = extractors(judges, None)["canny"]
+def figures(contest: Contest) -> list[Obeyed]:
+    """Parts, parsed anew, edges, and what the caption says."""
+    judges, edges = contest.judges, extractors(contest.judges, None)["canny"]
 
     def parsed(metric: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[Tensor, list[Case]], Tensor]:
         @torch.no_grad()
@@ -100,12 +99,13 @@ def figures(judges: Judges) -> list[Obeyed]:
 
         return measured
 
+    def drawn(pictures: Tensor, some: list[Case]) -> Tensor:
+        return edge_f1(edges(pictures)[:, 0] > 0, shown(some, "canny")[:, 0] > 0)
+
+    said = text_distance(contest.sampling.base, lambda case: case.prompt)
     return [
-        *(Obeyed(name, "share", "higher", parsed(metric)) for name, metric in of.items()),
-        Obeyed(
-            EDGES,
-            "share",
-            "higher",
-            lambda pictures, some: edge_f1(edges(pictures)[:, 0] > 0, shown(some, "canny")[:, 0] > 0),
-        ),
+        Obeyed(F1, "share", "higher", parsed(mask_f1)),
+        Obeyed(IOU, "share", "higher", parsed(mask_iou)),
+        Obeyed(EDGES, "share", "higher", drawn),
+        Obeyed(TEXT, "1 - cosine", "lower", said),
     ]

@@ -10,8 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sluice.flows.compose.tree.images import pixels_of
-from sluice.flows.compose.tree.nodes import image_of
 from sluice.flows.evaluate.cases import CONTROLS, SIZE, Case, kept_image, other
 from sluice.preprocess.record import Array
 
@@ -48,11 +46,16 @@ def sources(case: Case, pair: tuple[str, str]) -> tuple[Case, Case]:
     return Case(case.number, CONTROLS[pair[0]]), other(case, CONTROLS[pair[1]])
 
 
-def halves(case: Case, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
-    """One rules the left half, the other the right, in turn."""
+def half(case: Case) -> Array:
+    """The left half and the right in turn, bool `(height, width)`."""
     left = np.zeros((SIZE, SIZE), bool)
     left[:, :HALF] = True
-    return _whole(case, pair, left if case.number % 2 == 0 else ~left)
+    return left if case.number % 2 == 0 else ~left
+
+
+def halves(case: Case, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
+    """One rules the left half, the other the right, in turn."""
+    return _whole(case, pair, half(case))
 
 
 def centre(case: Case, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
@@ -77,7 +80,7 @@ LAYOUTS: dict[str, Layout] = {"parts": parts, "halves": halves, "centre": centre
 
 def _whole(case: Case, pair: tuple[str, str], speaks: Array) -> tuple[Spoken, Spoken]:
     one, two = sources(case, pair)
-    return Spoken(pair[0], _levels(one, pair[0]), speaks), Spoken(pair[1], _levels(two, pair[1]), ~speaks)
+    return Spoken(pair[0], one.levels(pair[0]), speaks), Spoken(pair[1], two.levels(pair[1]), ~speaks)
 
 
 def _part(control: str, of: Case, dice: np.random.Generator, column: int) -> Spoken:
@@ -87,9 +90,5 @@ def _part(control: str, of: Case, dice: np.random.Generator, column: int) -> Spo
     speaks, levels = np.zeros((SIZE, SIZE), bool), np.zeros((SIZE, SIZE, 3), np.float32)
     rows, columns = slice(top, top + side), slice(left, left + side)
     speaks[rows, columns] = True
-    levels[rows, columns] = cv2.resize(_levels(of, control)[PART, PART], (side, side), interpolation=cv2.INTER_AREA)
+    levels[rows, columns] = cv2.resize(of.levels(control)[PART, PART], (side, side), interpolation=cv2.INTER_AREA)
     return Spoken(control, levels, speaks)
-
-
-def _levels(case: Case, control: str) -> Array:
-    return pixels_of(image_of(case.image(control)), Path(), SIZE)

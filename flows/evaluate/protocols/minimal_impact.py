@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,18 +21,18 @@ from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTR
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, sources
-from sluice.flows.evaluate.trees import guided, plain
 from sluice.inference.combiners.multi_controlnet import BASELINES
 from sluice.inference.metrics.condition_l1 import condition_l1
 
 PAIRS = (("pose", "canny"), ("pose", "hed"), ("canny", "hed"), ("hed", "depth"))
+EQUAL = (1.0, 1.0)
 SUMS = {
     name: Method(
         name,
         CONTROLNET.kind,
         (REBALANCED if own.rebalanced else CONTROLNET).network,
         "min_norm" if own.balanced else None,
-        own.strengths,
+        None if own.strengths == EQUAL else own.strengths,
     )
     for name, own in BASELINES.items()
 }
@@ -40,7 +41,7 @@ RULES = tuple(
     Method(f"{MICONTROLNET.name}, {rule}", MICONTROLNET.kind, MICONTROLNET.network, rule)
     for rule in ("unit_min_norm", "as_printed")
 )
-RIVALS = [own for own in SUMS.values() if own.strengths == (1.0, 1.0)]
+RIVALS = [own for own in SUMS.values() if own.strengths is None]
 VARIANTS = (*RULES, FIRST_STAGE)
 METHODS = (BASE, *SUMS.values(), MICONTROLNET)
 NETWORKS = tuple(
@@ -80,12 +81,12 @@ def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     return estimates, [Claim(DEFAULTS, UNBEATEN, best)]
 
 
-def pictures(contest: Contest) -> int:  # noqa: ARG001
+def pictures() -> int:
     """Of each scene and seed; the base alone is the same in all layouts."""
     return len(PAIRS) * (1 + len(LAYOUTS) * (len(METHODS) - 1))
 
 
-def ablated(contest: Contest) -> int:  # noqa: ARG001
+def ablated() -> int:
     """The same for ablations."""
     return len(PAIRS) * len(LAYOUTS) * (1 + len(VARIANTS))
 
@@ -121,15 +122,10 @@ def _in_layout(
 def methods(contest: Contest, layout: Placed, some: Sequence[Method]) -> dict[str, Tree]:
     """Each told what a layout has for both controls."""
 
-    def tree(method: Method) -> Tree:
-        def of(case: Case) -> Mapping[str, object]:
-            told = [own.told(contest.place) for own in layout(case)]
-            model = method.model(contest.sampling.alone, contest.networks, told)
-            return plain(guided(model, contest.sampling.guidance))
+    def told(case: Case) -> list[dict[str, Any]]:
+        return [own.told(contest.place) for own in layout(case)]
 
-        return of
-
-    return {method.name: tree(method) for method in some}
+    return {method.name: contest.under(method, told) for method in some}
 
 
 def figures(layout: Placed, extract: Mapping[str, Extract]) -> list[Obeyed]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sluice.flows.evaluate.cases import CONTROLS, Case
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import hed
-from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET
 from sluice.flows.evaluate.obeyed import obeyed
 from sluice.flows.evaluate.outcome import BETTER
-from sluice.flows.evaluate.trees import guided, plain
 
 METHODS = (BASE, CONTROLNET, MICONTROLNET)
 NETWORKS = tuple(f"{own.network}-{control}" for own in METHODS[1:] for control in CONTROLS)
@@ -28,7 +29,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     return estimates, [Claim(SAYS, BETTER, verdicts)]
 
 
-def pictures(contest: Contest) -> int:  # noqa: ARG001
+def pictures() -> int:
     """Of each scene and seed."""
     return len(CONTROLS) * len(METHODS)
 
@@ -36,12 +37,7 @@ def pictures(contest: Contest) -> int:  # noqa: ARG001
 def methods(contest: Contest, control: str) -> dict[str, Tree]:
     """Under the control of their scene."""
 
-    def tree(method: Method) -> Tree:
-        def of(case: Case) -> dict[str, object]:
-            told = [{"control": control, "image": case.image(control)}]
-            model = method.model(contest.sampling.alone, contest.networks, told)
-            return dict(plain(guided(model, contest.sampling.guidance)))
+    def told(case: Case) -> list[dict[str, Any]]:
+        return [{"control": control, "image": case.image(control)}]
 
-        return of
-
-    return {method.name: tree(method) for method in METHODS}
+    return {method.name: contest.under(method, told) for method in METHODS}

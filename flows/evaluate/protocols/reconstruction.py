@@ -22,7 +22,6 @@ from sluice.preprocess.perception.vgg import load_lpips
 NETWORKS = ("cnc",)
 LAW = "two"
 TEXT, DEPTHS, SEMANTICS, BOTH = "text alone", "depths", "semantics", "depths and semantics"
-PICTURES = 4
 SSIM, LPIPS, DEPTH = "SSIM", "LPIPS (VGG-16)", "depth MAE"
 WEIGHTS = "lpips-vgg"
 SAYS = "Depths and semantics together make a scene again better than a text, and than either alone."

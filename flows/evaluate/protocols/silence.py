@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import CONTROLS, SIZE, Case, kept_image, shown
+from sluice.flows.evaluate.cases import CONTROLS, Case, kept_image, shown
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED, Method
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED
 from sluice.flows.evaluate.obeyed import Obeyed
-from sluice.flows.evaluate.trees import guided, plain
+from sluice.flows.evaluate.protocols.layouts import half
 from sluice.inference.metrics.bootstrap import of_nearness
 from sluice.inference.metrics.total_variation import silent_total_variation
-from sluice.preprocess.record import Array
 
 METHODS = (BASE, CONTROLNET, REBALANCED, MICONTROLNET)
 NETWORKS = tuple(f"{own.network}-{control}" for own in METHODS[1:] for control in CONTROLS)
@@ -47,7 +46,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     return estimates, [Claim(SAYS, RULE, verdicts)]
 
 
-def pictures(contest: Contest) -> int:  # noqa: ARG001
+def pictures() -> int:
     """Of each scene and seed."""
     return len(CONTROLS) * len(METHODS)
 
@@ -55,28 +54,13 @@ def pictures(contest: Contest) -> int:  # noqa: ARG001
 def methods(contest: Contest, control: str) -> dict[str, Tree]:
     """Under one half of the control of their scene."""
 
-    def tree(method: Method) -> Tree:
-        def of(case: Case) -> dict[str, object]:
-            told = [{"control": control, "image": case.image(control), "speaks": _kept(speaking(case), contest.place)}]
-            model = method.model(contest.sampling.alone, contest.networks, told)
-            return dict(plain(guided(model, contest.sampling.guidance)))
+    def told(case: Case) -> list[dict[str, Any]]:
+        speaks = kept_image(half(case).astype(np.float32), contest.place)
+        return [{"control": control, "image": case.image(control), "speaks": speaks}]
 
-        return of
-
-    return {method.name: tree(method) for method in METHODS}
+    return {method.name: contest.under(method, told) for method in METHODS}
 
 
 def texture(pictures: Tensor, some: list[Case]) -> Tensor:
     """How much there is of it where the control of a case is silent."""
-    return silent_total_variation(pictures, torch.from_numpy(np.stack([~speaking(case) for case in some])))
-
-
-def speaking(case: Case) -> Array:
-    """Where it speaks, bool `(height, width)`."""
-    left = np.zeros((SIZE, SIZE), bool)
-    left[:, : SIZE // 2] = True
-    return left if case.number % 2 == 0 else ~left
-
-
-def _kept(mask: Array, place: Path) -> str:
-    return kept_image(mask.astype(np.float32), place)
+    return silent_total_variation(pictures, torch.from_numpy(np.stack([~half(case) for case in some])))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sluice.flows.evaluate.compare import MARK
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.eight import EIGHT
 from sluice.flows.evaluate.methods import Networks, Sampling
@@ -102,4 +103,4 @@ def test_the_report_is_a_text_and_a_page(untrained: Path, tmp_path: Path) -> Non
         [SLUICE, "evaluate", "compare", "results", "results"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "both things shown | scenes | Unite |" in beside.stdout
-    assert "differs" not in beside.stdout.split("intervals", 1)[1].replace("A figure differs", "")
+    assert MARK not in beside.stdout, "a run is as it is"

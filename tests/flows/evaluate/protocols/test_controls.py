@@ -12,6 +12,7 @@ from sluice.flows.evaluate.cases import SIZE, cases, shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.obeyed import obeyed
 from sluice.flows.evaluate.protocols import conservativity, obedience, silence
+from sluice.flows.evaluate.protocols.layouts import half
 from sluice.preprocess.perception.judges import Judges
 
 CONTROLS = {"canny": "two", "pose": "figures"}
@@ -56,7 +57,7 @@ def test_a_true_picture_obeys_its_own_control(untrained: Path) -> None:
 
 
 def test_either_half_is_silent_in_turn() -> None:
-    masks = [silence.speaking(case) for case in cases("two", 3)]
+    masks = [half(case) for case in cases("two", 3)]
     assert masks[0][:, : SIZE // 2].all()
     assert not masks[0][:, SIZE // 2 :].any()
     assert (masks[0] == ~masks[1]).all()
