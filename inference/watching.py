@@ -6,18 +6,19 @@ models and energies are here; controls on a U-Net's features are in `watching_co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.combiners.freedom import Condition
+from sluice.inference.combiners.freedom import Condition, Pair
 from sluice.inference.denoisers import Bound, Denoiser
 from sluice.inference.sampler import Moment, Step, clean_estimate
 
-What = Literal["estimate", "guidance", "energy", "share", "weight", "gain"]
+What = Literal["estimate", "guidance", "energy", "cosine", "share", "weight", "gain"]
 
 
 @dataclass
@@ -25,8 +26,9 @@ class Notes:
     """By what and of whom, then by timestep: `(count, ...)`. Of what one step asks several times, the first is noted.
 
     `estimate`: the clean latent that a step foresees. `guidance`: how far a model's two predictions are apart, in
-    shares of the null one's length. `energy`: its value. Of controls, at each layer of the U-Net, `(count, layers)`:
-    `share`, the length of what is added in shares of the feature's, `weight` and `gain`, MIControlNet's balance.
+    shares of the null one's length. `energy`: its value. `cosine`: of what two conditions add. Of controls, at each
+    layer of the U-Net, `(count, layers)`: `share`, the length of what is added in shares of the feature's, `weight` and
+    `gain`, MIControlNet's balance.
     """
 
     of: dict[tuple[What, str], dict[int, Tensor]] = field(default_factory=dict)
@@ -118,6 +120,19 @@ def watched_condition(condition: Condition, watch: Watch | None, name: str) -> C
         return values
 
     return replace(condition, energy=watched)
+
+
+def watched_pairs(names: Sequence[str], watch: Watch | None) -> Pair | None:
+    """Notes how far what two conditions add agrees, the second's in Z-Magic as the first has changed it (Fig. 1)."""
+    if watch is None:
+        return None
+
+    def pair(one: int, other: int, added: Tensor, after: Tensor) -> None:
+        first, second = added[: watch.count].flatten(1), after[: watch.count].flatten(1)
+        if first.any() and second.any():  # a silent condition agrees with none
+            watch.note("cosine", f"{names[one]}, {names[other]}", F.cosine_similarity(first, second))
+
+    return pair
 
 
 def share(added: Tensor, before: Tensor) -> Tensor:

@@ -25,6 +25,19 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A figure of a method under a condition, `along` something: where on it, and an interval at 95% there."""
+
+    figure: str
+    condition: str
+    method: str
+    along: str
+    at: list[int]
+    intervals: list[Interval]
+    cases: int
+
+
+@dataclass(frozen=True)
 class Claim:
     """What a paper says, the rule by which it is judged, and the verdict for each condition and over all."""
 
@@ -64,6 +77,7 @@ class Results:
     claims: list[Claim]
     examples: list[Example] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -75,8 +89,11 @@ class Results:
         estimates = [Estimate(**{**own, "interval": Interval(**own["interval"])}) for own in values["estimates"]]
         claims = [Claim(own["says"], own["rule"], own["verdicts"]) for own in values["claims"]]
         examples = [Example(**own) for own in values["examples"]]
-        own = values["protocol"], values["title"]
-        return cls(*own, values["made_of"], values["settings"], estimates, claims, examples, values["left_out"])
+        curves = [
+            Curve(**{**own, "intervals": [Interval(**at) for at in own["intervals"]]}) for own in values["curves"]
+        ]
+        told = values["protocol"], values["title"], values["made_of"], values["settings"]
+        return cls(*told, estimates, claims, examples, values["left_out"], curves)
 
 
 def by_case(values: Tensor, seeds: int) -> Tensor:

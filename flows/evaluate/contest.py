@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Case, cases, shown
-from sluice.flows.evaluate.claims import Estimate, Example, by_case
+from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
 from sluice.flows.evaluate.extracted import HED, is_here
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Method, Networks, Sampling
@@ -36,7 +36,7 @@ class Contest:
     """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
 
     `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones,
-    `left_out` with what cannot be measured and what would help.
+    `left_out` with what cannot be measured and what would help, `curves` with what changes along something.
     """
 
     sampling: Sampling
@@ -46,6 +46,7 @@ class Contest:
     examples: list[Example] = field(default_factory=list)
     populations: list[Estimate] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
 
     @cached_property
     def judges(self) -> Judges:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sluice.flows.evaluate.claims import Claim, Estimate, Example, Results
+from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Example, Results
 from sluice.flows.evaluate.eight import verdicts
 from sluice.flows.evaluate.published import published
-from sluice.infra.charts import Charts, Whisker, Whiskers
+from sluice.infra.charts import Charts, Line, Lines, Whisker, Whiskers
 from sluice.infra.page import Block, Cell, Figure, Fold, Page, Section, Strip, Table, Text, render
 from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.record import decode_png
@@ -41,6 +41,8 @@ def _blocks(of: Results, pictures: Path) -> Iterator[Block]:
     yield from (_by_condition(claim) for claim in of.claims)
     for name in dict.fromkeys(own.figure for own in of.estimates):
         yield _chart(name, [own for own in of.estimates if own.figure == name])
+    for name in dict.fromkeys(own.figure for own in of.curves):
+        yield _curves(name, [own for own in of.curves if own.figure == name])
     for table in published().get(of.protocol, ()):
         rows = [tuple(map(Cell, row)) for row in table.cells()]
         yield Fold(table.title, "published", [Table(("method", *table.columns), rows, frozenset(table.columns))])
@@ -66,6 +68,27 @@ def _chart(name: str, rows: Sequence[Estimate]) -> Charts:
     ]
     unit = f" ({rows[0].unit})" if rows[0].unit else ""
     return Charts(charts, f"{name[0].upper()}{name[1:]}{unit}")
+
+
+def _curves(name: str, some: Sequence[Curve]) -> Charts:
+    """A chart for each condition."""
+    charts = []
+    for condition, cases in dict.fromkeys((own.condition, own.cases) for own in some):
+        own = [curve for curve in some if curve.condition == condition]
+        values = [interval.estimate for curve in own for interval in curve.intervals]
+        ends = own[0].at[0], own[0].at[-1]
+        lines = [_line(curve, ends, (min(values), max(values))) for curve in own]
+        charts.append(Lines(f"{condition}, n = {cases}", lines, (str(ends[0]), str(ends[1]))))
+    return Charts(charts, f"{name[0].upper()}{name[1:]}, along {some[0].along}")
+
+
+def _line(of: Curve, ends: tuple[int, int], span: tuple[float, float]) -> Line:
+    points = [
+        ((at - ends[0]) / ((ends[1] - ends[0]) or 1), (own.estimate - span[0]) / ((span[1] - span[0]) or 1))
+        for at, own in zip(of.at, of.intervals, strict=True)
+    ]
+    first, last = of.intervals[0], of.intervals[-1]
+    return Line(of.method, points, f"{first.estimate:.3g} at first, {last.estimate:.3g} at last")
 
 
 def _whisker(of: Estimate, low: float, span: float) -> Whisker:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sluice.flows.evaluate.claims import Claim, Estimate, Results
+from sluice.flows.compose.run.watched import evenly
+from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results
 from sluice.flows.evaluate.eight import verdicts
 from sluice.flows.evaluate.published import published
 from sluice.infra.settings import ConfigError
@@ -18,6 +19,8 @@ What the papers claim, measured here: figures with 95% intervals (percentile boo
 distances between sets), verdicts by rules
 that were written down before the run. Written by `sluice evaluate report`; nothing on this page is typed by hand.
 """
+COLUMNS = 8
+"""Of a table along something."""
 
 
 def keep(results: Results, path: Path) -> None:
@@ -62,6 +65,8 @@ def _protocol(results: Results) -> Iterator[str]:
     yield from (f"Not measured: {what}; {remedy}.\n" for what, remedy in results.left_out.items())
     for figure in dict.fromkeys(estimate.figure for estimate in results.estimates):
         yield from _table(figure, [own for own in results.estimates if own.figure == figure])
+    for figure in dict.fromkeys(curve.figure for curve in results.curves):
+        yield from _along(figure, [own for own in results.curves if own.figure == figure])
     for table in published().get(results.protocol, ()):
         yield from (f"Published, {table.title}:\n", f"| | {' | '.join(table.columns)} |")
         yield from ("|---|" + "---|" * len(table.columns), *(f"| {' | '.join(row)} |" for row in table.cells()), "")
@@ -82,6 +87,19 @@ def _table(figure: str, rows: Sequence[Estimate]) -> Iterator[str]:
     for method in dict.fromkeys(row.method for row in rows):
         cells = [_cell([row for row in rows if (row.method, row.condition) == (method, own)]) for own in cases]
         yield f"| {method} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _along(figure: str, curves: Sequence[Curve]) -> Iterator[str]:
+    """A row for each method under each condition, columns along it."""
+    shown = evenly(list(dict.fromkeys(at for own in curves for at in own.at)), COLUMNS)
+    yield f"### {figure[0].upper()}{figure[1:]}, along {curves[0].along}\n"
+    yield f"| | {' | '.join(map(str, shown))} |"
+    yield "|---|" + "---|" * len(shown)
+    for own in curves:
+        found = dict(zip(own.at, own.intervals, strict=True))
+        cells = [f"{found[at].estimate:.3g}" if at in found else "" for at in shown]
+        yield f"| {own.condition}: {own.method}, n = {own.cases} | {' | '.join(cells)} |"
     yield ""
 
 

@@ -146,6 +146,6 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
         estimates, claims = PROTOCOLS[name].measure(contest, settings.scenes)
         estimates += contest.populations
         about = name, PROTOCOLS[name].title, made_of[name], told
-        results = Results(*about, estimates, claims, contest.examples, contest.left_out)
+        results = Results(*about, estimates, claims, contest.examples, contest.left_out, contest.curves)
         keep(results, at.results / f"{name}.json")
         at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in claims))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -16,6 +17,10 @@ Energy = Callable[[Tensor], Tensor]
 
 Rho = Callable[[Moment, Tensor, Tensor], Tensor]
 """How strongly: of a moment, the noise prediction and the energy's gradient, a number for each sample or for all."""
+
+
+Pair = Callable[[int, int, Tensor, Tensor], None]
+"""Told, at every step, of two conditions by their places and of what each adds to the score, `(batch, ...)`."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def finite(guidance: Tensor, condition: Condition, at: Moment) -> Tensor:
     return torch.where(good.reshape(-1, *[1] * (guidance.dim() - 1)), guidance, 0.0)
 
 
-def freedom_step(denoiser: Denoiser, conditions: Sequence[Condition]) -> Step:
+def freedom_step(denoiser: Denoiser, conditions: Sequence[Condition], pair: Pair | None = None) -> Step:
     """A score step whose score is the denoiser's and the sum of all pulls."""
 
     def step(x: Tensor, at: Moment, z: Tensor) -> Tensor:
@@ -81,6 +86,9 @@ def freedom_step(denoiser: Denoiser, conditions: Sequence[Condition]) -> Step:
             seen = x.detach().requires_grad_()
             eps = denoiser(seen, at.t)
             pulls = [finite(pull(seen, eps, condition, at), condition, at) for condition in conditions]
+        if pair is not None:
+            for one, other in combinations(range(len(pulls)), 2):
+                pair(one, other, pulls[one], pulls[other])
         score = -eps.detach() / at.sigma
         return step_along(x, score + torch.stack(pulls).sum(dim=0) if pulls else score, at, z)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sluice.inference.combiners.cagrad import cagrad
-from sluice.inference.combiners.freedom import Condition, finite, pull
+from sluice.inference.combiners.freedom import Condition, Pair, finite, pull
 from sluice.inference.denoisers import Denoiser
 from sluice.inference.sampler import Moment, Step, step_along
 from sluice.training.written_out import differentiable_twice
@@ -33,7 +33,11 @@ class Dependence:
 
 
 def zmagic_step(
-    denoiser: Denoiser, conditions: Sequence[Condition], path: Sequence[Moment], dependence: Dependence | None = None
+    denoiser: Denoiser,
+    conditions: Sequence[Condition],
+    path: Sequence[Moment],
+    dependence: Dependence | None = None,
+    pair: Pair | None = None,
 ) -> Step:
     """A score step guided by dependent conditions (Z-Magic, Algorithms 1 and 2).
 
@@ -47,7 +51,7 @@ def zmagic_step(
         # Fused attention has no second derivative, and built-in normalisations a wrong one.
         exact = how.curvature == "exact" and len(conditions) > 1
         with torch.enable_grad(), differentiable_twice() if exact else nullcontext():
-            eps, pulls = guided_score(denoiser, conditions, x, at, after[at.t], z, how)
+            eps, pulls = guided_score(denoiser, conditions, x, at, after[at.t], z, how, pair)
         return step_along(x, -eps / at.sigma + pulls, at, z)
 
     return step
@@ -61,6 +65,7 @@ def guided_score(
     after: Moment,
     z: Tensor,
     how: Dependence,
+    pair: Pair | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The prediction, and the sum of what the conditions add to its score; both without a graph."""
     if len(conditions) < 2:
@@ -72,9 +77,13 @@ def guided_score(
     prediction = torch.zeros_like(x)
     for first in dict.fromkeys(first for first, _ in pairs):
         # All that follow one condition share the graph up to where it leads.
-        seconds = [conditions[second] for own, second in pairs if own == first]
-        prediction, own = _followed(denoiser, conditions[first], seconds, x, at, after, z, how)
-        found += own
+        seconds = [second for own, second in pairs if own == first]
+        following = [conditions[second] for second in seconds]
+        prediction, own = _followed(denoiser, conditions[first], following, x, at, after, z, how)
+        for second, (g1, back) in zip(seconds, own, strict=True):
+            if pair is not None:
+                pair(first, second, g1, back)
+            found.append(finite(g1 + back, conditions[second], at))
     return prediction, found[0] if len(found) == 1 else cagrad(found, how.c)
 
 
@@ -87,7 +96,7 @@ def _followed(
     after: Moment,
     z: Tensor,
     how: Dependence,
-) -> tuple[Tensor, list[Tensor]]:
+) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """For each second condition, the first's pull and its own, as the first has changed what it sees (Eqs. 6 and 7)."""
     exact = how.curvature == "exact"
     seen, eps = _seen(denoiser, x, at)
@@ -104,7 +113,7 @@ def _followed(
         else:
             along_pull = _difference(denoiser, first, x, g2, at, how.step)
         back = (2 - (1 - at.beta).sqrt()) * g2 + at.beta * (along_score + along_pull)
-        found.append(finite((g1 + back).detach(), second, at))
+        found.append((g1.detach(), back.detach()))
     return eps.detach(), found
 
 

@@ -16,7 +16,14 @@ from sluice.inference.combiners.zmagic import Dependence, zmagic_step
 from sluice.inference.controlled import Controlled, Ground, decoded, encoder
 from sluice.inference.denoisers import guided, halves
 from sluice.inference.sampler import Moment, clean_estimate, ddim_step, moments, no_noise, sample
-from sluice.inference.watching import Watch, watched_condition, watched_denoiser, watched_model, watched_step
+from sluice.inference.watching import (
+    Watch,
+    watched_condition,
+    watched_denoiser,
+    watched_model,
+    watched_pairs,
+    watched_step,
+)
 from sluice.inference.watching_controls import ALL, FUSER, Balanced, summed, watched_controls, watched_fusers
 from sluice.training.balance import min_norm
 from sluice.training.networks.latent_model import LatentModel
@@ -149,10 +156,11 @@ def test_a_sampling_that_is_watched_has_the_same_bits(
     assert torch.equal(sampled(model, controls, path, guide, watch), sampled(model, controls, path, guide, None))
     names = {(what, whose.removeprefix("model 2: ")) for what, whose in watch.notes.of}
     acted = {("share", ALL), ("share", "a"), ("share", "b"), ("weight", "a"), ("weight", "b"), ("gain", ALL)}
-    assert names == acted | {("energy", "1"), ("energy", "2"), ("estimate", ""), ("guidance", "")}
+    led = {("energy", "1"), ("energy", "2"), ("cosine", "1, 2")}
+    assert names == acted | led | {("estimate", ""), ("guidance", "")}
     for (what, _), by_time in watch.notes.of.items():
         assert list(by_time) == [at.t for at in path]
-        shape = {"estimate": (1, 4, 8, 8), "energy": (1,), "guidance": (1,)}.get(what, (1, 5))
+        shape = {"estimate": (1, 4, 8, 8), "energy": (1,), "cosine": (1,), "guidance": (1,)}.get(what, (1, 5))
         assert all(value.shape == shape and not value.requires_grad for value in by_time.values())
 
 
@@ -171,10 +179,11 @@ def sampled(
     )
     denoiser = watched_denoiser(guided(watched_model(decoded(model.unet, ground), watch), SCALE), watch)
     conditions = [watched_condition(Condition(near(own), constant(0.1)), watch, name) for name, own in WANTED.items()]
+    pair = watched_pairs(list(WANTED), watch)
     if guide == "freedom":
-        step = freedom_step(denoiser, conditions)
+        step = freedom_step(denoiser, conditions, pair)
     else:
-        step = zmagic_step(denoiser, conditions, path, Dependence(curvature="finite_difference"))
+        step = zmagic_step(denoiser, conditions, path, Dependence(curvature="finite_difference"), pair)
     return sample(watched_step(step, watch), x, path, no_noise)
 
 
@@ -183,3 +192,23 @@ WANTED = {"1": 0.5, "2": -0.5}
 
 def near(wanted: float) -> Callable[[Tensor], Tensor]:
     return lambda latents: (latents - wanted).square().mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize(("wanted", "cosine"), [((0.5, -9.0), 1.0), ((0.5, 0.7), -1.0)])
+def test_energies_agree_where_they_pull_the_same_way(
+    wanted: tuple[float, float], cosine: float, path: list[Moment]
+) -> None:
+    """Foreseen is 0.6 everywhere: no noise is predicted."""
+    watch = Watch(2)
+    conditions = [Condition(near(own), constant(0.01)) for own in wanted]
+    step = watched_step(freedom_step(lambda x, _: 0 * x, conditions, watched_pairs(["a", "b"], watch)), watch)
+    step(torch.full((2, 1, 2, 2), 0.6) * path[0].abar.sqrt(), path[0], NOTHING)
+    assert watch.notes.of["cosine", "a, b"][path[0].t].tolist() == pytest.approx([cosine, cosine], abs=1e-6)
+
+
+def test_a_silent_energy_is_not_said_to_agree(path: list[Moment]) -> None:
+    watch = Watch(1)
+    conditions = [Condition(near(0.5), constant(0.01)), Condition(near(0.7), constant(0.01), silent_from=path[0].t)]
+    step = watched_step(freedom_step(lambda x, _: 0 * x, conditions, watched_pairs(["a", "b"], watch)), watch)
+    step(torch.ones(1, 1, 2, 2), path[0], NOTHING)
+    assert not watch.notes.of

@@ -23,7 +23,14 @@ from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
 from sluice.inference.denoisers import Bound, Denoiser, guided
 from sluice.inference.sampler import Moment, Noise, Step, ddim_step, moments, sample
-from sluice.inference.watching import Watch, watched_condition, watched_denoiser, watched_model, watched_step
+from sluice.inference.watching import (
+    Watch,
+    watched_condition,
+    watched_denoiser,
+    watched_model,
+    watched_pairs,
+    watched_step,
+)
 from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
 
@@ -113,15 +120,17 @@ class Composer:
         denoiser = watched_denoiser(self._denoiser(node.of, prompts, watch), watch)
         if isinstance(node, tree.Ddim):
             return watched_step(ddim_step(denoiser, node.eta), watch)
+        names = [f"{number}. {energy.kind}" for number, energy in enumerate(node.energies, 1)]
         energies = [
-            watched_condition(self._energy(energy, models_of(node)[0]), watch, f"{number}. {energy.kind}")
-            for number, energy in enumerate(node.energies, 1)
+            watched_condition(self._energy(energy, models_of(node)[0]), watch, name)
+            for name, energy in zip(names, node.energies, strict=True)
         ]
+        pair = watched_pairs(names, watch)
         self.left_out |= {number: own.left_out for number, own in enumerate(energies, len(self.left_out))}
         if isinstance(node, tree.FreeDom):
-            return watched_step(freedom_step(denoiser, energies), watch)
+            return watched_step(freedom_step(denoiser, energies, pair), watch)
         how = Dependence(c=node.c, curvature=node.curvature)
-        return watched_step(zmagic_step(denoiser, energies, path, how), watch)
+        return watched_step(zmagic_step(denoiser, energies, path, how, pair), watch)
 
     def _energy(self, node: tree.Energy, along: Model) -> Condition:
         """Bound once, with a note of its own for each batch."""

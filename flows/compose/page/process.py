@@ -20,6 +20,10 @@ LINES = {
         "What conditions change",
         "of a model's prediction, in shares of the length of its prediction under none; each from 0 to its highest",
     ),
+    "cosine": (
+        "How energies agree",
+        "cosine of what two of them add, the second's in Z-Magic as the first has changed it; from -1 to 1",
+    ),
 }
 SHADES = {
     "share": "How much controls add: its length in shares of that of the U-Net's feature",
@@ -67,10 +71,13 @@ def _charts(numbers: Sequence[Numbers]) -> Iterator[Charts]:
 
 
 def _line(own: Numbers, first: int, last: int) -> Line:
-    """In shares of its highest value, over timesteps, which fall."""
+    """From 0 to its highest value, or from -1 to 1, over timesteps, which fall."""
     values = own["values"]
-    highest = max(max(values), 1e-12)
-    points = [((first - t) / max(first - last, 1), value / highest) for t, value in zip(own["at"], values, strict=True)]
+    low, high = (-1, 1) if own["what"] == "cosine" else (0, max(max(values), 1e-12))
+    points = [
+        ((first - t) / max(first - last, 1), (value - low) / (high - low))
+        for t, value in zip(own["at"], values, strict=True)
+    ]
     span = f"{values[0]:.3g} at first, {values[-1]:.3g} at last, {max(values):.3g} at most"
     return Line(own["of"].removesuffix(": ") or "the model", points, span)
 

@@ -15,6 +15,7 @@ from sluice.flows.evaluate.cases import cases
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
+from sluice.flows.evaluate.protocols.guided import along
 from sluice.flows.evaluate.protocols.guides import Guide, guides
 from sluice.flows.evaluate.trees import Node, guided, plain, text
 
@@ -60,7 +61,10 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     estimates: list[Estimate] = []
     better: dict[str, Verdict] = {}
     for wanted, own in wanted_of(contest):
-        found = _found(contest, wanted, own, count, methods(contest.sampling.base, wanted, own))
+        made_by = methods(contest.sampling.base, wanted, own)
+        found = _found(contest, wanted, own, count, made_by)
+        both = {name: made_by[name] for name in (SUM, ZMAGIC)}
+        contest.curves.extend(along(contest, wanted.name, cases(wanted.law, count), both))
         estimates += found.estimates()
         better |= against_baselines(found, own)
     return estimates, [Claim(SAYS, BETTER, better)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sluice.flows.evaluate.claims import Claim, Estimate, Example, Results
+from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Example, Results
 from sluice.flows.evaluate.page import page_of
 from sluice.flows.evaluate.protocols.silence import SAYS
 from sluice.inference.metrics.bootstrap import Interval
@@ -20,13 +20,17 @@ ESTIMATES = [
     for condition in ("canny", "pose")
     for method in ("base alone", "a method with a longer name than others have")
 ]
+CURVES = [
+    Curve("Energy: identity", "faces", method, "timesteps", [900, 500], [Interval(3, 2, 4), Interval(low, 0, 4)], 8)
+    for method, low in (("FreeDoM", 2), ("Z-Magic", 1))
+]
 EXAMPLES = [
     Example("canny", "a <b>red</b> star", "among the first", {"base alone": "there", "another": "gone"}),
     Example("pose", "a figure", "among the first", {"base alone": "gone"}),
 ]
 FOUND = Results(
     "silence", "Silent controls", {"net": "abc"}, {"steps": 2}, ESTIMATES, [Claim(SAYS, "Always.", {"canny": "holds"})],
-    EXAMPLES,
+    EXAMPLES, curves=CURVES,
 )  # fmt: skip
 
 
@@ -62,5 +66,9 @@ def test_it_shows_verdicts_intervals_and_the_pictures_that_are_there(tab: Browse
     assert "holds" in rows[0]
     assert all("not measured" in row for row in rows[1:])
     assert tab.value("document.querySelectorAll('.whiskers li').length") == 4
+    assert tab.value("[...document.querySelectorAll('polyline.line1 title')].map(own => own.textContent)") == [
+        "Z-Magic"
+    ]
+    assert tab.value("document.querySelector('polyline.line1').points.length") == 2
     assert tab.value("document.images.length") == 1
     assert "a <b>red</b> star" in tab.value("document.body.textContent")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sluice.flows.evaluate.claims import Claim, Estimate, Results, by_case, judged
+from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
 from sluice.flows.evaluate.results import keep, page, read
@@ -39,6 +39,20 @@ def test_the_page_has_a_row_for_a_method_and_a_column_for_a_condition(tmp_path: 
         "| | canny, n = 32 |",
         "|---|---|",
         "| base alone | 0.5 (0.25 to 0.75) |",
+    ]
+
+
+def test_what_changes_along_a_sampling_has_columns_for_its_times(tmp_path: Path) -> None:
+    at, own = [900, 500, 100], [Interval(value, value - 1, value + 1) for value in (3.0, 2.0, 1.0)]
+    longer = Curve("energy", "faces", "FreeDoM", "timesteps", at, own, 8)
+    shorter = Curve("energy", "faces", "Z-Magic", "timesteps", at[:2], own[:2], 8)
+    keep(replace(FOUND, curves=[longer, shorter]), tmp_path / "made.json")
+    shown = page([read(tmp_path / "made.json")]).splitlines()
+    assert shown[shown.index("### Energy, along timesteps") + 2 :][:4] == [
+        "| | 900 | 500 | 100 |",
+        "|---|---|---|---|",
+        "| faces: FreeDoM, n = 8 | 3 | 2 | 1 |",
+        "| faces: Z-Magic, n = 8 | 3 | 2 |  |",
     ]
 
 

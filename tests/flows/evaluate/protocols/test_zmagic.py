@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sluice.flows.evaluate.cases import Case, cases, other, shown
 from sluice.flows.evaluate.claims import Results
+from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.protocols import guides, zmagic
+from sluice.flows.evaluate.protocols.guided import along
 from sluice.infra.models import find
 from sluice.preprocess.perception.judges import Judges
 
@@ -32,6 +35,23 @@ def test_there_is_a_row_for_every_method_of_a_combination(measured: Callable[[st
         f"{name}: landmark error against FreeDoM",
         f"{name}: landmark error against identity alone",
     ]
+
+
+def test_curves_are_of_every_energy_and_every_two_while_they_speak(contest: Contest) -> None:
+    told = replace(contest, sampling=replace(contest.sampling, steps=3, seeds=2))
+    wanted, own = next(zmagic.wanted_of(told))
+    methods = zmagic.methods(told.sampling.base, wanted, own)
+    both = {name: methods[name] for name in (zmagic.SUM, zmagic.ZMAGIC)}
+    found = list(along(told, wanted.name, cases(wanted.law, 2), both))
+    figures = ("Energy: identity", "Energy: landmarks", "Cosine of what conditions add: identity, landmarks")
+    assert [(own.method, own.figure) for own in found] == [(method, figure) for method in both for figure in figures]
+    assert [len(own.at) for own in found] == [2, 2, 2, 2, 1, 1], (
+        "of the third step, which Z-Magic's second sees, nothing"
+    )
+    first, others = found[0], {own.figure: own for own in found[3:]}
+    one, other = ([at.estimate for at in own.intervals] for own in (first, others[first.figure]))
+    assert one[0] == pytest.approx(other[0], rel=1e-5), "both begin with the same noise"
+    assert one[1] != pytest.approx(other[1], rel=1e-5)
 
 
 def test_the_default_is_compared_with_every_option(measured: Callable[[str], Results]) -> None:
