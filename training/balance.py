@@ -30,13 +30,13 @@ def minimal_norm_weight(u: Tensor, v: Tensor) -> Tensor:
     return ((apart * v).sum(dim=1) / length.clamp(min=tiny)).clamp(0, 1)
 
 
-def injection_gain(feature: Tensor, control: Tensor) -> Tensor:
-    """What a control is multiplied with before it is added to a U-Net feature, `(batch,)`, 0 to 20 (Eq. 10).
+def injection_gain(feature: Tensor, control: Tensor, most: float = MAX_GAIN) -> Tensor:
+    """What a control is multiplied with before it is added to a U-Net feature, `(batch,)`, 0 to `most` (Eq. 10).
 
     `l / (1 - l)`, l the weight of the control, so that the feature's own coefficient stays 1. A control of zeros, as it
     is at first, has the largest gain, finite in every dtype.
     """
-    weight = minimal_norm_weight(control, feature).clamp(max=MAX_GAIN / (MAX_GAIN + 1))
+    weight = minimal_norm_weight(control, feature).clamp(max=most / (most + 1))
     return weight / (1 - weight)
 
 

@@ -34,13 +34,17 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Method:
-    """A paper's name for it, how controls are combined, which network each has, and how strongly each speaks (1)."""
+    """A paper's name for it, how controls are combined, which network each has, and how strongly each speaks (1).
+
+    `limit` is what a gain is at most, where it is not what networks are trained with.
+    """
 
     name: str
     kind: str | None = None
     network: str = ""
     rule: str | None = None
     strengths: tuple[float, ...] | None = None
+    limit: float | None = None
 
     def model(self, over: Node, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> Node:
         """Over the base, under controls, which have `control`, their kind, beside what a job's have."""
@@ -54,8 +58,9 @@ class Method:
             }
             for own, strength in zip(controls, self.strengths or [1.0] * len(controls), strict=True)
         ]
-        rule = {} if self.rule is None else {"rule": self.rule}
-        return {"kind": self.kind, "over": over, "controls": told, **rule}
+        how = {"rule": self.rule, "most_gain": self.limit}
+        stated = {name: value for name, value in how.items() if value is not None}
+        return {"kind": self.kind, "over": over, "controls": told, **stated}
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from sluice.inference.controlled import Controlled, Ground, features_at
-from sluice.training.balance import min_norm
+from sluice.training.balance import MAX_GAIN, min_norm
 from sluice.training.networks.minimal_impact import Rule, balance, injected
 from sluice.training.networks.unet import Encoded
 
 
-def minimal_impact(ground: Ground, told: Tensor, controls: Sequence[Controlled], rule: Rule = min_norm) -> Ground:
-    """A ground with controls in it, combined by a rule (MIControlNet, Eqs. 10 and 12).
+def minimal_impact(
+    ground: Ground,
+    told: Tensor,
+    controls: Sequence[Controlled],
+    rule: Rule = min_norm,
+    most: float = MAX_GAIN,
+) -> Ground:
+    """A ground with controls in it, combined by a rule, with gains up to `most` (MIControlNet, Eqs. 10 and 12).
 
     `told` are the text states of both halves, which is all of the text that the control networks see.
     """
@@ -21,6 +27,6 @@ def minimal_impact(ground: Ground, told: Tensor, controls: Sequence[Controlled],
 
     def controlled(x: Tensor, t: float) -> Encoded:
         encoded, features = ground(x, t), features_at(controls, x, t, told)
-        return injected(encoded, features, balance(encoded, features, rule), strengths)
+        return injected(encoded, features, balance(encoded, features, rule, most), strengths)
 
     return controlled

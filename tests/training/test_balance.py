@@ -175,8 +175,9 @@ def test_injecting_is_the_minimal_norm_point_scaled_to_leave_the_feature_whole()
 
 @pytest.mark.parametrize(("share", "gain"), [(0.05, 20.0), (0.1, 20.0), (0.5, 4.0), (1.0, 1.0), (2.0, 0.25)])
 def test_the_gain_of_an_orthogonal_control_falls_with_the_square_of_its_size(share: float, gain: float) -> None:
-    found = injection_gain(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, share]]))
-    assert found.item() == pytest.approx(gain, rel=1e-5)
+    feature, control = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, share]])
+    assert injection_gain(feature, control).item() == pytest.approx(gain, rel=1e-5)
+    assert injection_gain(feature, control, 3.0).item() == pytest.approx(min(gain, 3.0), rel=1e-5)
 
 
 def test_strength_counts_after_the_gain() -> None:

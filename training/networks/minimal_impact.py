@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.training.balance import combined, inject, injection_gain, min_norm
+from sluice.training.balance import MAX_GAIN, combined, inject, injection_gain, min_norm
 from sluice.training.networks.unet import Encoded
 
 Features = tuple[Tensor, ...]
@@ -37,8 +37,8 @@ def features_of(controlnet: Any, x: Tensor, t: Tensor | float, states: Tensor, c
 
 
 @torch.no_grad()
-def balance(encoded: Encoded, controls: Sequence[Features], rule: Rule = min_norm) -> Balance:
-    """The weights of one control or several at every layer of a U-Net (MIControlNet, Eqs. 10 and 12).
+def balance(encoded: Encoded, controls: Sequence[Features], rule: Rule = min_norm, most: float = MAX_GAIN) -> Balance:
+    """The weights of one control or several at every layer of a U-Net, and gains up to `most` (Eqs. 10 and 12).
 
     Raises ValueError where a control has features of another U-Net.
     """
@@ -47,7 +47,7 @@ def balance(encoded: Encoded, controls: Sequence[Features], rule: Rule = min_nor
         encoded.with_features(control)
     for feature, own in zip(encoded.features, zip(*controls, strict=True), strict=True):
         weights.append(rule(own) if len(own) > 1 else feature.new_ones(len(feature), 1))
-        gains.append(injection_gain(feature, combined(own, weights[-1])))
+        gains.append(injection_gain(feature, combined(own, weights[-1]), most))
     return Balance(tuple(weights), tuple(gains))
 
 

@@ -89,10 +89,12 @@ class Binding:
 
         def combined(ground: Ground, heard: Sequence[Controlled]) -> Ground:
             if isinstance(node, tree.MinimalImpact):
-                return minimal_impact(ground, told, heard, rule)
+                return minimal_impact(ground, told, heard, rule, node.most_gain)
             return multi_controlnet(ground, told, heard, rule)
 
-        weighed = partial(balanced, rule=rule) if isinstance(node, tree.MinimalImpact) else summed(rule)
+        weighed = (
+            partial(balanced, rule=rule, most=node.most_gain) if isinstance(node, tree.MinimalImpact) else summed(rule)
+        )
         return watched_controls(combined, below, controls, names, weighed, self.watch)
 
     def _control(self, of: tree.Control, batch: int) -> Controlled:

@@ -28,7 +28,7 @@ LINES = {
 SHADES = {
     "share": "How much controls add: its length in shares of that of the U-Net's feature",
     "weight": "The weights of controls in their sum",
-    "gain": "What the sum is multiplied with, 20 at most",
+    "gain": "What the sum is multiplied with, 20 at most unless its job says otherwise",
 }
 Numbers = Mapping[str, Any]
 

@@ -41,8 +41,9 @@ RULES = tuple(
     Method(f"{MICONTROLNET.name}, {rule}", MICONTROLNET.kind, MICONTROLNET.network, rule)
     for rule in ("unit_min_norm", "as_printed")
 )
+LIMITS = tuple(replace(MICONTROLNET, name=f"{MICONTROLNET.name}, gain to {most:g}", limit=most) for most in (5.0, 80.0))
 RIVALS = [own for own in SUMS.values() if own.strengths is None]
-VARIANTS = (*RULES, FIRST_STAGE)
+VARIANTS = (*RULES, *LIMITS, FIRST_STAGE)
 METHODS = (BASE, *SUMS.values(), MICONTROLNET)
 NETWORKS = tuple(
     f"{own.network}-{control}"
@@ -57,7 +58,9 @@ OF_EACH = ("L1 of the first condition", "L1 of the second condition")
 Placed = Callable[[Case], tuple[Spoken, Spoken]]
 """Of a case what both controls say."""
 SAYS = "Minimal impact shows two controls in conflict better than sums of ControlNets, balanced, retrained or both."
-DEFAULTS = "Minimal impact's defaults, the rule min_norm and networks of stage 2, are those that measured best."
+DEFAULTS = (
+    "Minimal impact's defaults, the rule min_norm, gains to 20 and networks of stage 2, are those that measured best."
+)
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
@@ -72,7 +75,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
-    """The same of the default, the other rules, and networks of the first stage."""
+    """The same of the default, the other rules, other limits of gains, and networks of the first stage."""
     estimates: list[Estimate] = []
     best: dict[str, Verdict] = {}
     for found, layouts in pairs(contest, count, (MICONTROLNET, *VARIANTS)):

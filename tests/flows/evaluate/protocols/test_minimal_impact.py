@@ -43,7 +43,7 @@ def test_the_default_is_compared_with_every_option(
     monkeypatch.setattr(minimal_impact, "PAIRS", minimal_impact.PAIRS[:1])
     monkeypatch.setattr(minimal_impact, "LAYOUTS", {"halves": LAYOUTS["halves"]})
     found = measured("minimal-impact-ablations")
-    assert len(found.claims[0].verdicts) == len(minimal_impact.VARIANTS) == 3
+    assert len(found.claims[0].verdicts) == len(minimal_impact.VARIANTS) == 5
 
 
 def test_a_pair_that_nothing_here_can_extract_is_left_out(
