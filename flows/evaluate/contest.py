@@ -8,19 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
-from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
-from sluice.flows.evaluate.cases import CONTROLS, Case, cases, shown
+from sluice.flows.evaluate.cases import CONTROLS, Case, cases
 from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
 from sluice.flows.evaluate.extracted import HED, is_here
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Method, Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import Outcome
-from sluice.flows.evaluate.populations import population
+from sluice.flows.evaluate.populations import Population, from_true
 from sluice.flows.evaluate.trees import guided, plain
 from sluice.preprocess.perception.judges import Judges
 
@@ -79,10 +77,12 @@ class Contest:
         methods: Mapping[str, Tree],
         figures: Sequence[Obeyed],
         together: bool = False,
+        populations: Sequence[Population] | None = None,
     ) -> Outcome:
         """What the methods' pictures show. Raises NotMade.
 
-        Those of one case are made at once, or of many `together`, where trees differ in controls' images alone.
+        Those of one case are made at once, or of many `together`, where trees differ in controls' images alone. As sets
+        they are set beside the cases' true pictures, unless `populations` says otherwise.
         """
         seeds = self.sampling.seeds
         batch = min(AT_ONCE, seeds * len(some)) if together else seeds
@@ -97,15 +97,10 @@ class Contest:
             for name, own in by_method.items()
         }
         outcome = Outcome(condition, tuple(figures), values)
-        if not any(case.words for case in some):  # two scenes at once have no true picture
-            self.populations.extend(self._populations(condition, by_method, some))
+        for population in [from_true(self.judges)] if populations is None else populations:
+            self.populations.extend(population(condition, by_method, some, seeds))
         self.examples.extend(examples(outcome, some, pictures.names[::seeds], list(methods)))
         return outcome
-
-    @torch.no_grad()
-    def _populations(self, condition: str, made: Mapping[str, Tensor], some: list[Case]) -> Iterator[Estimate]:
-        features = {name: self.judges.features(own) for name, own in made.items()}
-        return population(condition, features, self.judges.features(shown(some, "image") * 2 - 1), self.sampling.seeds)
 
 
 def examples(outcome: Outcome, some: Sequence[Case], names: Sequence[str], methods: Sequence[str]) -> Iterator[Example]:

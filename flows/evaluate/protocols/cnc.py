@@ -26,7 +26,9 @@ from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
+from sluice.flows.evaluate.populations import scores
 from sluice.flows.evaluate.trees import guided, plain
+from sluice.flows.evaluate.worded import text_similarity
 from sluice.inference.metrics.front import front_accuracy
 from sluice.inference.metrics.localisation import localisation_similarity
 from sluice.infra.pretrained import load_network
@@ -54,7 +56,7 @@ DEFAULTS = "Compose and Conquer's defaults, exclude and lambdas of 1, are those 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Both figures of every method."""
     some = list(islice(overlapping(), count))
-    found = contest(CONDITION, some, methods(contest), figures(contest), together=True)
+    found = contest(CONDITION, some, methods(contest), figures(contest), True, [scores(contest.judges)])
     return found.estimates(), [
         Claim(IN_FRONT, BETTER, {f"against {own}": found.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
         Claim(LOCALISES, BETTER, {f"against {own}": found.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
@@ -64,7 +66,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The same of the default and every other option."""
     some = list(islice(overlapping(), count))
-    found = contest(CONDITION, some, variants(contest), figures(contest), together=True)
+    found = contest(CONDITION, some, variants(contest), figures(contest), True, [scores(contest.judges)])
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
 
@@ -166,6 +168,7 @@ def figures(contest: Contest) -> list[Obeyed]:
     return [
         Obeyed(FRONT, "share of pictures", "higher", lambda pictures, some: _in_front(contest.judges, pictures, some)),
         Obeyed(LOCAL, "cosine", "higher", local),
+        text_similarity(contest.sampling.base),
     ]
 
 

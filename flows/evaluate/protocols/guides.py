@@ -13,22 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+from transformers import CLIPVisionModelWithProjection
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import SIZE, Case, other, shown
 from sluice.flows.evaluate.obeyed import Obeyed
-from sluice.inference.metrics.clip import clip_distance
+from sluice.flows.evaluate.worded import text_distance
 from sluice.inference.metrics.identity import identity_distance
 from sluice.inference.metrics.landmarks import landmark_error
 from sluice.inference.metrics.mean_iou import mask_iou
 from sluice.inference.metrics.style import style_distance
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import CLASSES
 from sluice.preprocess.tabletop.scene import Thing
 from sluice.preprocess.tabletop.words import plain_caption
-from sluice.training.tabletop.text_encoder import tokens_of
 
 STYLE_STAGE = 0
 
@@ -58,7 +57,7 @@ def guides(base: str, judges: Judges) -> dict[str, Guide]:
         ),
         "text": Guide(
             lambda case: {"kind": "text", "text": words(case)},
-            Obeyed("CLIP text distance", "1 - cosine", "lower", text_distance(base, words)),
+            text_distance(base, words),
         ),
         "style": Guide(
             lambda case: {"kind": "style", "by": f"{base}/latent_judges", "image": other(case).image("image")},
@@ -79,21 +78,6 @@ def _identity(base: str) -> Callable[[Tensor, list[Case]], Tensor]:
     def distance(pictures: Tensor, some: list[Case]) -> Tensor:
         wanted = network(shown(some, "image") * 2 - 1).image_embeds
         return identity_distance(network(pictures).image_embeds, wanted)
-
-    return distance
-
-
-def text_distance(base: str, said: Callable[[Case], str]) -> Callable[[Tensor, list[Case]], Tensor]:
-    """Of pictures to what is said of their cases, by the family's own text and image encoders."""
-    family = found(base).path
-    tokenizer = load(CLIPTokenizer, family, subfolder="tokenizer")
-    told: Any = load_network(CLIPTextModelWithProjection, family, subfolder="text_encoder", dtype=torch.float32)
-    seen: Any = load_network(CLIPVisionModelWithProjection, family, subfolder="image_encoder", dtype=torch.float32)
-
-    @torch.no_grad()
-    def distance(pictures: Tensor, some: list[Case]) -> Tensor:
-        wanted = told(tokens_of(tokenizer, list(map(said, some)))).text_embeds
-        return clip_distance(seen(pictures).image_embeds, wanted)
 
     return distance
 

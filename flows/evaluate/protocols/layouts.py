@@ -23,11 +23,15 @@ SIDES = (HALF * 5 // 8, HALF)
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a control of some kind says, `(height, width, 3)` levels 0 to 1, and where, bool `(height, width)`."""
+    """What a control of some kind says, `(height, width, 3)` levels 0 to 1, and where, bool `(height, width)`.
+
+    `picture` is its scene's own, placed as it is.
+    """
 
     control: str
     levels: Array
     speaks: Array
+    picture: Array
 
     def told(self, place: Path) -> dict[str, Any]:
         """As methods are told of it; its images are kept in `place`."""
@@ -80,15 +84,22 @@ LAYOUTS: dict[str, Layout] = {"parts": parts, "halves": halves, "centre": centre
 
 def _whole(case: Case, pair: tuple[str, str], speaks: Array) -> tuple[Spoken, Spoken]:
     one, two = sources(case, pair)
-    return Spoken(pair[0], one.levels(pair[0]), speaks), Spoken(pair[1], two.levels(pair[1]), ~speaks)
+    return (
+        Spoken(pair[0], one.levels(pair[0]), speaks, one.levels("image")),
+        Spoken(pair[1], two.levels(pair[1]), ~speaks, two.levels("image")),
+    )
 
 
 def _part(control: str, of: Case, dice: np.random.Generator, column: int) -> Spoken:
     side = int(dice.integers(*SIDES, endpoint=True))
     top = int(dice.integers(0, SIZE - side, endpoint=True))
     left = column + int(dice.integers(0, HALF - side, endpoint=True))
-    speaks, levels = np.zeros((SIZE, SIZE), bool), np.zeros((SIZE, SIZE, 3), np.float32)
-    rows, columns = slice(top, top + side), slice(left, left + side)
+    speaks, rows, columns = np.zeros((SIZE, SIZE), bool), slice(top, top + side), slice(left, left + side)
     speaks[rows, columns] = True
-    levels[rows, columns] = cv2.resize(of.levels(control)[PART, PART], (side, side), interpolation=cv2.INTER_AREA)
-    return Spoken(control, levels, speaks)
+
+    def placed(field: str) -> Array:
+        levels = np.zeros((SIZE, SIZE, 3), np.float32)
+        levels[rows, columns] = cv2.resize(of.levels(field)[PART, PART], (side, side), interpolation=cv2.INTER_AREA)
+        return levels
+
+    return Spoken(control, placed(control), speaks, placed("image"))

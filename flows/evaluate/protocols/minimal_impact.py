@@ -20,6 +20,7 @@ from sluice.flows.evaluate.extracted import Extract, extractors, hed
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Method
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
+from sluice.flows.evaluate.populations import Crop, from_true
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, sources
 from sluice.inference.combiners.multi_controlnet import BASELINES
 from sluice.inference.metrics.condition_l1 import condition_l1
@@ -119,7 +120,8 @@ def _in_layout(
 
     told = [replace(case, words=", ".join(own.prompt for own in sources(case, pair))) for case in cases("two", count)]
     trees = methods(contest, of, some)
-    return contest(f"{' + '.join(pair)}, {layout}", told, trees, figures(of, extract), together=True)
+    crops = [from_true(contest.judges, where_it_speaks(of, which)) for which in range(len(pair))]
+    return contest(f"{' + '.join(pair)}, {layout}", told, trees, figures(of, extract), True, crops)
 
 
 def methods(contest: Contest, layout: Placed, some: Sequence[Method]) -> dict[str, Tree]:
@@ -129,6 +131,19 @@ def methods(contest: Contest, layout: Placed, some: Sequence[Method]) -> dict[st
         return [own.told(contest.place) for own in layout(case)]
 
     return {method.name: contest.under(method, told) for method in some}
+
+
+def where_it_speaks(layout: Placed, which: int) -> Crop:
+    """Of pictures, and of a control's own scene, what is where it speaks; grey elsewhere."""
+
+    def speaks(some: list[Case]) -> Tensor:
+        return torch.stack([torch.from_numpy(layout(case)[which].speaks) for case in some])[:, None]
+
+    def true(some: list[Case]) -> Tensor:
+        levels = torch.stack([torch.from_numpy(layout(case)[which].picture).permute(2, 0, 1) for case in some])
+        return (levels * 2 - 1) * speaks(some)
+
+    return Crop(f" where the {('first', 'second')[which]} speaks", lambda own, some: own * speaks(some), true)
 
 
 def figures(layout: Placed, extract: Mapping[str, Extract]) -> list[Obeyed]:

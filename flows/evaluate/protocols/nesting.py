@@ -12,8 +12,9 @@ from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import MICONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed, obeyed
 from sluice.flows.evaluate.outcome import BETTER
-from sluice.flows.evaluate.protocols.guides import guides, text_distance
+from sluice.flows.evaluate.protocols.guides import guides
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
+from sluice.flows.evaluate.worded import text_distance
 from sluice.preprocess.perception.judges import Judges
 
 LAW = "figures"
@@ -24,7 +25,6 @@ RHO, SILENT_FROM = 0.005, 200
 WEIGHT = 4.0
 NONE, NESTED = "no condition", "all five nested"
 ALONE = MINIMAL_IMPACT, CNC, ZMAGIC, UNITE = ("minimal impact alone", "CnC alone", "Z-Magic alone", "Unite alone")
-TEXT = "CLIP text distance"
 SAYS = "Nested, all five meet every condition better than a model that is told none of them."
 
 
@@ -75,5 +75,5 @@ def methods(contest: Contest) -> dict[str, Tree]:
 def figures(base: str, judges: Judges) -> list[Obeyed]:
     """Edges, pose, depth, style, text."""
     controls = obeyed(judges, None)
-    said = Obeyed(TEXT, "1 - cosine", "lower", text_distance(base, lambda case: case.prompt))
+    said = text_distance(base, lambda case: case.prompt)
     return [controls["canny"], controls["pose"], controls["depth"], guides(base, judges)["style"].figure, said]

@@ -13,7 +13,9 @@ from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.obeyed import Obeyed, obeyed
 from sluice.flows.evaluate.outcome import BETTER
+from sluice.flows.evaluate.populations import from_true, scores
 from sluice.flows.evaluate.trees import guided, plain
+from sluice.flows.evaluate.worded import text_similarity
 from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.ssim import ssim
 from sluice.infra.models import MissingWeights
@@ -30,7 +32,8 @@ SAYS = "Depths and semantics together make a scene again better than a text, and
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Likeness to the scene's own picture, and its depth."""
     told = figures(contest)
-    seen = contest("reconstruction", cases(LAW, count), methods(contest), told, together=True)
+    sets = [from_true(contest.judges), scores(contest.judges)]
+    seen = contest("reconstruction", cases(LAW, count), methods(contest), told, True, sets)
     rivals = {SSIM: (TEXT, DEPTHS, SEMANTICS), DEPTH: (TEXT, SEMANTICS)}
     if LPIPS in {own.figure for own in told}:
         rivals[LPIPS] = (TEXT, DEPTHS, SEMANTICS)
@@ -64,7 +67,7 @@ def methods(contest: Contest) -> dict[str, Tree]:
 def figures(contest: Contest) -> list[Obeyed]:
     """LPIPS only where its weights are."""
     some = [Obeyed(SSIM, "-1 to 1", "higher", lambda pictures, of: ssim(pictures, _true(of)))]
-    some.append(obeyed(contest.judges, None)["depth"])
+    some += [obeyed(contest.judges, None)["depth"], text_similarity(contest.sampling.base)]
     try:
         network = load_lpips(found(WEIGHTS).path)
     except MissingWeights:

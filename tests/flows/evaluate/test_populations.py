@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from sluice.flows.evaluate.populations import DISTANCES, FEWEST, population
+from sluice.flows.evaluate.cases import cases, shown
+from sluice.flows.evaluate.populations import DISTANCES, FEWEST, Crop, distances, from_true, scores
+from sluice.inference.metrics.inception_score import MINIMUM
+from sluice.infra.models import find
+from sluice.preprocess.perception.judges import Judges
+
+
+@pytest.fixture(scope="module")
+def judges() -> Judges:
+    return Judges.load(find("tabletop/judges").path)
 
 
 def draw(cases: int, seed: int, shift: float = 0.0) -> torch.Tensor:
@@ -14,7 +24,11 @@ def draw(cases: int, seed: int, shift: float = 0.0) -> torch.Tensor:
 def test_what_is_drawn_alike_is_near_and_what_is_not_is_far() -> None:
     true = draw(60, 0)
     made = {"alike": draw(120, 1), "apart": draw(120, 2, shift=1.0)}
-    found = {(own.figure, own.method): own.interval for own in population("all", made, true, seeds=2)}
+    found = {
+        (own.figure, method): own.interval
+        for method, features in made.items()
+        for own in distances("", "all", method, features, true)
+    }
     for figure in DISTANCES:
         near, far = found[figure, "alike"], found[figure, "apart"]
         assert near.low < near.estimate < near.high < far.low
@@ -25,12 +39,34 @@ def test_what_is_drawn_alike_is_near_and_what_is_not_is_far() -> None:
 def test_an_interval_is_as_wide_as_sets_differ() -> None:
     """Against many sets drawn anew: 95% of an interval's width is within a half of what they spread."""
     shift = 0.5
-    many = [next(population("", {"own": draw(40, 2 * n, shift)}, draw(40, 2 * n + 1), 1)) for n in range(60)]
+    many = [next(distances("", "", "own", draw(40, 2 * n, shift), draw(40, 2 * n + 1))) for n in range(60)]
     spread = torch.tensor([own.interval.estimate for own in many]).std()
     said = torch.tensor([(own.interval.high - own.interval.low) / (2 * 1.96) for own in many]).mean()
     assert 0.5 < said / spread < 1.5
 
 
-def test_of_few_cases_nothing_is_said() -> None:
-    few = FEWEST - 1
-    assert list(population("all", {"own": draw(few, 0)}, draw(few, 1), seeds=1)) == []
+def test_of_few_cases_nothing_is_said(judges: Judges) -> None:
+    some = cases("one", FEWEST - 1)
+    pictures = shown(some, "image") * 2 - 1
+    assert list(from_true(judges)("all", {"own": pictures}, some, 1)) == []
+    assert list(scores(judges)("all", {"own": pictures}, some, 1)) == []
+
+
+def test_a_crop_sees_nothing_else(judges: Judges) -> None:
+    """Pictures that are true in the left half are as far from true ones, there, as these are from themselves."""
+    some = cases("two", FEWEST)
+    true, half = shown(some, "image") * 2 - 1, torch.arange(64) < 32
+    crop = Crop(", left", lambda own, _: own * half, lambda of: (shown(of, "image") * 2 - 1) * half)
+    made = {"left": torch.where(half, true, -true)}
+    by_figure = {own.figure: own.interval for own in from_true(judges, crop)("all", made, some, 1)}
+    assert by_figure["FID-tabletop, left"].estimate == pytest.approx(0, abs=1e-3)
+    assert next(from_true(judges)("all", made, some, 1)).interval.low > 0.1
+
+
+def test_pictures_of_many_things_score_higher_than_pictures_of_one(judges: Judges) -> None:
+    some = cases("one", MINIMUM + 1)
+    many = shown(some, "image") * 2 - 1
+    made = {"many": many, "one": many[:1].expand_as(many)}
+    found = {own.method: own.interval for own in scores(judges)("all", made, some, 1)}
+    assert found["one"].estimate == pytest.approx(1, abs=1e-4)
+    assert 4 < found["many"].low < found["many"].estimate < 12

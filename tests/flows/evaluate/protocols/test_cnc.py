@@ -16,15 +16,16 @@ from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.protocols import cnc
+from sluice.flows.evaluate.worded import SIMILARITY
 
 QUIET = Console(quiet=True)
 
 
-def test_both_figures_have_a_row_for_every_method(measured: Callable[[str], Results]) -> None:
+def test_every_figure_has_a_row_for_every_method(measured: Callable[[str], Results]) -> None:
     found = measured("cnc")
     methods = {cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC, cnc.UNGUIDED}
     assert {(own.figure, own.method) for own in found.estimates} == {
-        (figure, method) for figure in (cnc.FRONT, cnc.LOCAL) for method in methods
+        (figure, method) for figure in (cnc.FRONT, cnc.LOCAL, SIMILARITY) for method in methods
     }
     assert [len(claim.verdicts) for claim in found.claims] == [2, 2]
 
@@ -50,7 +51,7 @@ def test_the_one_depth_of_both_is_the_foregrounds_where_it_is(tmp_path: Path) ->
 
 def test_a_picture_is_judged_by_what_is_where(tmp_path: Path) -> None:
     """One put together of true pictures, and the same with the other object in front."""
-    front, local = cnc.figures(Contest(Sampling(), tmp_path, QUIET, Networks("tabletop")))
+    front, local, _ = cnc.figures(Contest(Sampling(), tmp_path, QUIET, Networks("tabletop")))
     some = list(islice(cnc.overlapping(), 24))
     ahead, behind = (shown(of, "image") * 2 - 1 for of in (some, list(map(other, some))))
     inside = torch.stack([torch.from_numpy(cnc.mask(case)) for case in some])[:, None]

@@ -13,13 +13,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from sluice.flows.evaluate.cases import cases, kept_image, shown
+from sluice.flows.evaluate.cases import Case, cases, kept_image, shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.protocols import minimal_impact
-from sluice.flows.evaluate.protocols.layouts import LAYOUTS, PART, sources
+from sluice.flows.evaluate.protocols.layouts import LAYOUTS, PART, Spoken, sources
 from sluice.infra.models import find
 from sluice.preprocess.perception.judges import Judges
 
@@ -106,3 +106,20 @@ def test_an_image_that_is_drawn_has_one_file(tmp_path: Path) -> None:
     name = kept_image(one, tmp_path)
     assert kept_image(one, tmp_path) == name != kept_image(1 - one, tmp_path)
     assert np.array_equal(cv2.imread(str(tmp_path / name), cv2.IMREAD_COLOR_RGB), np.rint(one * 255))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_crop_is_what_a_control_speaks_of_and_nothing_else(layout: str) -> None:
+    """Of a picture that has both scenes, each where its control speaks, and noise where none does."""
+    some = cases("two", 2)
+
+    def of(case: Case) -> tuple[Spoken, Spoken]:
+        return LAYOUTS[layout](case, ("canny", "depth"))
+
+    crops = [minimal_impact.where_it_speaks(of, which) for which in (0, 1)]
+    first, second = (crop.true(some) for crop in crops)
+    heard = torch.stack([torch.from_numpy(of(case)[0].speaks | of(case)[1].speaks) for case in some])[:, None]
+    pictures = torch.where(heard, first + second, torch.rand(first.shape))
+    for crop, wanted in zip(crops, (first, second), strict=True):
+        assert torch.equal(crop.made(pictures, some), wanted)
+        assert wanted.any()

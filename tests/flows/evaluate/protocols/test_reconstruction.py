@@ -11,6 +11,7 @@ from sluice.flows.evaluate.cases import cases, shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.protocols import reconstruction
+from sluice.flows.evaluate.worded import SIMILARITY
 
 
 def test_every_method_has_its_likeness_and_its_depth(
@@ -18,9 +19,10 @@ def test_every_method_has_its_likeness_and_its_depth(
 ) -> None:
     monkeypatch.setenv("SLUICE_MODELS", str(tmp_path / "empty"))
     found = measured("reconstruction")
+    figures = (reconstruction.SSIM, reconstruction.DEPTH, SIMILARITY)
     methods = {reconstruction.TEXT, reconstruction.DEPTHS, reconstruction.SEMANTICS, reconstruction.BOTH}
     assert {(own.figure, own.method) for own in found.estimates} == {
-        (figure, method) for figure in (reconstruction.SSIM, reconstruction.DEPTH) for method in methods
+        (figure, method) for figure in figures for method in methods
     }
     assert len(found.claims[0].verdicts) == 3 + 2
 

@@ -1,0 +1,44 @@
+"""How near pictures are to what is said of them, by the family's own text and image encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from sluice.flows.compose.tree.weights import found
+from sluice.flows.evaluate.cases import Case
+from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.inference.metrics.clip import clip_distance, clip_similarity
+from sluice.infra.pretrained import load, load_network
+from sluice.training.tabletop.text_encoder import tokens_of
+
+SIMILARITY = "CLIP similarity"
+Said = Callable[[Case], str]
+
+
+def text_distance(base: str, said: Said) -> Obeyed:
+    """What Z-Magic calls text distance, of what is said of a case."""
+    return Obeyed("CLIP text distance", "1 - cosine", "lower", _by(clip_distance, base, said))
+
+
+def text_similarity(base: str) -> Obeyed:
+    """CLIPScore over 100, to a case's prompt."""
+    return Obeyed(SIMILARITY, "cosine", "higher", _by(clip_similarity, base, lambda case: case.prompt))
+
+
+def _by(metric: Callable[[Tensor, Tensor], Tensor], base: str, said: Said) -> Callable[[Tensor, list[Case]], Tensor]:
+    family = found(base).path
+    tokenizer = load(CLIPTokenizer, family, subfolder="tokenizer")
+    told: Any = load_network(CLIPTextModelWithProjection, family, subfolder="text_encoder", dtype=torch.float32)
+    seen: Any = load_network(CLIPVisionModelWithProjection, family, subfolder="image_encoder", dtype=torch.float32)
+
+    @torch.no_grad()
+    def measure(pictures: Tensor, some: list[Case]) -> Tensor:
+        wanted = told(tokens_of(tokenizer, list(map(said, some)))).text_embeds
+        return metric(seen(pictures).image_embeds, wanted)
+
+    return measure
