@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 from sluice.infra.errors import SluiceError
-from tests.benchmarks.report import as_json, as_table, machine, write_page
-from tests.benchmarks.result import Result
+from tests.benchmarks.report import Measured, as_table, machine, measured, write_page
 
 NAMES = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -26,7 +25,8 @@ def main() -> None:
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
         parser.error(f"there is no benchmark '{unknown[0]}'; there are: {', '.join(NAMES)}")
-    results: list[Result] = []
+    results: list[Measured] = []
+    facts = machine()
     missing: list[str] = []
     for name in arguments.names or NAMES:
         try:
@@ -34,12 +34,13 @@ def main() -> None:
         except (SluiceError, RuntimeError, subprocess.CalledProcessError) as error:
             missing.append(f"{name}: {error}")
             continue
-        results += found
-        for result in found:
-            print(json.dumps(as_json(result)), flush=True)
+        own = [measured(name, result, facts) for result in found]
+        results += own
+        for result in own:
+            print(json.dumps(result), flush=True)
     print("\n".join([as_table(results), *(f"NOT MEASURED: {line}" for line in missing)]))
     if arguments.write:
-        write_page(PAGE, results, missing, machine())
+        write_page(PAGE, results, missing, facts)
     sys.exit(bool(missing))
 
 

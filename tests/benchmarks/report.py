@@ -19,16 +19,23 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PACKAGES = ("ray", "prefect", "numpy", "opencv-python-headless", "simplejpeg", "torch", "webdataset")
 
 
-def as_json(result: Result) -> dict[str, Any]:
-    """A result as plain values."""
-    return {**asdict(result), "goal": str(result.goal), "reached": result.goal.reached(result.ratio)}
+Measured = dict[str, Any]
+"""A result as plain values, with the benchmark that it is of, and when and where it was measured."""
 
 
-def as_table(results: Sequence[Result]) -> str:
-    """A Markdown table: what was compared, the ratio, the goal, whether it was reached."""
-    rows = [("benchmark", "ratio", "goal", "reached"), ("---", "---:", "---", "---")]
+def measured(benchmark: str, result: Result, facts: Mapping[str, str]) -> Measured:
+    """What is kept of a result."""
+    judged = {"goal": str(result.goal), "reached": result.goal.reached(result.ratio)}
+    told = {"benchmark": benchmark, **{name: facts[name] for name in ("date", "machine")}}
+    return {**told, **asdict(result), **judged}
+
+
+def as_table(results: Sequence[Measured]) -> str:
+    """A Markdown table: what was compared, the ratio, the goal, whether it was reached, and when."""
+    rows = [("benchmark", "ratio", "goal", "reached", "measured"), ("---", "---:", "---", "---", "---")]
     for r in results:
-        rows.append((r.name, f"{r.ratio:.3g}", str(r.goal), "yes" if r.goal.reached(r.ratio) else "**no**"))
+        reached = "yes" if r["reached"] else "**no**"
+        rows.append((r["name"], f"{r['ratio']:.3g}", r["goal"], reached, r["date"]))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -54,17 +61,22 @@ def _memory_gb() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def write_page(page: Path, results: Sequence[Result], missing: Sequence[str], facts: Mapping[str, str]) -> None:
-    """Put what was measured between the page's markers; what an earlier run put there goes."""
-    measured = "\n\n".join(
+def write_page(page: Path, results: Sequence[Measured], missing: Sequence[str], facts: Mapping[str, str]) -> None:
+    """Put what was measured between the page's markers, in place of what was there of the same benchmarks."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    there, _, after = rest.partition(END)
+    ran = {own["benchmark"] for own in results}
+    earlier = [json.loads(line) for line in there.splitlines() if line.startswith("{")]
+    shown = sorted(
+        [*(own for own in earlier if own["benchmark"] not in ran), *results], key=lambda own: own["benchmark"]
+    )
+    body = "\n\n".join(
         (
             "\n".join(f"- {name}: {value}" for name, value in facts.items()),
-            as_table(results),
+            as_table(shown),
             *(f"Not measured: {line}" for line in missing),
             "All that was measured:",
-            "```json\n" + "\n".join(json.dumps(as_json(result)) for result in results) + "\n```",
+            "```json\n" + "\n".join(map(json.dumps, shown)) + "\n```",
         )
     )
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")

@@ -12,7 +12,7 @@ from sluice.preprocess.record import Record, decode_jpeg, encode_json
 from tests.benchmarks.bare import STAGES, Fields
 from tests.benchmarks.photographs import HEIGHT, WIDTH, photograph
 from tests.benchmarks.race import Pace, time_once
-from tests.benchmarks.report import BEGIN, END, write_page
+from tests.benchmarks.report import BEGIN, END, measured, write_page
 from tests.benchmarks.result import Goal, Result
 
 
@@ -56,17 +56,21 @@ def test_a_contender_that_loses_photographs_is_refused(tmp_path: Path) -> None:
         time_once(lazy, photos)
 
 
-def test_the_page_is_rewritten_between_its_markers_only(tmp_path: Path) -> None:
+def test_the_page_is_rewritten_between_its_markers_and_keeps_what_was_not_measured_again(tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text(f"Before.\n{BEGIN}\nold\n{END}\nAfter.\n")
-    for ratio in (0.8, 0.9):
-        write_page(
-            page, [Result("build / bare pool", ratio, Goal(">=", 0.85))], ["ray_data: no Ray"], {"machine": "2 cores"}
-        )
+    for day, name, ratio in ((1, "zmagic", 1.5), (2, "build", 0.8), (3, "build", 0.9)):
+        facts = {"date": f"2026-11-0{day}", "machine": "2 cores"}
+        result = Result(f"{name} / bare pool", ratio, Goal(">=", 0.85))
+        write_page(page, [measured(name, result, facts)], ["ray_data: no Ray"], facts)
     text = page.read_text()
     assert text.startswith("Before.\n")
     assert text.endswith("After.\n")
-    assert "| build / bare pool | 0.9 | >= 0.85 | yes |" in text
+    rows = [line for line in text.splitlines() if "bare pool |" in line]
+    assert rows == [
+        "| build / bare pool | 0.9 | >= 0.85 | yes | 2026-11-03 |",
+        "| zmagic / bare pool | 1.5 | >= 0.85 | yes | 2026-11-01 |",
+    ]
     assert "Not measured: ray_data: no Ray" in text
     assert "**no**" not in text
     assert "old" not in text
