@@ -39,7 +39,7 @@ def family(work: Path) -> dict[str, Part]:
         Denoiser(GENERATED, Recipe(7_000, 64, 1e-3, warm_up=300, muon=0.02), latents, count=40_000),
         LatentJudges(JUDGED, Recipe(2_000, 32, 1e-3, muon=0.02)),
         IdentityJudge(FACES, Recipe(1_200, 48, 1e-3, weight_decay=0.05, muon=0.02)),
-        Inpainter(EMPTIED, Recipe(4_000, 64, 1e-3, muon=0.02), latents, count=40_000),
+        Inpainter(EMPTIED, Recipe(6_000, 64, 1e-3, muon=0.02), latents, count=40_000),
         ClassDenoiser(CLASSED, Recipe(5_000, 64, 1e-3, warm_up=300, muon=0.02), latents, count=30_000),
         BoxDenoiser(GENERATED, Recipe(2_500, 64, 1e-3, warm_up=300, muon=0.02), latents, count=30_000),
         Reference(GENERATED, Recipe(1_000, 64, 1e-3, muon=0.02), latents, count=20_000),
