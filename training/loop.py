@@ -33,6 +33,7 @@ MOST_SKIPPED = 20
 Report = Callable[[int, Mapping[str, float]], None]
 Say = Callable[[str], None]
 Watch = Callable[[nn.Module, int], Mapping[str, float]]
+Snapshot = Callable[[nn.Module, int], None]
 
 
 class Diverged(SluiceError):
@@ -54,14 +55,15 @@ def train(
     checkpoints: Checkpoints,
     report: Report,
     watch: Watch,
+    snapshot: Snapshot,
     say: Say,
 ) -> nn.Module:
     """Train a method's network for so many optimizer steps, in every process that was launched.
 
     Returned is the network with its whole weights, in float32. `settings` are DeepSpeed's. `report` is told of losses
     every fifty steps and last, in the first process. `watch` is given the network now and then, in every process, and
-    what it returns is logged. A Ctrl-C, and SIGTERM, end it after the step, with a checkpoint. Raises Diverged,
-    CannotTrain, OtherTraining.
+    what it returns is logged; `snapshot`, at the recipe's `snapshot_steps`, what would be returned then. A Ctrl-C, and
+    SIGTERM, end it after the step, with a checkpoint. Raises Diverged, CannotTrain, OtherTraining.
     """
     torch.manual_seed(recipe.seed)
     network = method.network()
@@ -83,12 +85,19 @@ def train(
                 figures = {**pace.figures(), **(_watched(engine, average, progress.step, watch) if seen else {})}
                 _log(progress, figures, report)
                 pace.restart()
+            if recipe.snapshot_steps and progress.step % recipe.snapshot_steps == 0:  # before what would skip it
+                snapshot(_trained(method, engine, average), progress.step)
             due = stop or progress.step % recipe.checkpoint_steps == 0 or progress.step == steps
             diverging = _anywhere(progress.skipped > skipped)
             if due and not diverging:  # such weights are no good to go on from
                 _keep(engine, average, progress, checkpoints)
             if stop:
                 raise KeyboardInterrupt
+    return _trained(method, engine, average)
+
+
+def _trained(method: Method, engine: Any, average: Average | None) -> nn.Module:
+    """The network as it is now, with its whole weights."""
     trained = filled(method.network(), state_of(engine))
     if average is not None:
         average.fill(trained)

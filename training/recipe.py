@@ -13,7 +13,8 @@ Method = Literal["controlnet", "micontrolnet", "cnc-local", "cnc-global", "cnc-j
 class Recipe(BaseModel):
     """`method` is trained on the frozen model `base`, from `begin` where that names a network, else from the base.
 
-    `checkpoint_steps`: how often it is kept; `watch_steps`: how often it is validated and shown.
+    `checkpoint_steps`: how often it is kept, the last few times; `watch_steps`: how often it is validated and shown;
+    `snapshot_steps`: how often the network is saved as it is then, for good.
 
     `ema` is the decay of a running average of weights, which is then what is validated and saved; `expansion` is the
     global fuser's.
@@ -56,6 +57,7 @@ class Recipe(BaseModel):
     window: int = Field(4, ge=1)
     checkpoint_steps: int = Field(500, ge=1)
     watch_steps: int = Field(500, ge=1)
+    snapshot_steps: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

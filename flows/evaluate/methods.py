@@ -10,6 +10,7 @@ from typing import Any
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.evaluate.cases import SIZE, Case
 from sluice.flows.evaluate.trees import Node, text
+from sluice.flows.training.card import SNAPSHOTS
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,13 @@ class Method:
 
 @dataclass(frozen=True)
 class Networks:
-    """Control networks by name: `FOLDER/NAME/model`, what `sluice train evidence` makes, or `tabletop/NAME`."""
+    """Control networks by name: `FOLDER/NAME/model`, what `sluice train evidence` makes, or `tabletop/NAME`.
+
+    `at`: as they were after so many steps of their training.
+    """
 
     place: str
+    at: int | None = None
 
     def name(self, method: Method, control: str) -> str:
         """As jobs name one."""
@@ -76,8 +81,14 @@ class Networks:
     def of(self, name: str) -> str:
         """The same by its own name."""
         own = f"{self.place}/{name}"
+        if self.at is not None:
+            return str((self.snapshots(name) / f"{self.at:09}").absolute())
         trained = Path(own) / "model"
         return str(trained.absolute()) if trained.is_dir() else own
+
+    def snapshots(self, name: str) -> Path:
+        """The folder of those that a training with `snapshot_steps` saves."""
+        return Path(self.place, name, SNAPSHOTS)
 
 
 BASE = Method("base alone")

@@ -49,6 +49,13 @@ class Outcome:
         values = {key: torch.cat([own.values[key] for own in several]) for key in first.values}
         return cls(condition, first.figures, values)
 
+    @classmethod
+    def mean(cls, condition: str, several: Sequence[Outcome]) -> Outcome:
+        """Of the same cases, measured several times: each counts once."""
+        first = several[0]
+        values = {key: torch.stack([own.values[key] for own in several]).mean(dim=0) for key in first.values}
+        return cls(condition, first.figures, values)
+
     def better(self, figure: str, method: str, other: str) -> Verdict:
         """Whether a method is better than another (BETTER)."""
         found = of_difference(self._signed(figure, method), self._signed(figure, other))

@@ -17,6 +17,7 @@ from sluice.flows.evaluate.protocols import (
     amdm,
     cnc,
     conservativity,
+    convergence,
     faces,
     minimal_impact,
     nesting,
@@ -53,6 +54,7 @@ PROTOCOLS = {
     "obedience": Protocol(
         "Controls alone", obedience.measure, lambda _: obedience.pictures(), controls=obedience.NETWORKS
     ),
+    "convergence": Protocol("Convergence", convergence.measure, convergence.pictures),
     "conservativity": Protocol("Conservativity", conservativity.measure, lambda _: 0, controls=conservativity.NETWORKS),
     "minimal-impact": Protocol(
         "Two controls in conflict",
@@ -99,8 +101,10 @@ PROTOCOLS = {
         controls=faces.NETWORKS,
     ),
 }
+ALONE = {"convergence"}
+"""In no suite: its networks do not ship."""
 SUITES = {
-    "papers": [name for name in PROTOCOLS if not name.endswith(ABLATIONS)],
+    "papers": [name for name in PROTOCOLS if not name.endswith(ABLATIONS) and name not in ALONE],
     "ablations": [name for name in PROTOCOLS if name.endswith(ABLATIONS)],
 }
 

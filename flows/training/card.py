@@ -8,6 +8,8 @@ from pathlib import Path
 from sluice.infra.whole import write_whole
 from sluice.training.recipe import Recipe
 
+SNAPSHOTS = "snapshots"
+"""Beside the model: what it was along its training, a folder for each step."""
 CARD = "README.md"
 """Of a network, written last: without it a training was cut off while it saved."""
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch import nn
 
-from sluice.flows.training.card import write_card
+from sluice.flows.training.card import SNAPSHOTS, write_card
 from sluice.flows.training.data import Data, fields_for, open_data, require_fields
 from sluice.flows.training.page import SAMPLES, write_page
 from sluice.flows.training.trackers import Tracker, TrackerName, tracker
@@ -36,7 +37,7 @@ from sluice.training.recipe import Recipe
 
 LOSSES, LEFT_OUT = "losses.jsonl", "left-out.txt"
 VALIDATED = 256
-EXECUTION = {"micro_batch", "checkpoint_steps", "watch_steps"}
+EXECUTION = {"micro_batch", "checkpoint_steps", "watch_steps", "snapshot_steps"}
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,14 @@ def train_prepared(
     log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console, trackers)
     held_out = [sample for own in prepared.data for sample in _held_out(own, method)]
     watch = TrainingWatch(method, recipe, prepared.model, held_out, out / SAMPLES, first)
+
+    def snapshot(network: nn.Module, step: int) -> None:
+        if first:
+            method.save(network, out / SNAPSHOTS / f"{step:09}")
+
     try:
         network = train(
-            method, recipe, prepared.stream, prepared.steps, settings, checkpoints, log, watch, console.print
+            method, recipe, prepared.stream, prepared.steps, settings, checkpoints, log, watch, snapshot, console.print
         )
     except Diverged as error:
         if first:

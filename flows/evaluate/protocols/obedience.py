@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sluice.flows.evaluate.cases import CONTROLS, Case
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import hed
-from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
 from sluice.flows.evaluate.obeyed import obeyed
 from sluice.flows.evaluate.outcome import BETTER
 
@@ -23,7 +24,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
     for control, some in contest.controls(count).items():
-        found = contest(control, some, methods(contest, control), [by[control]], together=True)
+        found = contest(control, some, under(contest, control, METHODS), [by[control]], together=True)
         estimates += found.estimates()
         verdicts[control] = found.better(by[control].figure, MICONTROLNET.name, BASE.name)
     return estimates, [Claim(SAYS, BETTER, verdicts)]
@@ -34,10 +35,10 @@ def pictures() -> int:
     return len(CONTROLS) * len(METHODS)
 
 
-def methods(contest: Contest, control: str) -> dict[str, Tree]:
-    """Under the control of their scene."""
+def under(contest: Contest, control: str, some: Sequence[Method]) -> dict[str, Tree]:
+    """Methods under the control of their scene."""
 
     def told(case: Case) -> list[dict[str, Any]]:
         return [{"control": control, "image": case.image(control)}]
 
-    return {method.name: contest.under(method, told) for method in METHODS}
+    return {method.name: contest.under(method, told) for method in some}

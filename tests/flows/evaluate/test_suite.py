@@ -14,7 +14,7 @@ from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.eight import EIGHT
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.settings import FOLDER, settings_of
-from sluice.flows.evaluate.suite import PROTOCOLS, SUITES, Place, evaluate
+from sluice.flows.evaluate.suite import ALONE, PROTOCOLS, SUITES, Place, evaluate
 from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
 from tests.flows.runs import SLUICE
@@ -31,13 +31,13 @@ def test_every_protocol_has_settings_and_a_quicker_run() -> None:
         whole, quick = settings_of(name), settings_of(name, quick=True)
         assert quick.scenes * quick.seeds * quick.steps < 0.5 * whole.scenes * whole.seeds * whole.steps
         assert settings_of(name, over={"scenes": 3, "steps": None}) == whole.model_copy(update={"scenes": 3})
-    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(SUITES["papers"])
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(SUITES["papers"]) | ALONE
 
 
 def test_the_eight_claims_are_of_the_papers_suite() -> None:
     assert len(EIGHT) == 8
     assert {protocol for protocol, _ in EIGHT} <= set(SUITES["papers"])
-    assert set(SUITES["papers"]) | set(SUITES["ablations"]) == set(PROTOCOLS)
+    assert set(SUITES["papers"]) | set(SUITES["ablations"]) == set(PROTOCOLS) - ALONE
 
 
 def test_parts_that_are_not_there_are_named_before_anything_is_made(tmp_path: Path) -> None:

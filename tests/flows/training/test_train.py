@@ -22,6 +22,7 @@ from sluice.training.networks.local_fuser import LocalFuser
 from tests.flows.conftest import config_for
 from tests.flows.runs import SLUICE
 
+SAFETENSORS = "diffusion_pytorch_model.safetensors"
 SMALL = ("steps=4", "batch=8", "micro_batch=4", "checkpoint_steps=2", "warm_up=0")
 AVERAGED = ("steps=24", "ema=0.9")
 STAGES: dict[str, Any] = {
@@ -65,7 +66,7 @@ def losses(out: Path) -> list[dict[str, float]]:
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "model" / "diffusion_pytorch_model.safetensors")
+    return load_file(out / "model" / SAFETENSORS)
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -120,8 +121,11 @@ def test_what_was_stopped_ends_with_the_bits_of_what_was_not(
     begun.communicate(timeout=60)
     assert 0 < max(kept(tmp_path)) < 24
     train("micontrolnet-1", data, untrained, tmp_path, *AVERAGED)
-    train("micontrolnet-1", data, untrained, tmp_path / "whole", *AVERAGED)
+    train("micontrolnet-1", data, untrained, tmp_path / "whole", *AVERAGED, "snapshot_steps=12")
     assert same(weights(tmp_path), weights(tmp_path / "whole"))
+    half, whole = (load_file(own / SAFETENSORS) for own in sorted((tmp_path / "whole" / "snapshots").iterdir()))
+    assert same(whole, weights(tmp_path))
+    assert not same(half, whole)
     assert losses(tmp_path) == losses(tmp_path / "whole")
 
 
