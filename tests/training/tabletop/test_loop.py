@@ -86,7 +86,7 @@ def test_the_average_has_the_statistics_of_batch_norms(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import sys, torch
+import sys, time, torch
 from pathlib import Path
 from sluice.training.tabletop import loop
 from sluice.training.tabletop.autoencoder import Autoencoder
@@ -97,21 +97,21 @@ part = Autoencoder(Scenes(size=16), Recipe(steps=400, batch=2, learning_rate=1e-
 folder = Path(sys.argv[1])
 training = loop.Training(part, folder, folder, 0, torch.device("cpu"))
 print("from", training.step, flush=True)
-training.run(lambda step, losses: print(step, flush=True))
+training.run(lambda step, losses: (print(step, flush=True), time.sleep(float(sys.argv[2]))))
 torch.save(training.average.state_dict(), folder / "trained.pt")
 """
 
 
 @pytest.mark.slow
 def test_kills_and_interrupts_cost_no_bit(tmp_path: Path) -> None:
-    def start(name: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path / name)]
+    def start(name: str, pause: float = 0.0) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(pause)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     assert start("whole").wait() == 0
     starts = []
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGTERM):
-        run = start("cut")
+        run = start("cut", pause=0.1)  # at full speed it may be at its end before the signal
         assert run.stdout is not None
         starts.append(int(run.stdout.readline().split()[1]))
         for _ in range(6):
