@@ -36,7 +36,10 @@ def keep_to_recipe(part: Part, out: Path, seed: int) -> None:
     if not file.exists():
         write_whole(file, json.dumps(asked) + "\n")
         return
-    began = json.loads(file.read_text())
+    try:
+        began = json.loads(file.read_text())
+    except ValueError as error:
+        raise OtherRecipe(f"{file} is no JSON; remove {run} to train {part.name} anew") from error
     other = [f"{name} {began.get(name)} and not {value}" for name, value in asked.items() if began.get(name) != value]
     if other:
         raise OtherRecipe(

@@ -102,7 +102,7 @@ def tabletop(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Other than the recipe's, to try it in an --out of its own.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of first weights and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of first weights and noise.")] = 0,
     given: Annotated[
         str | None, typer.Option(help="A trained family, by folder or name: what --only's parts need is taken from it.")
     ] = None,

@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
+from sluice.infra.pretrained import load, load_network
 from sluice.training.tabletop.text_encoder import tokens_of
 
 
@@ -37,10 +38,10 @@ class Frozen:
             for file in sorted((models / folder).iterdir()):
                 digest.update(file.read_bytes())
         parts = {
-            folder: kind.from_pretrained(models / folder, local_files_only=True).float().requires_grad_(False)
+            folder: load_network(kind, models, subfolder=folder, dtype=torch.float32).requires_grad_(False)
             for folder, kind in kinds.items()
         }
-        tokenizer = CLIPTokenizer.from_pretrained(models / "tokenizer", local_files_only=True)
+        tokenizer = load(CLIPTokenizer, models, subfolder="tokenizer")
         image = parts.get("image_encoder")
         return cls(parts["vae"], tokenizer, parts["text_encoder"], image, digest.hexdigest()[:16])
 

@@ -9,6 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
+from sluice.infra.pretrained import load_network
 from sluice.training.tabletop.denoiser import text_unet
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.latent_part import LatentPart
@@ -31,7 +32,7 @@ class Inpainter(LatentPart):
 
     def network(self, models: Path) -> nn.Module:
         network: Any = text_unet(in_channels=9)
-        unet = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32, local_files_only=True)
+        unet = load_network(UNet2DConditionModel, models, subfolder="unet", dtype=torch.float32)
         state = unet.state_dict()
         widened = torch.zeros_like(network.conv_in.weight)
         widened[:, :4] = state["conv_in.weight"]

@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from sluice.infra.pretrained import load_network
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.judges import Judges, judged, roughened, segformer
 from sluice.training.tabletop.recipe import Batch, Report
@@ -25,8 +26,8 @@ class LatentJudges(Judges):
 
     def prepare(self, models: Path, device: torch.device, report: Report) -> None:  # noqa: ARG002
         """Load the autoencoder."""
-        self.autoencoder: Any = AutoencoderKL.from_pretrained(models / "vae", local_files_only=True)
-        self.autoencoder.requires_grad_(False).float().to(device)
+        self.autoencoder: Any = load_network(AutoencoderKL, models, subfolder="vae", dtype=torch.float32)
+        self.autoencoder.requires_grad_(False).to(device)
 
     def network(self, models: Path) -> nn.Module:  # noqa: ARG002
         return segformer(channels=4, first_stride=1)

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from sluice.infra.errors import SluiceError
 from sluice.infra.interrupts import held
 from sluice.infra.whole import write_whole
 from sluice.training.log import read_losses
@@ -32,6 +33,10 @@ FINAL_RATE = 0.05
 AHEAD = 8
 
 Report = Callable[[int, Mapping[str, float]], None]
+
+
+class DamagedCheckpoint(SluiceError):
+    """What was kept of a training cannot be read."""
 
 
 class Training:
@@ -102,12 +107,17 @@ class Training:
     def _resume(self) -> None:
         if not self._checkpoint.exists():
             return
-        state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-        self.step, self.sums = state["step"], state["sums"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
+        try:
+            state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+            self.step, self.sums = state["step"], state["sums"]
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(kept)
+        except Exception as error:  # of a file that is none, torch raises whatever its bytes lead to
+            raise DamagedCheckpoint(
+                f"{self._checkpoint} is no checkpoint of {self.part.name}; remove {self.folder} to train it anew"
+            ) from error
         self._forget_later_lines()
 
     def _batches(self) -> Iterator[Batch]:

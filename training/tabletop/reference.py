@@ -10,6 +10,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sluice.infra.pretrained import load_network
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.noise import noise_loss, noised, sampled, sd_schedule, with_null
@@ -32,7 +33,7 @@ class Reference(LatentPart):
     sees_pictures = True
 
     def network(self, models: Path) -> nn.Module:
-        network: Any = UNet2DConditionModel.from_pretrained(models / "unet", dtype=torch.float32, local_files_only=True)
+        network: Any = load_network(UNet2DConditionModel, models, subfolder="unet", dtype=torch.float32)
         network.requires_grad_(False)
         network._load_ip_adapter_weights([fresh_adapter(network)])
         for part in (*_adapted(network).values(), network.encoder_hid_proj):

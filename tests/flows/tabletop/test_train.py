@@ -102,6 +102,12 @@ def test_other_scenes_are_another_training(tmp_path: Path) -> None:
         keep_to_recipe(part, tmp_path, 0)
 
 
+def test_notes_of_a_training_that_are_none_say_what_to_remove(tmp_path: Path) -> None:
+    write_whole(tmp_path / "runs/judges/recipe.json", "{")
+    with pytest.raises(OtherRecipe, match=r"recipe.json is no JSON; remove .*runs/judges to train judges anew"):
+        keep_to_recipe(family(tmp_path)["judges"], tmp_path, 0)
+
+
 def test_an_unknown_part_is_named_with_those_there_are(train: Train) -> None:
     with pytest.raises(UnknownPart, match=r"--only vea: .*there are: vae, text_encoder, judges, image_encoder, unet"):
         train("vea")

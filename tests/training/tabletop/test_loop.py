@@ -17,7 +17,7 @@ import torch
 from sluice.training.tabletop import loop
 from sluice.training.tabletop.autoencoder import Autoencoder
 from sluice.training.tabletop.judges import Judges
-from sluice.training.tabletop.loop import Training, rate
+from sluice.training.tabletop.loop import DamagedCheckpoint, Training, rate
 from sluice.training.tabletop.recipe import Recipe
 from sluice.training.tabletop.scenes import Scenes
 
@@ -132,3 +132,9 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert max(rates) == pytest.approx(1.0, abs=0.03)
     assert rates.index(max(rates)) == 9
     assert rates[-1] == pytest.approx(loop.FINAL_RATE, abs=0.01)
+
+
+def test_a_checkpoint_that_is_none_says_what_to_remove(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"\x80junk" * 40)
+    with pytest.raises(DamagedCheckpoint, match=rf"checkpoint.pt is no checkpoint of vae; remove {tmp_path}"):
+        loop.Training(part(), tmp_path, tmp_path, 0, torch.device("cpu"))
