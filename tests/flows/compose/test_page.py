@@ -90,6 +90,7 @@ def test_what_was_noted_is_of_every_step_and_layer(job: dict[str, Any], out: Pat
         told = {(series["what"], series["of"]): series["values"] for series in own["numbers"]}
         names = {("energy", "1. colour"), ("energy", "2. edges"), ("guidance", ""), ("gain", "all controls")}
         names |= {("share", of) for of in ("all controls", "1. network", "2. network")}
+        names.add(("cosine", "1. colour, 2. edges"))
         assert told.keys() == names | {("weight", "1. network"), ("weight", "2. network")}
         assert len({len(layers) for (what, _), values in told.items() if what == "share" for layers in values}) == 1
         gains, shares = (np.array(told[what, "all controls"]) for what in ("gain", "share"))
@@ -196,17 +197,20 @@ def test_energies_are_lines_and_controls_are_shades() -> None:
     numbers = [
         {"what": "energy", "of": "1. text", "at": [900, 500, 100], "values": [4.0, 2.0, 1.0]},
         {"what": "energy", "of": "2. style", "at": [900, 500], "values": [float("nan"), 2.0]},
+        {"what": "cosine", "of": "1. text, 2. style", "at": [900, 500], "values": [-1.0, 0.5]},
         {"what": "share", "of": "canny", "at": [900, 100], "values": layers},
         {"what": "weight", "of": "canny", "at": [900, 100], "values": [[1.0] * 3] * 2},
     ]
     first, second = blocks_of({"foreseen": [], "numbers": numbers})
     assert isinstance(first, Charts)
     assert isinstance(second, Charts)
-    (energies,), (shades,) = first.charts, second.charts
+    (energies, cosines), (shades,) = first.charts, second.charts
     assert isinstance(energies, Lines)
     (line,) = energies.lines
     assert line.points == [(0.0, 1.0), (0.5, 0.5), (1.0, 0.25)]
     assert line.span == "4 at first, 1 at last, 4 at most"
+    assert isinstance(cosines, Lines)
+    assert cosines.lines[0].points == [(0.0, 0.0), (0.5, 0.75)]
     assert isinstance(shades, HeatMap)
     assert (shades.rows, shades.columns, shades.most) == (["skip 1", "skip 2", "middle"], ["t 900", "t 100"], 4.0)
     assert shades.values == [[0.0, 0.0], [1.0, 2.0], [4.0, 2.0]]
