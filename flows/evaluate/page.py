@@ -76,7 +76,8 @@ def _curves(name: str, some: Sequence[Curve]) -> Charts:
     for condition, cases in dict.fromkeys((own.condition, own.cases) for own in some):
         own = [curve for curve in some if curve.condition == condition]
         values = [interval.estimate for curve in own for interval in curve.intervals]
-        ends = own[0].at[0], own[0].at[-1]
+        longest = max(own, key=lambda curve: len(curve.at)).at
+        ends = longest[0], longest[-1]
         lines = [_line(curve, ends, (min(values), max(values))) for curve in own]
         charts.append(Lines(f"{condition}, n = {cases}", lines, (str(ends[0]), str(ends[1]))))
     return Charts(charts, f"{name[0].upper()}{name[1:]}, along {some[0].along}")

@@ -107,17 +107,18 @@ class Training:
     def _resume(self) -> None:
         if not self._checkpoint.exists():
             return
+        written = io.BytesIO(self._checkpoint.read_bytes())
         try:
-            state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-            self.step, self.sums = state["step"], state["sums"]
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-                optimizer.load_state_dict(kept)
+            state = torch.load(written, map_location="cpu", weights_only=True)
         except Exception as error:  # of a file that is none, torch raises whatever its bytes lead to
             raise DamagedCheckpoint(
                 f"{self._checkpoint} is no checkpoint of {self.part.name}; remove {self.folder} to train it anew"
             ) from error
+        self.step, self.sums = state["step"], state["sums"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         self._forget_later_lines()
 
     def _batches(self) -> Iterator[Batch]:

@@ -31,12 +31,14 @@ def along(contest: Contest, condition: str, some: list[Case], methods: Mapping[s
             notes.append(_watched(composer, case))
         for what, whose in notes[0]:
             if what in FIGURES:
-                by_time = [own[what, whose] for own in notes]
+                by_time = [own.get((what, whose), {}) for own in notes]
                 # A condition that some case never heard at a time says nothing of that time.
                 times = [t for t in by_time[0] if all(t in own for own in by_time)]
                 means = [
                     of_mean(by_case(torch.cat([own[t] for own in by_time]), contest.sampling.seeds)) for t in times
                 ]
+                if not times:
+                    continue
                 told = f"{FIGURES[what]}: {_unnumbered(whose)}", condition, method, "timesteps"
                 yield Curve(*told, times, means, len(some))
 
