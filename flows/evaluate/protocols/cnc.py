@@ -56,7 +56,9 @@ DEFAULTS = "Compose and Conquer's defaults, exclude and lambdas of 1, are those 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Both figures of every method."""
     some = list(islice(overlapping(), count))
-    found = contest(CONDITION, some, methods(contest), figures(contest), True, [scores(contest.judges)])
+    found = contest(
+        CONDITION, some, methods(contest), figures(contest), together=True, populations=[scores(contest.judges)]
+    )
     return found.estimates(), [
         Claim(IN_FRONT, BETTER, {f"against {own}": found.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
         Claim(LOCALISES, BETTER, {f"against {own}": found.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
@@ -66,7 +68,9 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The same of the default and every other option."""
     some = list(islice(overlapping(), count))
-    found = contest(CONDITION, some, variants(contest), figures(contest), True, [scores(contest.judges)])
+    found = contest(
+        CONDITION, some, variants(contest), figures(contest), together=True, populations=[scores(contest.judges)]
+    )
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
 

@@ -121,7 +121,7 @@ def _in_layout(
     told = [replace(case, words=", ".join(own.prompt for own in sources(case, pair))) for case in cases("two", count)]
     trees = methods(contest, of, some)
     crops = [from_true(contest.judges, where_it_speaks(of, which)) for which in range(len(pair))]
-    return contest(f"{' + '.join(pair)}, {layout}", told, trees, figures(of, extract), True, crops)
+    return contest(f"{' + '.join(pair)}, {layout}", told, trees, figures(of, extract), together=True, populations=crops)
 
 
 def methods(contest: Contest, layout: Placed, some: Sequence[Method]) -> dict[str, Tree]:

@@ -33,7 +33,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Likeness to the scene's own picture, and its depth."""
     told = figures(contest)
     sets = [from_true(contest.judges), scores(contest.judges)]
-    seen = contest("reconstruction", cases(LAW, count), methods(contest), told, True, sets)
+    seen = contest("reconstruction", cases(LAW, count), methods(contest), told, together=True, populations=sets)
     rivals = {SSIM: (TEXT, DEPTHS, SEMANTICS), DEPTH: (TEXT, SEMANTICS)}
     if LPIPS in {own.figure for own in told}:
         rivals[LPIPS] = (TEXT, DEPTHS, SEMANTICS)
