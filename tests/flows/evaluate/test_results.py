@@ -11,7 +11,7 @@ import torch
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
-from sluice.flows.evaluate.results import keep, page, read
+from sluice.flows.evaluate.results import keep, page, read, read_all
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.infra.settings import ConfigError
 
@@ -40,6 +40,11 @@ def test_the_page_has_a_row_for_a_method_and_a_column_for_a_condition(tmp_path: 
         "|---|---|",
         "| base alone | 0.5 (0.25 to 0.75) |",
     ]
+
+
+def test_the_text_in_docs_is_that_of_the_results_in_docs() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    assert page(read_all(docs / "results")) == (docs / "results.md").read_text()
 
 
 def test_what_changes_along_a_sampling_has_columns_for_its_times(tmp_path: Path) -> None:
