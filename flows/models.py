@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.settings import ConfigError
 
 if TYPE_CHECKING:
     from sluice.infra.models import Entry, Found
@@ -43,11 +44,12 @@ def list_models() -> None:
 
 
 @app.command("show")
-def show_model(name: str) -> None:
+def show_model(name: Annotated[str, typer.Argument(help="A name of the catalogue, or a path to weights.")]) -> None:
     """Everything that is known of one model: origin, digest, licence and the doubts about it."""
-    from sluice.infra.catalogue import entry
+    from sluice.infra.catalogue import catalogue, entry
 
-    for label, value in _facts(name, entry(name)):
+    own = name not in catalogue() and Path(name).expanduser().exists()
+    for label, value in _own_facts(name) if own else _facts(name, entry(name)):
         typer.echo(f"{label + ':':<10} {value}")
 
 
@@ -61,9 +63,11 @@ def pull_models(
         ),
     ] = None,
 ) -> None:
-    """Bring weights into the cache, verified; what is there already stays."""
+    """Bring weights into the cache, verified; what is there to the last byte stays."""
+    if origin is not None and not origin.strip():
+        raise ConfigError("--from is empty: name a folder, s3://bucket/prefix or `hub`, or leave it out")
     for found in pull_all(names, origin):
-        typer.echo(f"{found.name}: {found.path}")
+        typer.echo(f"{found.name}: {found.path}{_unverified(found)}")
 
 
 @app.command("convert")
@@ -99,6 +103,15 @@ def pull_all(names: Sequence[str], origin: str | None = None) -> Iterator[Found]
         raise NotPulled(f"{len(failed)} of {len(names)} weights could not be had:\n{reasons}")
 
 
+def _unverified(found: Found) -> str:
+    if found.info is None or not found.info.unverified:
+        return ""
+    return (
+        f" (the catalogue knows no digest of {', '.join(found.info.unverified)}: believed as it came, SHA-256 "
+        f"{found.digest[:12]} from now on)"
+    )
+
+
 def _pull_with_progress(name: str, origin: str | None) -> Found:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -127,6 +140,16 @@ def _state(name: str) -> tuple[str, str | None]:
         return "no", None
     except DamagedWeights:
         return "damaged", None
+
+
+def _own_facts(name: str) -> list[tuple[str, str]]:
+    """Of weights that the catalogue does not know."""
+    from sluice.infra.catalogue import readable_size
+    from sluice.infra.digests import size_of
+    from sluice.infra.models import find
+
+    found = find(name)
+    return [("path", str(found.path)), ("sha256", found.digest), ("size", readable_size(size_of(found.path)))]
 
 
 def _facts(name: str, info: Entry) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sluice.infra.errors import SluiceError
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+WEIGHTS = {".safetensors", ".bin", ".pth", ".onnx"}
 
 
 class UnknownModel(SluiceError):
@@ -71,7 +72,8 @@ class Shipped(_Strict):
 class Entry(_Strict):
     """One row: `kind` says what it sees, `network` which code runs it, `form` what lies in the cache.
 
-    `sha256` and `size` are of the file as it is published. `pickled` files are converted to safetensors, once.
+    `sha256` and `size` are of the file as it is published, of a folder the size of its weights. `pickled` files are
+    converted to safetensors, once.
     """
 
     kind: Literal[
@@ -122,6 +124,12 @@ class Entry(_Strict):
                 return PurePosixPath(inside).name
             case Hub(files=files):
                 return PurePosixPath(next(iter(files))).name
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """The files of weights whose digest the catalogue does not know, and which are believed as they come."""
+        files = self.origin.files.items() if isinstance(self.origin, Hub) else ()
+        return tuple(name for name, digest in files if digest is None and PurePosixPath(name).suffix in WEIGHTS)
 
 
 class _Catalogue(_Strict):

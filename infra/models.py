@@ -50,7 +50,8 @@ class Found:
 def find(name: str) -> Found:
     """The weights of a catalogue name, of a local file or folder, or of an s3:// URI that was pulled; cheap.
 
-    Raises MissingWeights, UnknownModel, and DamagedWeights where the cache holds something else than was put there.
+    Raises MissingWeights, UnknownModel, and DamagedWeights where what the cache holds has not the size of what was put
+    there; `pull` looks at every byte.
     """
     if not name.startswith("s3://") and name not in catalogue():
         return _local(name)
@@ -65,7 +66,7 @@ def find(name: str) -> Found:
 
 
 def pull(name: str, origin: str | None = None, progress: Progress | None = None) -> Found:
-    """Bring weights into the cache, unless they are there, and check their digest.
+    """Bring weights into the cache, unless they are there to the last byte, and check their digest.
 
     `origin` is None (where the catalogue says), "hub", or a folder or file, local or s3://; `progress(done, total)`
     counts the bytes of each file, total 0 where it is unknown. A pull that was cut off goes on where it stopped.
@@ -76,21 +77,12 @@ def pull(name: str, origin: str | None = None, progress: Progress | None = None)
             raise WrongWeights(f"'{name}' ships with Sluice; weights of your own are named by their path, not pulled.")
         return find(name)
     store = WeightStore(cache_folder())
-    found = _present(name)
-    if found is not None:
-        return found
-    with store.workplace(name) as workplace:
-        # Whoever held the workplace before may just have brought it.
-        if _present(name) is None:
-            _bring(name, known, origin, store, workplace, progress)
+    if not store.holds(name):
+        with store.workplace(name) as workplace:
+            # Whoever held the workplace before may just have brought it.
+            if not store.holds(name):
+                _bring(name, known, origin, store, workplace, progress)
     return find(name)
-
-
-def _present(name: str) -> Found | None:
-    try:
-        return find(name)
-    except (MissingWeights, DamagedWeights):
-        return None
 
 
 def _bring(

@@ -67,7 +67,7 @@ class WeightStore:
         file = self.pointer_file(name)
         try:
             pointer = Pointer(**json.loads(file.read_text()))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, TypeError) as error:
             raise _damaged(name, f"{file} is not readable ({error})") from error
@@ -75,6 +75,14 @@ class WeightStore:
         if damage:
             raise _damaged(name, damage)
         return pointer
+
+    def holds(self, name: str) -> bool:
+        """Whether every byte of what the name means is as it was put; reads them all."""
+        try:
+            pointer = self.get(name)
+        except DamagedWeights:
+            return False
+        return pointer is not None and self._is_whole(pointer)
 
     def recorded_digest(self, name: str) -> str | None:
         """The digest under which `name` was pulled, even if its blob is damaged by now."""
@@ -87,7 +95,7 @@ class WeightStore:
         """Take `made`, a file or folder of the workplace, into the cache under `name`."""
         blob = sha256_of(made) + ("" if made.is_dir() else made.suffix)
         pointer = Pointer(name, digest, blob, size_of(made), origin)
-        if self._damage(pointer):
+        if not self._is_whole(pointer):
             self._discard(self.path(pointer))
             self.path(pointer).parent.mkdir(exist_ok=True)
             os.replace(made, self.path(pointer))
@@ -99,6 +107,10 @@ class WeightStore:
             return f"{path} is gone"
         size = size_of(path)
         return None if size == pointer.size else f"{path} has {size:,} bytes where {pointer.size:,} were put"
+
+    def _is_whole(self, pointer: Pointer) -> bool:
+        path = self.path(pointer)
+        return path.exists() and sha256_of(path) == pointer.blob.partition(".")[0]
 
     def _discard(self, path: Path) -> None:
         # Renamed first: nobody must find half of a folder under its digest.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,37 @@ def test_show_tells_the_doubts_and_what_is_not_verified(shelf: Shelf, tmp_path: 
     path = run("pull", "depth", "--from", str(tmp_path / "mine")).strip().removeprefix("depth: ")
     assert Path(path).parent == shelf.cache / "blobs"
     assert f"sha256:    {Path(path).name}" in run("show", "depth")
+
+
+def test_weights_that_the_catalogue_cannot_verify_are_named(shelf: Shelf, tmp_path: Path) -> None:
+    files = dict.fromkeys(("config.json", "a.safetensors", "b.safetensors"))
+    shelf.list("depth", {"hub": "someone/depth", "files": files}, form="folder")
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    said = run("pull", "depth", "--from", str(tmp_path))
+    assert "no digest of a.safetensors, b.safetensors: believed as it came, SHA-256 " in said
+    assert "believed" not in run("pull", "toy")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_show_tells_of_weights_by_their_path(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(NET)
+    told = run("show", str(tmp_path / "net.onnx")).splitlines()
+    assert told[1:] == [f"sha256:    {hashlib.sha256(NET).hexdigest()}", "size:      10 kB"]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_an_empty_origin_is_refused() -> None:
+    result = CliRunner().invoke(app, ["pull", "toy", "--from", ""])
+    assert "--from is empty" in str(result.exception)
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_cache_that_is_no_folder_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_MODELS", "/dev/null")
+    assert run("list").splitlines()[2].split()[-1] == "no"
+    result = CliRunner().invoke(app, ["pull", "toy"])
+    assert "The cache of weights, /dev/null, could not take 'toy': Not a directory" in str(result.exception)
 
 
 @pytest.mark.usefixtures("shelf")

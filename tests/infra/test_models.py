@@ -114,6 +114,15 @@ def test_finding_does_not_hash(by_hand: str) -> None:
     assert find("toy").digest == hashlib.sha256(NET).hexdigest()
 
 
+@pytest.mark.parametrize("where", ["same", "other"])
+def test_pulling_looks_at_every_byte_and_mends(toy: Shelf, by_hand: str, where: str) -> None:
+    place = pull("toy", by_hand).path
+    place.write_bytes(NET[::-1])
+    assert pull("toy", by_hand if where == "same" else None).path.read_bytes() == NET
+    assert find("toy").path == place
+    assert leftovers(toy) == []
+
+
 def test_a_model_larger_than_the_disk_is_refused_before_anything_is_fetched(toy: Shelf) -> None:
     toy.list("toy", PACKAGE | {"package": "never-asked-for"}, size=10**18)
     with pytest.raises(NoSpace, match=r"toy needs .* MB on the disk of .*SLUICE_MODELS"):
