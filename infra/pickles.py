@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +17,9 @@ NUMPY_GLOBALS = {
     for core in ("core", "_core")
     for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
 } | {("numpy", "ndarray"), ("numpy", "dtype"), ("collections", "OrderedDict")}
+
+UNREADABLE = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
+"""What torch and pickle raise for bytes that are no checkpoint."""
 
 
 class UnsafePickle(SluiceError):
@@ -37,7 +42,7 @@ def to_safetensors(checkpoint: Path, written_as: Literal["torch", "numpy"], to: 
     import torch
     from safetensors.torch import save_file
 
-    try:
+    with _refused(checkpoint):
         if written_as == "torch":
             tree = torch.load(checkpoint, map_location="cpu", weights_only=True)
         else:
@@ -46,13 +51,46 @@ def to_safetensors(checkpoint: Path, written_as: Literal["torch", "numpy"], to: 
         tensors = dict(_tensors(tree, ""))
         if not tensors:
             raise pickle.UnpicklingError("it holds no tensor")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UnsafePickle(
-            f"{checkpoint.name} is refused: {reason}. Only checkpoints that hold nothing but tensors under names are "
-            "taken; convert it to safetensors where you trust it, and give that file by its path."
-        ) from error
     save_file(tensors, to, metadata={"format": "pt"})
+
+
+def read_state(checkpoint: Path) -> Any:
+    """What a checkpoint holds, safetensors or torch's pickle, of which nothing but tensors is let in.
+
+    Raises UnsafePickle, OSError.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    with _refused(checkpoint):
+        if checkpoint.suffix == ".safetensors":
+            return load_file(checkpoint)
+        return torch.load(checkpoint, map_location="cpu", weights_only=True)
+
+
+@contextmanager
+def _refused(checkpoint: Path) -> Iterator[None]:
+    """Raises UnsafePickle, with the reason, for what reading a checkpoint raises."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (pickle.UnpicklingError, SafetensorError, *UNREADABLE) as error:
+        raise UnsafePickle(
+            f"{checkpoint} is refused: {_reason(error)}. Only checkpoints that hold nothing but tensors under names "
+            "are taken; convert it to safetensors where you trust it, and give that file by its path."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why, without torch's advice to read it all the same."""
+    said = str(error)
+    asked = re.search(r"GLOBAL (\S+)", said)
+    if asked:
+        return f"it asks for {asked[1]}, which is no part of a tensor"
+    if said.startswith("Weights only load failed"):
+        return "it is no checkpoint of torch"
+    return said.strip().splitlines()[0] if said.strip() else type(error).__name__
 
 
 def _tensors(tree: Any, name: str) -> Iterator[tuple[str, Any]]:

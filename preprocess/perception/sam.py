@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sluice.infra.pickles import UnsafePickle, read_state
 from sluice.preprocess.perception import tiny_vit
 from sluice.preprocess.perception.torchvision_shim import standing_in
 from sluice.preprocess.perception.unusable_weights import UnusableWeights
@@ -51,17 +51,10 @@ def _only_file(folder: Path) -> Path:
 
 
 def _read(path: Path) -> State:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        state: State
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
-        raise SamError(f"{path} cannot be read as a state dict of tensors alone: {error}") from error
+        state: State = read_state(path)
+    except UnsafePickle as error:
+        raise SamError(str(error)) from error
     return state
 
 

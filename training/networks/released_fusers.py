@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.pickles import read_state
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 
@@ -58,17 +57,8 @@ class ReleasedFusers:
 
 
 def read_released(checkpoint: Path, heads: int = HEADS) -> ReleasedFusers:
-    """The fusers in a checkpoint's file, safetensors or pickled, of which nothing but tensors is let in.
-
-    Raises NotReleased.
-    """
-    if checkpoint.suffix == ".safetensors":
-        state: Any = load_file(checkpoint)
-    else:
-        try:
-            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, UnpicklingError) as error:
-            raise NotReleased(f"{checkpoint} is not read: {str(error).splitlines()[0]}") from error
+    """The fusers in a checkpoint's file, safetensors or pickled. Raises UnsafePickle, NotReleased."""
+    state = read_state(checkpoint)
     return from_released(state.get("state_dict", state), heads)
 
 

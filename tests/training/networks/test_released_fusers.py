@@ -11,6 +11,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from sluice.flows.cli import app
+from sluice.infra.pickles import UnsafePickle
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 from sluice.training.networks.released_fusers import NotReleased, from_released
@@ -153,8 +154,8 @@ def test_the_command_reads_a_pickled_training_checkpoint(tmp_path: Path) -> None
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cnc.ckpt").write_bytes(b"nothing of the kind")
     done = CliRunner().invoke(app, ["models", "convert", str(tmp_path / "cnc.ckpt"), "--to", str(tmp_path / "cnc")])
-    assert isinstance(done.exception, NotReleased)
-    assert "cnc.ckpt is not read" in str(done.exception)
+    assert isinstance(done.exception, UnsafePickle)
+    assert "cnc.ckpt is refused: it is no checkpoint of torch" in str(done.exception)
 
 
 def test_what_is_not_the_release_is_refused() -> None:
