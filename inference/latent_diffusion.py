@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,15 @@ class LatentDiffusion(LatentModel):
         return drawn.to(self.unet.device, self.unet.dtype)
 
     def generate(self, prompts: Sequence[str], seed: int = 0, guidance: float = 5.0, steps: int = 25) -> Tensor:
-        """A picture for each prompt, `(batch, 3, height, width)`, values -1 to 1, by DDIM with guidance."""
+        """A picture for each prompt, `(batch, 3, height, width)`, values -1 to 1, by DDIM with guidance.
+
+        Raises ValueError for what makes no picture: no prompts, one string for several, no steps, guidance that is no
+        number.
+        """
+        if isinstance(prompts, str) or not prompts:
+            raise ValueError(f"prompts are several strings, one for each picture, and not {prompts!r}")
+        if not math.isfinite(guidance):
+            raise ValueError(f"guidance is a finite number, and not {guidance}")
         denoiser = guided(by_text(self.unet, self.states(prompts), self.states([""])), guidance)
         return self.sample(denoiser, len(prompts), seed, steps)
 

@@ -41,7 +41,9 @@ Noise = Callable[[Tensor, int], Tensor]
 
 
 def moments(scheduler: Any, steps: int, device: str | torch.device = "cpu") -> list[Moment]:
-    """The steps that a diffusers scheduler takes, noisiest first."""
+    """The steps that a diffusers scheduler takes, noisiest first. Raises ValueError where these are none."""
+    if steps < 1:
+        raise ValueError(f"a picture takes at least one step, and not {steps}")
     scheduler.set_timesteps(steps)
     visited = [int(t) for t in scheduler.timesteps]
     alphas = [scheduler.alphas_cumprod[t].to(device) for t in visited] + [scheduler.final_alpha_cumprod.to(device)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -89,3 +90,17 @@ def test_a_seed_is_a_picture(folder: Path) -> None:
     first, again, other = (model.generate(PROMPTS[:1], seed=seed, steps=2) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "asked", "told"),
+    [
+        ("a red star", {}, "several strings, .* and not 'a red star'"),
+        ([], {}, "several strings, .* and not \\[\\]"),
+        (PROMPTS, {"steps": 0}, "at least one step, and not 0"),
+        (PROMPTS, {"guidance": float("nan")}, "finite number, and not nan"),
+    ],
+)
+def test_what_makes_no_picture_is_refused(folder: Path, prompts: Any, asked: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        LatentDiffusion.load(folder).generate(prompts, **asked)
