@@ -49,6 +49,9 @@ def card_lines(models: Path, figures: Sequence[Figure]) -> list[str]:
         f"renderer (seed {TRAINING}) by `sluice train tabletop`: {bytes_text(size)} in all. They know this world and "
         "no other. Written by `sluice train measure --card`.",
         "",
+        "diffusers reads the family as it is: `StableDiffusionPipeline.from_pretrained(FOLDER, dtype=torch.float32)`. "
+        "Without a `dtype` it has the U-Net and the autoencoder in float32 and the encoders in fp16, which do not mix.",
+        "",
         "| folder | class | what it does | size |",
         "|---|---|---|---|",
         *(f"| `{name}` | {kind} | {what} | {_size(models / name)} |" for name, (kind, what) in there.items()),
