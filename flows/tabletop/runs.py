@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
 
-from sluice.infra.digests import sha256_of
 from sluice.infra.errors import SluiceError
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop.recipe import Part
@@ -59,20 +57,6 @@ def mark_done(part: Part, network: nn.Module, out: Path) -> None:
     )
 
 
-def take(part: Part, given: Path, out: Path) -> None:
-    """Have a part from the folder of a trained family, instead of training it. Raises UntrainedPart."""
-    missing = [name for name in (part.name, *part.beside) if not (given / name).exists()]
-    if missing:
-        raise UntrainedPart(
-            f"{given} has no {' and no '.join(missing)}, which {part.name} is: train it with `sluice train tabletop "
-            f"--only {part.name} --out {out}`, or give a family that has it."
-        )
-    (out / "models").mkdir(parents=True, exist_ok=True)
-    for name in (part.name, *part.beside):
-        _copy(given / name, out / "models" / name)
-    write_whole(out / "runs" / part.name / DONE, f"{TAKEN}, files {sha256_of(given / part.name)[:12]}\n")
-
-
 def refuse_without_needs(part: Part, out: Path) -> None:
     """Raises UntrainedPart where a part comes before those it is trained with."""
     missing = [need for need in part.needs if not (out / "runs" / need / DONE).exists()]
@@ -82,10 +66,3 @@ def refuse_without_needs(part: Part, out: Path) -> None:
             f"{part.name} is trained with {' and '.join(missing)}, not trained in {out}: "
             f"`sluice train tabletop {options} --out {out}` comes first."
         )
-
-
-def _copy(there: Path, to: Path) -> None:
-    if there.is_dir():
-        shutil.copytree(there, to, dirs_exist_ok=True)
-    else:
-        shutil.copy(there, to)

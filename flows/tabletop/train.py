@@ -11,9 +11,11 @@ import torch
 import transformers
 from rich.console import Console
 
+from sluice.flows.tabletop.given import take
 from sluice.flows.tabletop.page import keep_samples, write_page
-from sluice.flows.tabletop.runs import DONE, keep_to_recipe, mark_done, refuse_without_needs, take
+from sluice.flows.tabletop.runs import DONE, keep_to_recipe, mark_done, refuse_without_needs
 from sluice.infra.errors import SluiceError
+from sluice.infra.lock import alone_in
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.loop import Training
 from sluice.training.tabletop.recipe import Part
@@ -32,7 +34,8 @@ def train_tabletop(
     """Train the parts that are not trained yet, or `only` some; `steps` is how long, instead of the recipes' own.
 
     What these need and is not there is taken from the family `given`, where one is. Models go to `out/models`, what is
-    needed to go on to `out/runs`, the page to `out/index.html`. Raises UnknownPart, UntrainedPart, OtherRecipe.
+    needed to go on to `out/runs`, the page to `out/index.html`. Raises UnknownPart, UntrainedPart, OtherRecipe,
+    Occupied, ModelFolderError.
     """
     torch.set_float32_matmul_precision("high")
     transformers.utils.logging.disable_progress_bar()
@@ -43,11 +46,12 @@ def train_tabletop(
     if steps is not None:
         for part in parts.values():
             part.recipe = replace(part.recipe, steps=steps, warm_up=min(part.recipe.warm_up, steps))
-    for part in parts.values():
-        if part.name in only or not only:
-            if given is not None:
-                _take_needs(part, parts, given, out, console)
-            _train(part, parts, out, seed, console)
+    with alone_in(out):
+        for part in parts.values():
+            if part.name in only or not only:
+                if given is not None:
+                    _take_needs(part, parts, given, out, console)
+                _train(part, parts, out, seed, console)
     console.print(f"The page of it all: {write_page(out, parts)}; its figures: `sluice train measure {out / 'models'}`")
 
 
@@ -76,25 +80,30 @@ def _train(part: Part, parts: Mapping[str, Part], out: Path, seed: int, console:
 
 @dataclass
 class _Progress:
-    """What a training says as it goes, and the page, which it writes anew every ten minutes."""
+    """What a training says as it goes, and the page, which it writes at once and anew every ten minutes."""
 
     training: Training
     parts: Mapping[str, Part]
     out: Path
     console: Console
     began: float = field(default_factory=time.monotonic)
-    shown: float = field(default_factory=time.monotonic)
+    shown: float | None = None
 
     def __post_init__(self) -> None:
         self.first = self.training.step
 
     def __call__(self, step: int, losses: Mapping[str, float]) -> None:
-        if step % TOLD_STEPS == 0:
+        if self.shown is None or step % TOLD_STEPS == 0:
             self._tell(step, losses)
-        if time.monotonic() - self.shown > PAGE_SECONDS:
+        if self.shown is None:
+            self._show()
+        elif time.monotonic() - self.shown > PAGE_SECONDS:
             keep_samples(self.training.part, self.training.average, self.out)
-            write_page(self.out, self.parts)
-            self.shown = time.monotonic()
+            self._show()
+
+    def _show(self) -> None:
+        write_page(self.out, self.parts)
+        self.shown = time.monotonic()
 
     def _tell(self, step: int, losses: Mapping[str, float]) -> None:
         recipe, name = self.training.part.recipe, self.training.part.name

@@ -21,8 +21,15 @@ def train() -> None:
     """Training."""
 
 
+def _folder(named: str | Path) -> Path:
+    """An unset variable of a shell is the empty name, and would mean the folder one is in."""
+    if not str(named):
+        raise typer.BadParameter("it is empty; name a folder, or `.`")
+    return Path(named)
+
+
 Data = Annotated[list[str], typer.Option(help="OUT/datasets/NAME, or merged shards; several are mixed.")]
-Out = Annotated[Path, typer.Option(help="Where the network comes, and what is needed to go on.")]
+Out = Annotated[Path, typer.Option(parser=_folder, help="Where the network comes, and what is needed to go on.")]
 Weights = Annotated[list[float] | None, typer.Option(help="Of each --data; by their sizes unless given.")]
 Scale = Annotated[str, typer.Option(help="tabletop, or paper: the values for Stable Diffusion 1.5.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over the recipe's.")]
@@ -97,7 +104,9 @@ for name, told in READY.items():
 
 @app.command()
 def tabletop(
-    out: Annotated[Path, typer.Option(help="Where models and what is needed to go on are kept.")] = Path("tabletop"),
+    out: Annotated[
+        Path, typer.Option(parser=_folder, help="Where models and what is needed to go on are kept.")
+    ] = Path("tabletop"),
     only: Annotated[list[str] | None, typer.Option(help="Only this part; may be given several times.")] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Other than the recipe's, to try it in an --out of its own.")
@@ -119,7 +128,7 @@ def tabletop(
 
 @app.command()
 def evidence(
-    out: Annotated[Path, typer.Option(help="Where data sets and networks come.")] = Path("evidence"),
+    out: Annotated[Path, typer.Option(parser=_folder, help="Where data sets and networks come.")] = Path("evidence"),
     only: Annotated[
         list[str] | None, typer.Option(help="Only this network, and what it begins from; may be given several times.")
     ] = None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from sluice.flows.training.data import Data, fields_for, open_data, require_fiel
 from sluice.flows.training.page import SAMPLES, write_page
 from sluice.flows.training.trackers import Tracker, TrackerName, tracker
 from sluice.flows.training.watch import TrainingWatch
+from sluice.infra.lock import alone_in
 from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import storage
@@ -27,7 +28,7 @@ from sluice.preprocess.record import Record
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.data import Sample, Stream, TrainingData
 from sluice.training.engine import dtype_of
-from sluice.training.log import read_losses
+from sluice.training.log import read_losses, write_losses
 from sluice.training.loop import Diverged, train
 from sluice.training.methods.compose_and_conquer import ComposeAndConquer
 from sluice.training.methods.control import ControlTraining
@@ -98,9 +99,21 @@ def train_prepared(
     """Train, or go on: the network comes to `out/model` as diffusers reads it, `out` keeps what is needed to go on.
 
     `settings` are DeepSpeed's, `track` where figures go beside the folder's own log. Raises OtherTraining, CannotTrain,
-    Diverged, MissingTracker.
+    Diverged, MissingTracker, Occupied.
     """
-    recipe, method, first = prepared.recipe, prepared.method, os.environ.get("RANK", "0") == "0"
+    with alone_in(out) if _first() else nullcontext():
+        return _train(prepared, settings, out, console, track)
+
+
+def _first() -> bool:
+    """Whether this is the one of several processes that writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _train(
+    prepared: Prepared, settings: Mapping[str, Any], out: Path, console: Console, track: Sequence[TrackerName]
+) -> Path:
+    recipe, method, first = prepared.recipe, prepared.method, _first()
     write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
     checkpoints = Checkpoints(storage(out / "checkpoints"), prepared.identity)
     settings_told = recipe.model_dump(exclude_none=True)
@@ -151,7 +164,7 @@ class _Log:
         file = self.out / LOSSES
         before = [line for line in read_losses(file) if line["step"] < step]  # a killed run had logged later steps
         lines = [*before, {"step": step, **figures}]
-        write_whole(file, "".join(json.dumps(line) + "\n" for line in lines))
+        write_losses(file, lines)
         write_page(self.out, self.recipe, self.data, lines)
         for tracked in self.trackers:
             tracked(step, figures)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 import time
 from collections import deque
@@ -20,7 +19,7 @@ from torch import nn
 from sluice.infra.errors import SluiceError
 from sluice.infra.interrupts import held
 from sluice.infra.whole import write_whole
-from sluice.training.log import read_losses
+from sluice.training.log import read_losses, write_losses
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.optimizers import optimizers
 from sluice.training.tabletop.recipe import Batch, Part, Recipe
@@ -166,16 +165,13 @@ class Training:
         return self.folder / "losses.jsonl"
 
     def _log(self, report: Report) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._losses.open("a") as log:
-            log.write(json.dumps({"step": self.step, **self.sums}) + "\n")
+        write_losses(self._losses, [*read_losses(self._losses), {"step": self.step, **self.sums}])
         report(self.step, self.sums)
         self.sums = {}
 
     def _forget_later_lines(self) -> None:
         """A run that was killed had logged steps after its last checkpoint, which are now trained again."""
-        lines = [line for line in read_losses(self._losses) if line["step"] <= self.step]
-        write_whole(self._losses, "".join(json.dumps(line) + "\n" for line in lines))
+        write_losses(self._losses, [line for line in read_losses(self._losses) if line["step"] <= self.step])
 
 
 def rate(step: int, recipe: Recipe) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from rich.console import Console
 
 from sluice.flows.tabletop.runs import DONE, OtherRecipe, UntrainedPart, keep_to_recipe
 from sluice.flows.tabletop.train import UnknownPart, train_tabletop
+from sluice.infra.lock import Occupied, alone_in
 from sluice.infra.models import find
+from sluice.infra.pretrained import ModelFolderError
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop import loop
 from sluice.training.tabletop.family import family
@@ -79,8 +82,40 @@ def test_what_a_part_needs_is_taken_from_a_family_that_has_it(train: Train, tmp_
     taken = tmp_path / "out/models/vae/diffusion_pytorch_model.safetensors"
     assert taken.read_bytes() == (shipped / "vae" / taken.name).read_bytes()
     assert "taken from" not in train("latent_judges", given=shipped)
-    with pytest.raises(UntrainedPart, match=r"has no text_encoder and no tokenizer, which text_encoder is"):
+    with pytest.raises(UntrainedPart, match=r"has no text_encoder and no tokenizer: train text_encoder with"):
         train("unet", given=tmp_path / "out/models")
+
+
+@pytest.mark.parametrize(
+    ("file", "bytes_", "told"),
+    [
+        ("diffusion_pytorch_model.safetensors", b"{}", r"given/vae does not hold a AutoencoderKL"),
+        ("config.json", b"{}", r"given/vae/config.json names no network of diffusers .* or transformers"),
+    ],
+)
+def test_a_given_part_that_is_not_whole_is_not_taken(
+    train: Train, tmp_path: Path, file: str, bytes_: bytes, told: str
+) -> None:
+    shutil.copytree(find("tabletop").path / "vae", tmp_path / "given/vae")
+    write_whole(tmp_path / "given/vae" / file, bytes_)
+    with pytest.raises(ModelFolderError, match=told):
+        train("latent_judges", given=tmp_path / "given")
+    assert not (tmp_path / "out/runs/vae" / DONE).exists()
+
+
+def test_two_trainings_do_not_share_a_folder(train: Train, tmp_path: Path) -> None:
+    with alone_in(tmp_path / "out"), pytest.raises(Occupied, match=r"out is being written by another process"):
+        train("vae")
+
+
+def test_the_first_line_and_the_page_come_with_the_first_losses(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LOG_STEPS", 1)
+    pages = []
+    monkeypatch.setattr(loop.Training, "keep", lambda _: pages.append((tmp_path / "out/index.html").exists()))
+    assert "vae: step 1 of 2, " in train("vae")
+    assert pages == [True]
 
 
 def test_other_weights_of_what_a_part_needs_are_another_training(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""A folder for one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sluice.infra.errors import SluiceError
+
+LOCK = ".lock"
+
+
+class Occupied(SluiceError):
+    """Another process works in the folder."""
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is made, to the block's end; a process that dies lets go. Raises Occupied."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        with suppress(OSError):  # a file system without locks
+            _hold(lock.fileno(), folder)
+        yield
+
+
+def _hold(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Occupied(
+            f"{folder} is being written by another process of Sluice: wait until it is done, stop it, or give this one "
+            "an --out of its own."
+        ) from error

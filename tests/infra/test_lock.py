@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice.infra.lock import Occupied, alone_in
+
+HOLDER = """
+import sys
+from pathlib import Path
+from sluice.infra.lock import alone_in
+with alone_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_process_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        told = r"run is being written by another process .* an --out of its own"
+        with pytest.raises(Occupied, match=told), alone_in(tmp_path / "run"):
+            pytest.fail("two at once")
+        holder.kill()
+    with alone_in(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()
