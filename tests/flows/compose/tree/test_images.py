@@ -10,16 +10,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from sluice.flows.compose.run.pictures import MadeOf
 from sluice.flows.compose.tree.images import digest_of, pixels_of
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.nodes import Image, OfRecord, OfScene, Scene, Seen, image_of
+from sluice.infra.models import MissingWeights, pull
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.perception.edges import canny
+from sluice.preprocess.perception.hed import load_hed, soft_edges
 from sluice.preprocess.record import encode_png
 from sluice.preprocess.shards import write_shard
 from sluice.preprocess.tabletop import LAWS, draw_scene, render
+from tests.preprocess.hed_file import write_hed
+from tests.shelf import PACKAGE, Shelf
 
 KEY, SIZE = "00000000000000aa", 64
 SCENE = draw_scene(0, 7, LAWS["figures"])
@@ -56,6 +61,16 @@ def test_fields_are_what_the_renderer_knows_and_the_stages_see() -> None:
     assert np.corrcoef(depth.ravel(), 1 / true.depth.ravel())[0, 1] > 0.9999
     assert np.abs(drawn("background")[nearest] - drawn("image")[nearest]).mean() > 0.05
     assert np.array_equal(drawn("background"), render(SCENE.without(SCENE.nearest()), SIZE).image / np.float32(255))
+
+
+def test_soft_edges_of_a_scene_are_hed_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_hed = write_hed(tmp_path / "tiny.weights.h5")
+    Shelf(tmp_path, monkeypatch).list("hed", PACKAGE, tiny_hed.read_bytes(), form="keras-h5")
+    with pytest.raises(MissingWeights, match="`sluice models pull hed`"):
+        drawn("hed")
+    pull("hed", str(tiny_hed))
+    (edges,) = soft_edges(load_hed(tiny_hed, torch.device("cpu"), torch.float32), render(SCENE, SIZE).image[None])
+    assert np.array_equal(grey("hed") * 255, edges)
 
 
 @pytest.fixture(scope="module")
