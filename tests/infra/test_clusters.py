@@ -1,0 +1,85 @@
+"""Descriptions of clusters, each by the parser of the tool that reads it, and beside what the project pins."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+from typer.testing import CliRunner
+
+from sluice.flows.cli import app
+
+INFRA = Path(__file__).parents[2] / "infra"
+PINNED = dict(line.split("==") for line in (INFRA.parent / "constraints.txt").read_text().split())
+KINDS = ("a800", "v100")
+KUBERNETES = "1.31"
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((INFRA / name).read_text())
+
+
+@pytest.mark.parametrize("name", ["laptop", *KINDS])
+def test_rays_launcher_takes_it(name: str) -> None:
+    config = prepare_config(read(f"ray/{name}.yaml"))
+    validate_config(config)
+    starts = [command for command in config["head_start_ray_commands"] if "ray start" in command]
+    assert starts
+    for command in [*starts, *config["worker_start_ray_commands"]]:
+        assert command == "ray stop" or "RAY_AUTH_MODE=token" in command or name == "laptop"
+    assert ("--dashboard-host=127.0.0.1" in starts[0]) == (name == "laptop")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kubernetes_takes_the_pods_of_a_cluster(name: str) -> None:
+    cluster = read(f"kuberay/{name}.yaml")
+    assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
+    spec = cluster["spec"]
+    assert spec["rayVersion"] == PINNED["ray"]
+    assert spec["authOptions"] == {"mode": "token"}
+    groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    for group in groups:
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, **group["template"]}
+        kubernetes_validate.validate(pod, KUBERNETES, strict=True)
+        assert group["template"]["spec"]["securityContext"]["runAsNonRoot"]
+    assert spec["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0", "num-gpus": "0"}
+    decoding, training = spec["workerGroupSpecs"]
+    assert "nvidia.com/gpu" not in str(decoding)
+    assert training["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "8"
+
+
+def test_a_pod_that_kubernetes_does_not_know_is_refused() -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": {"container": []}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(pod, KUBERNETES, strict=True)
+
+
+def test_kubernetes_takes_the_storage() -> None:
+    kubernetes_validate.validate(read("kuberay/storage.yaml"), KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_job_goes_to_its_cluster_with_a_command_that_there_is(name: str) -> None:
+    job, cluster = read(f"kuberay/{name}-job.yaml"), read(f"kuberay/{name}.yaml")
+    assert job["spec"]["clusterSelector"] == {"ray.io/cluster": cluster["metadata"]["name"]}
+    program, *words = shlex.split(job["spec"]["entrypoint"])
+    assert program == "sluice"
+    asked = [word.replace("/opt/sluice/infra", str(INFRA)) for word in words]
+    done = CliRunner().invoke(app, [*asked, "--set", "batch=0"])
+    assert "batch" in str(done.exception)  # every option and file before it was taken
+
+
+def test_the_image_is_as_its_linter_wants_it() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    ran = subprocess.run([linter, INFRA / "docker/Dockerfile"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
+    lines = (INFRA / "docker/Dockerfile").read_text().splitlines()
+    assert [line for line in lines if line.startswith("USER")] == ["USER 1000"]
+    assert len({line.split()[1] for line in lines if line.startswith("FROM")}) == 1
