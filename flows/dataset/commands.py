@@ -1,4 +1,4 @@
-"""`sluice dataset`: plan, build, show, verify, diff, export."""
+"""`sluice dataset`: plan, build, show, verify, diff, export, alias."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N s
 RetryOption = Annotated[bool, typer.Option("--retry", help="Run what is quarantined again, and nothing else.")]
 PruneOption = Annotated[bool, typer.Option("--prune", help="Let go of images that the source no longer has.")]
 VersionOption = Annotated[str, typer.Option("--version", help="A version's id, its beginning, or an alias.")]
+DataArgument = Annotated[str, typer.Argument(metavar="DATA", help="OUT/datasets/NAME, or NAME of one in --out.")]
+PlaceOption = Annotated[str, typer.Option("--out", help="Where the data set lies: a folder or s3://bucket/prefix.")]
 READY = Path("photos")
+PLACE = "sluice-data"
 
 
 def _config(
@@ -170,3 +173,19 @@ def show(
     from sluice.flows.dataset.show import show_dataset
 
     console.print(str(show_dataset(_config(config, settings, source, out), version, key, page)))
+
+
+@app.command()
+def alias(
+    data: DataArgument,
+    alias: Annotated[str, typer.Argument(help="The alias to set: latest, or a name of your own.")],
+    version: Annotated[str, typer.Argument(help="A version's id, its beginning, or another alias.")],
+    out: PlaceOption = PLACE,
+) -> None:
+    """Let an alias point to a version, so as to go back to an earlier one."""
+    from sluice.flows.dataset.named import find_dataset
+    from sluice.preprocess.version.alias import set_alias
+
+    place, name = find_dataset(data, out)
+    found = set_alias(place, name, alias, version)
+    console.print(f"{name} {alias} is now {found.id}: {found.manifest['counts']['records']} records", highlight=False)

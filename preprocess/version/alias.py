@@ -1,0 +1,45 @@
+"""Aliases: names that point to a version, and may be turned back to an earlier one."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from sluice.infra.storage import Storage
+from sluice.preprocess.version.manifest import UnknownVersion, Version, read_version, version_ids
+
+NAME = re.compile(r"(?!\d+$)(?![0-9a-f]{12}$)[a-z][a-z0-9._-]{0,63}")
+TAKEN = ("run",)
+
+
+class BadAlias(UnknownVersion):
+    """This cannot be an alias."""
+
+
+def aliases(storage: Storage, dataset: str) -> list[str]:
+    """The names of a data set's aliases."""
+    entries = storage.list(f"datasets/{dataset}/aliases/")
+    return [entry.path.rpartition("/")[2].removesuffix(".json") for entry in entries]
+
+
+def set_alias(storage: Storage, dataset: str, alias: str, name: str) -> Version:
+    """Let an alias, which may be new, point to a version that exists: by its id, its beginning, or another alias.
+
+    One small file is replaced whole. Raises UnknownVersion, which lists what there is, and BadAlias.
+    """
+    if NAME.fullmatch(alias) is None or alias in TAKEN:
+        raise BadAlias(
+            f"'{alias}' cannot be an alias: give a word in small letters that is no version's id, such as latest or "
+            f"stable; data set '{dataset}' has {', '.join(aliases(storage, dataset)) or 'no alias yet'}"
+        )
+    if name not in aliases(storage, dataset) and not any(v.startswith(name) for v in version_ids(storage, dataset)):
+        raise UnknownVersion(_unknown(storage, dataset, name))
+    version = read_version(storage, dataset, name)
+    storage.write(f"datasets/{dataset}/aliases/{alias}.json", json.dumps({"version": version.id}).encode())
+    return version
+
+
+def _unknown(storage: Storage, dataset: str, name: str) -> str:
+    ids, names = version_ids(storage, dataset), aliases(storage, dataset)
+    what = f"data set '{dataset}' in {storage.uri} has no version or alias '{name}'"
+    return f"{what}; its versions: {', '.join(ids) or 'none'}; its aliases: {', '.join(names) or 'none'}"
