@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sluice.infra.storage import Entry, MissingFile, Storage
+from sluice.infra.storage import Entry, MissingFile, PermissionDenied, Storage
 
 ROLL_UP = 1000
 READERS = 16
+CLAIM, CLAIM_SECONDS = "in-use", 3600
+"""A file beside commits: its time is when somebody last read them all, as a build does that may name them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class CommitLog:
     def all(self) -> dict[str, Commit]:
         """Every commit whose file is there in its full size, by unit; from the roll-ups and the newer json files."""
         entries = list(self.storage.list(self.prefix + "/"))
+        self._claim(entries)
         rolled = self._rolled(entries)
         news = [e for e in _commit_entries(entries, self.prefix) if rolled.get(e.path, (None, ""))[1] != e.stamp]
         with ThreadPoolExecutor(READERS) as readers:
@@ -96,6 +101,13 @@ class CommitLog:
             for unit, c in commits.items()
             if sizes.get(self.path(c.file)) == c.size and (not c.sidecar or self.path(c.sidecar) in sizes)
         }
+
+    def _claim(self, entries: Sequence[Entry]) -> None:
+        """Keep garbage collection from commits that are all older than an hour, by either clock."""
+        newest = max((entry.modified for entry in entries), default=None)
+        if newest is not None and abs(time.time() - newest) > CLAIM_SECONDS:
+            with suppress(PermissionDenied):  # who may not write does not build
+                self.storage.write(self.path(CLAIM), b"")
 
     def _load(self, path: str) -> Commit | None:
         try:

@@ -92,6 +92,11 @@ class LocalStorage:
             if entry:
                 yield entry
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        for child, _ in reversed(self._children(checked(prefix, self.uri) if prefix else "")):
+            if child.is_dir(follow_symlinks=False):
+                yield child.name
+
     def delete(self, paths: Iterable[str]) -> None:
         for path in paths:
             with _explained(self._locate(path), "deleted"):
@@ -136,7 +141,7 @@ class LocalStorage:
             status = os.lstat(file)
         if not outside and not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
             return None
-        return Entry(path, status.st_size, f"{status.st_mtime_ns}-{status.st_size}", outside)
+        return Entry(path, status.st_size, f"{status.st_mtime_ns}-{status.st_size}", status.st_mtime, outside)
 
     @contextmanager
     def _replacing(self, path: str, size: int) -> Iterator[Path]:

@@ -6,11 +6,11 @@ import hashlib
 import io
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from botocore.exceptions import ClientError, IncompleteReadError
 
@@ -22,7 +22,7 @@ from sluice.infra.storage import Entry, MissingFile, StorageError, checked
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import GetObjectRequestTypeDef, ListObjectsV2RequestTypeDef, ObjectIdentifierTypeDef
+    from types_boto3_s3.type_defs import GetObjectRequestTypeDef, ListObjectsV2OutputTypeDef, ObjectIdentifierTypeDef
 
 T = TypeVar("T")
 
@@ -105,21 +105,20 @@ class S3Storage:
             if not self._connection.bucket_seen:  # a missing bucket looks the same here
                 self._call("find the bucket of", path, lambda s3: s3.head_bucket(Bucket=self.bucket))
             return None
-        return Entry(path, reply["ContentLength"], _stamp(reply["ETag"]))
+        return Entry(path, reply["ContentLength"], _stamp(reply["ETag"]), reply["LastModified"].timestamp())
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        request: ListObjectsV2RequestTypeDef = {
-            "Bucket": self.bucket,
-            "Prefix": self._key(prefix) if prefix else self._within,
-        }
-        while True:
-            page = self._call("list", prefix, lambda s3: s3.list_objects_v2(**request))
+        for page in self._pages(prefix, {"Prefix": self._key(prefix) if prefix else self._within}):
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):  # consoles mark folders so
-                    yield Entry(item["Key"].removeprefix(self._within), item["Size"], _stamp(item["ETag"]))
-            if not page.get("IsTruncated"):
-                return
-            request["ContinuationToken"] = page["NextContinuationToken"]
+                    path, modified = item["Key"].removeprefix(self._within), item["LastModified"].timestamp()
+                    yield Entry(path, item["Size"], _stamp(item["ETag"]), modified)
+
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        above = f"{self._key(prefix)}/" if prefix else self._within
+        for page in self._pages(prefix, {"Prefix": above, "Delimiter": "/"}):
+            for found in page.get("CommonPrefixes", []):
+                yield found["Prefix"].removeprefix(above).rstrip("/")
 
     def delete(self, paths: Iterable[str]) -> None:
         keys = (self._key(path) for path in paths)
@@ -137,6 +136,15 @@ class S3Storage:
 
     def _call(self, action: str, path: str, request: Callable[[S3Client], T]) -> T:
         return self._connection.call(action, self._name(path), request)
+
+    def _pages(self, prefix: str, asked: Mapping[str, str]) -> Iterator[ListObjectsV2OutputTypeDef]:
+        request: dict[str, Any] = {"Bucket": self.bucket, **asked}
+        while True:
+            page = self._call("list", prefix, lambda s3: s3.list_objects_v2(**request))
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = page["NextContinuationToken"]
 
     def _get(self, path: str, span: tuple[int, int] | None = None, stamp: str = "") -> bytes:
         """The file, or (start, length) of it; `stamp` is what it must still be."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -41,13 +41,15 @@ class NoSpace(StorageError):
 class Entry:
     """One file as a listing shows it; `size` in bytes, `stamp` changes with the content (etag, or time and size).
 
-    `outside` marks what a symbolic link reaches beyond the storage's root: a link to a folder is listed itself and not
-    entered. A link to nothing is listed too; reading it raises MissingFile.
+    `modified` is when it was written, in seconds since 1970 by the clock of who keeps it. `outside` marks what a
+    symbolic link reaches beyond the storage's root: a link to a folder is listed itself and not entered. A link to
+    nothing is listed too; reading it raises MissingFile.
     """
 
     path: str
     size: int
     stamp: str
+    modified: float = field(compare=False)  # servers tell it in seconds here and in milliseconds there
     outside: bool = False
 
 
@@ -88,6 +90,9 @@ class Storage(Protocol):
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Every file whose path starts with `prefix`, recursively, in the order of the paths' bytes."""
+
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        """The names of the folders right under the folder `prefix`, in order; what is in them is not looked at."""
 
     def delete(self, paths: Iterable[str]) -> None:
         """Take files away; one that is not there is no error."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.infra.lock import Occupied, alone_in
+from sluice.infra.lock import LOCK, Occupied, alone_in, is_held
 
 HOLDER = """
 import sys
@@ -23,9 +23,18 @@ def test_another_process_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
+        assert is_held(tmp_path / "run")
         told = r"run is being written by another process .* an --out of its own"
         with pytest.raises(Occupied, match=told), alone_in(tmp_path / "run"):
             pytest.fail("two at once")
         holder.kill()
     with alone_in(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
+    assert not is_held(tmp_path / "run")
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    assert not is_held(tmp_path / "none")
+    assert not is_held(tmp_path)
+    assert not (tmp_path / LOCK).exists()
+    assert not (tmp_path / "none").exists()

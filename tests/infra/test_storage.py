@@ -7,6 +7,7 @@ import io
 import pickle
 import random
 import tarfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -79,6 +80,23 @@ def test_lists_by_prefix(place: Storage) -> None:
         place.write(name, b"")
     for prefix in ("a", "a/", "a/b", "a/b.c/", "a/b.c/d", "b", "a/b/c/"):
         assert [entry.path for entry in place.list(prefix)] == [name for name in NAMES if name.startswith(prefix)]
+
+
+def test_names_the_folders_under_a_prefix(place: Storage) -> None:
+    assert [*place.folders()] == []
+    for name in NAMES:
+        place.write(name, b"")
+    assert [*place.folders()] == ["a-b", "a", "日本"]
+    assert [*place.folders("a")] == ["b.c", "bb"]
+    assert [*place.folders("ab")] == []
+
+
+def test_a_file_says_when_it_was_written(place: Storage) -> None:
+    began = time.time()
+    place.write("a", b"")
+    (listed,), head = place.list(), place.head("a")
+    assert head is not None
+    assert all(began - 2 < entry.modified < time.time() + 2 for entry in (listed, head))
 
 
 def test_deletes_what_is_there(place: Storage) -> None:

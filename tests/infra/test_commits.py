@@ -1,0 +1,73 @@
+"""Who reads every commit keeps garbage collection from them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sluice.infra.commits import CLAIM, CLAIM_SECONDS, Commit, CommitLog
+from sluice.infra.local import LocalStorage
+
+HOURS = 3 * CLAIM_SECONDS
+
+
+def log_in(folder: Path) -> CommitLog:
+    log = CommitLog(LocalStorage(folder / "out"), "stage")
+    (folder / "made.tar").write_bytes(b"made")
+    log.put(Commit("shard", "shard-made.tar", "made", 4, 1), folder / "made.tar")
+    return log
+
+
+def age(folder: Path, seconds: float) -> None:
+    for file in folder.rglob("*"):
+        os.utime(file, (time.time() - seconds,) * 2)
+
+
+@pytest.mark.parametrize("seconds", [HOURS, -HOURS])
+def test_reading_old_commits_claims_them_once(tmp_path: Path, seconds: float) -> None:
+    """By a clock that is behind, too."""
+    log = log_in(tmp_path)
+    age(tmp_path / "out", seconds)
+    assert log.all().keys() == {"shard"}
+    claim = log.storage.head("stage/in-use")
+    assert claim is not None
+    assert abs(claim.modified - time.time()) < 60
+    if seconds > 0:
+        log.all()
+        assert log.storage.head(f"stage/{CLAIM}") == claim
+    log.clear()
+    assert list(log.storage.list()) == []
+
+
+def test_new_commits_need_no_claim_and_none_are_claimed_where_there_are_none(tmp_path: Path) -> None:
+    log = log_in(tmp_path)
+    log.all()
+    assert log.storage.head(f"stage/{CLAIM}") is None
+    assert CommitLog(log.storage, "other").all() == {}
+    assert not (tmp_path / "out" / "other").exists()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everyone may enter; pytest's own are closed to other users."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+        os.seteuid(os.getuid())
+
+
+def test_who_may_not_write_reads_all_the_same(open_folder: Path) -> None:
+    log = log_in(open_folder)
+    age(open_folder / "out", HOURS)
+    (open_folder / "out" / "stage").chmod(0o555)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    assert log.all().keys() == {"shard"}
+    os.seteuid(os.getuid())
+    (open_folder / "out" / "stage").chmod(0o755)
+    assert log.storage.head(f"stage/{CLAIM}") is None
