@@ -1,0 +1,72 @@
+"""What builds have made and no version names yet: by listings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sluice.flows.operate.stored import DataSet
+from sluice.infra.storage import Storage
+from sluice.preprocess.version.parallel import in_threads
+
+LISTERS = 8
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What lies under a stage's fingerprint: shards with a commit, shards begun, and when the last file was written."""
+
+    prefix: str
+    committed: frozenset[str]
+    begun: frozenset[str]
+    written: float
+
+
+@dataclass(frozen=True)
+class Merging:
+    """A version that has no manifest: how many merged shards it has, and when the last was written."""
+
+    id: str
+    shards: int
+    written: float
+
+
+def unfinished(place: Storage, found: Sequence[DataSet]) -> list[Outputs]:
+    """The outputs that versions do not tell all of: of unknown fingerprints, and of such as newest plans outgrew."""
+    named = {prefix for data in found for stored in data.versions for prefix in stored.outputs}
+    outgrown = {prefix for data in found for prefix in _outgrown(data)}
+    prefixes = [
+        prefix
+        for stage in place.folders("stages")
+        for fingerprint in place.folders(f"stages/{stage}")
+        if (prefix := f"stages/{stage}/{fingerprint}") in outgrown or prefix not in named
+    ]
+    return list(in_threads(lambda prefix: _outputs(place, prefix), prefixes, LISTERS))
+
+
+def _outgrown(data: DataSet) -> set[str]:
+    """Where the newest version's stages lack shards of the newest plan."""
+    if not data.versions or not data.plans:
+        return set()
+    newest = data.versions[-1]
+    return newest.outputs if {shard.id for shard in data.plans[-1].shards} - newest.shards else set()
+
+
+def _outputs(place: Storage, prefix: str) -> Outputs:
+    committed, begun, written = set(), set(), 0.0
+    for entry in place.list(f"{prefix}/"):
+        name = entry.path[len(prefix) + 1 :]
+        written = max(written, entry.modified)
+        if name.startswith("chunks/"):
+            begun.add(name.split("/")[1])
+        elif name.endswith(".json"):
+            committed.add(name.removesuffix(".json"))
+    return Outputs(prefix, frozenset(committed), frozenset(begun - committed), written)
+
+
+def merging(place: Storage, data: DataSet) -> Iterator[Merging]:
+    """The versions whose shards are being merged, or were when a build was killed."""
+    for id_ in data.merging:
+        entries = list(place.list(f"datasets/{data.name}/{id_}/"))
+        merged = sum(entry.path.endswith(".parquet") for entry in entries)
+        yield Merging(id_, merged, max((entry.modified for entry in entries), default=0.0))

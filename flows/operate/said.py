@@ -1,0 +1,82 @@
+"""A status as text: a screen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sluice.flows.operate.composed import ComposedStatus
+from sluice.flows.operate.data_status import RECENT, DataStatus, VersionStatus
+from sluice.flows.operate.status import Status
+from sluice.flows.operate.training_status import TrainingStatus
+from sluice.infra.page import bytes_text, count_text, seconds_text
+
+SHOWN = 5
+"""Of a data set's versions, the newest."""
+
+
+def said(status: Status) -> Iterator[str]:
+    """Lines, those to be mended with the command below them."""
+    for data in status.data_sets:
+        yield from _data(data, status.now)
+    for training in status.trainings:
+        yield from _training(training)
+    for composed in status.composed:
+        yield from _composed(composed)
+
+
+def _data(data: DataStatus, now: float) -> Iterator[str]:
+    many = len(data.versions)
+    yield f"data set {data.name}: {_counted(many, 'version')}, {_counted(data.planned, 'planned shard')}"
+    yield from (_version(version) for version in data.versions[: -SHOWN - 1 : -1])
+    if many > SHOWN:
+        yield f"  and {many - SHOWN} older"
+    for stage in data.left:
+        begun = f", {stage.begun} begun" if stage.begun else ""
+        yield f"  {stage.stage} {stage.fingerprint[:12]}: {stage.committed} of {stage.planned} units committed{begun}"
+    for version in data.merging:
+        yield f"  {version.id}: no manifest yet, {_counted(version.shards, 'shard')} merged"
+    if data.written is not None:
+        ago = seconds_text(max(0.0, now - data.written))
+        seems = "a build seems to run" if data.seems_to_run else "no build seems to run"
+        yield f"  {seems}: its newest file is {ago} old (under {RECENT // 60} min counts as running)"
+    yield from (f"  quarantined: {count} x {reason}" for reason, count in data.reasons.items())
+    yield from (f"    {command}" for command in data.commands)
+
+
+def _version(version: VersionStatus) -> str:
+    left = ", ".join(f"{count_text(n)} {what}" for n, what in _left(version) if n)
+    aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
+    made = datetime.fromtimestamp(version.made).astimezone()
+    counted = f"{count_text(version.records)} records" + (f", {left}" if left else "")
+    return f"  {version.id}{aliases}: {counted}; {bytes_text(version.bytes)}; {made:%Y-%m-%d %H:%M}"
+
+
+def _left(version: VersionStatus) -> tuple[tuple[int, str], ...]:
+    return (version.quarantined, "quarantined"), (version.filtered, "filtered")
+
+
+def _training(training: TrainingStatus) -> Iterator[str]:
+    total = f" of {training.steps}" if training.steps else ""
+    loss = f", loss {training.figures['loss']:.4g}" if "loss" in training.figures else ""
+    yield f"training {training.folder}: {training.what}, {training.state}, step {training.step}{total}{loss}"
+    if training.left_out:
+        yield f"  left out: {_counted(training.left_out, 'record')} of batches without a finite loss, in left-out.txt"
+    if training.command:
+        kept = (
+            f"from its checkpoint after step {training.kept}" if training.kept else "from the beginning: no checkpoint"
+        )
+        yield f"  goes on {kept}, by"
+        yield f"    {training.command}"
+
+
+def _composed(composed: ComposedStatus) -> Iterator[str]:
+    bad = f", {composed.quarantined} in quarantine" if composed.quarantined else ""
+    yield f"composed {composed.place}: {_counted(composed.made, 'picture')}{bad}"
+    yield from (f"  quarantined: {count} x {reason}" for reason, count in composed.reasons.items())
+    if composed.quarantined:
+        yield "    the same `sluice compose` command tries again those that were not found unsafe"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count_text(count)} {what}{'' if count == 1 else 's'}"

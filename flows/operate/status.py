@@ -1,0 +1,41 @@
+"""`sluice status`: what there is, what runs, what failed, and the command that mends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.flows.operate.composed import ComposedStatus, composed_status
+from sluice.flows.operate.data_status import DataStatus, data_status
+from sluice.flows.operate.making import unfinished
+from sluice.flows.operate.stored import data_sets
+from sluice.flows.operate.training_status import TrainingStatus, training_status
+from sluice.flows.operate.trainings import trainings
+from sluice.infra.storage import Storage, storage
+
+
+@dataclass(frozen=True)
+class Status:
+    """All that was asked about; `now` is in seconds since 1970, as are other times."""
+
+    now: float
+    place: str
+    data_sets: list[DataStatus]
+    trainings: list[TrainingStatus]
+    composed: list[ComposedStatus]
+
+
+def status(place: Storage | None, trained: Sequence[Path], composed: Sequence[str]) -> Status:
+    """By manifests, logs and listings, never by what they list. Raises NothingBuilt, NoTraining, NothingComposed."""
+    now = time.time()
+    found = data_sets(place) if place else []
+    outputs = unfinished(place, found) if place else []
+    return Status(
+        now,
+        place.uri if place else "",
+        [data_status(place, data, outputs, now) for data in found] if place else [],
+        [training_status(training) for folder in trained for training in trainings(folder)],
+        [composed_status(storage(uri)) for uri in composed],
+    )

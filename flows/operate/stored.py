@@ -1,0 +1,117 @@
+"""What lies where data sets are built to: their versions, what points to these, and their plans."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.infra.errors import SluiceError
+from sluice.infra.storage import MissingFile, Storage
+from sluice.preprocess.planning.plan import Plan, read_plans
+from sluice.preprocess.version.manifest import DamagedVersion, Version
+
+VERSION = re.compile("[0-9a-f]{12}")
+
+
+class NothingBuilt(SluiceError):
+    """No data set was built to this place."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A version, and when its manifest was written, in seconds since 1970 by the storage's clock."""
+
+    version: Version
+    made: float
+
+    @property
+    def id(self) -> str:
+        return self.version.id
+
+    @property
+    def outputs(self) -> set[str]:
+        """Where its stages' outputs lie."""
+        return {f"stages/{stage['name']}/{stage['fingerprint']}" for stage in self.version.manifest["stages"]}
+
+    @property
+    def shards(self) -> set[str]:
+        """The ids of its shards, each of which has an output of every stage."""
+        return {shard for _, shard, _ in self.version.manifest["shards"]}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set: versions and plans, oldest first, and the versions that aliases point to.
+
+    `merging` are ids of versions that have files and no manifest (yet).
+    """
+
+    name: str
+    versions: tuple[Stored, ...]
+    aliases: Mapping[str, str]
+    plans: tuple[Plan, ...]
+    merging: tuple[str, ...]
+
+
+def data_sets(place: Storage) -> list[DataSet]:
+    """All that lie in a storage. Raises NothingBuilt, DamagedVersion, DamagedPlan, StorageError."""
+    found = [_data_set(place, name) for name in place.folders("datasets")]
+    if not found:
+        there = ", ".join(place.folders()) or "nothing"
+        raise NothingBuilt(
+            f"{place.uri} holds no data set (there is: {there}): name the place that `sluice dataset build` wrote to, "
+            "its --out"
+        )
+    return found
+
+
+def _data_set(place: Storage, name: str) -> DataSet:
+    ids = [found for found in place.folders(f"datasets/{name}") if VERSION.fullmatch(found)]
+    made = {id_: place.head(f"datasets/{name}/{id_}/manifest.json") for id_ in ids}
+    versions = [
+        Stored(Version(name, id_, _manifest(place, name, id_)), entry.modified) for id_, entry in made.items() if entry
+    ]
+    return DataSet(
+        name,
+        tuple(sorted(versions, key=lambda stored: (stored.made, stored.id))),
+        _aliases(place, name),
+        _plans(place, f"datasets/{name}/plan"),
+        tuple(id_ for id_, entry in made.items() if entry is None),
+    )
+
+
+def _manifest(place: Storage, name: str, id_: str) -> dict[str, Any]:
+    path = f"datasets/{name}/{id_}/manifest.json"
+    try:
+        read: dict[str, Any] = json.loads(place.read(path))
+    except ValueError as error:
+        raise DamagedVersion(
+            f"{place.uri}/{path} is damaged ({error}); delete it and run the same build again, which writes it anew"
+        ) from error
+    return read
+
+
+def _aliases(place: Storage, name: str) -> dict[str, str]:
+    found = {}
+    for entry in place.list(f"datasets/{name}/aliases/"):
+        try:
+            found[entry.path.rpartition("/")[2].removesuffix(".json")] = str(
+                json.loads(place.read(entry.path))["version"]
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedVersion(
+                f"{place.uri}/{entry.path} is damaged ({error!r}); delete it, and the next build or "
+                "`sluice dataset alias` writes it anew"
+            ) from error
+        except MissingFile:  # gone since it was listed
+            continue
+    return found
+
+
+def _plans(place: Storage, prefix: str) -> tuple[Plan, ...]:
+    written = {entry.path.rpartition("/")[2]: entry.modified for entry in place.list(f"{prefix}/plan-")}
+    plans = read_plans(place, prefix) if written else {}
+    return tuple(plans[name][0] for name in sorted(plans, key=lambda name: written.get(name, 0)))

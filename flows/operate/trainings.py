@@ -1,0 +1,107 @@
+"""Trainings that lie in folders: how far each is, and what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sluice.infra.errors import SluiceError
+from sluice.infra.lock import is_held
+
+RECIPE, ORIGIN, LOSSES, CARD = "recipe.json", "training.json", "losses.jsonl", "README.md"
+CHECKPOINT = re.compile(r"\d{9}\.json")
+
+
+class NoTraining(SluiceError):
+    """A folder holds no training."""
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """One training: of a recipe, or of a part of the tabletop family."""
+
+    path: Path
+
+    @cached_property
+    def recipe(self) -> Mapping[str, Any]:
+        return read_json(self.path / RECIPE)
+
+    @cached_property
+    def origin(self) -> Mapping[str, Any]:
+        """What it was begun with, where it was noted."""
+        return read_json(self.path / ORIGIN)
+
+    @property
+    def is_part(self) -> bool:
+        return "method" not in self.recipe
+
+    @property
+    def held(self) -> bool:
+        return is_held(self.path.parent.parent if self.is_part else self.path)
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / "done").exists() if self.is_part else (self.path / "model" / CARD).exists()
+
+    @property
+    def steps(self) -> int | None:
+        """How many it is to have; None where epochs of data that are not here say it."""
+        recipe = self.recipe
+        samples = recipe.get("samples")
+        told = self.origin.get("steps") or recipe.get("steps") or (samples and max(1, round(samples / recipe["batch"])))
+        return int(told) if told else None
+
+    @property
+    def checkpoints(self) -> list[int]:
+        """The steps after which a state was kept, oldest first."""
+        folder = self.path / "checkpoints"
+        return sorted(int(file.stem) for file in folder.glob("*.json") if CHECKPOINT.fullmatch(file.name))
+
+    @property
+    def left_out(self) -> int:
+        """How many records a training that diverged names."""
+        file = self.path / "left-out.txt"
+        return len(file.read_text().split()) if file.exists() else 0
+
+    @property
+    def command(self) -> str:
+        """What goes on with it."""
+        if self.is_part:
+            return f"sluice train tabletop --out {self.path.parent.parent}"
+        told = f"the `sluice train` command with --out {self.path}, as it was given"
+        return str(self.origin.get("command") or told)
+
+
+def trainings(folder: Path) -> list[TrainingFolder]:
+    """All in a folder and those below it. Raises NoTraining."""
+    if not folder.is_dir():
+        raise NoTraining(f"{folder} is no folder: name the --out of `sluice train`, or a folder of several")
+    found = list(_below(folder))
+    if not found:
+        raise NoTraining(f"{folder} holds no training (no {RECIPE}): name the --out of `sluice train`, or one above it")
+    return found
+
+
+def _below(folder: Path) -> Iterator[TrainingFolder]:
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        if RECIPE in files:
+            yield TrainingFolder(Path(place))
+            folders.clear()
+
+
+def read_json(file: Path) -> Mapping[str, Any]:
+    """A small file of ours, empty where it is not there. Raises NoTraining where it is damaged."""
+    try:
+        read: Mapping[str, Any] = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise NoTraining(f"{file} is damaged ({error}); the same training, given again, writes it anew") from error
+    return read
