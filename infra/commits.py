@@ -79,6 +79,10 @@ class CommitLog:
         if commit.sidecar is not None and sidecar is not None:
             self.storage.upload(self.path(commit.sidecar), sidecar)
         self.storage.upload(self.path(commit.file), local)
+        self.write(commit)
+
+    def write(self, commit: Commit) -> None:
+        """The commit of an output that lies there already."""
         self.storage.write(self.path(f"{commit.unit}.json"), json.dumps(asdict(commit), sort_keys=True).encode())
 
     def all(self) -> dict[str, Commit]:

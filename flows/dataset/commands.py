@@ -1,4 +1,4 @@
-"""`sluice dataset`: plan, build, show, verify, diff, export, alias."""
+"""`sluice dataset`: plan, build, show, verify, diff, export, alias, remove."""
 
 from __future__ import annotations
 
@@ -189,3 +189,18 @@ def alias(
     place, name = find_dataset(data, out)
     found = set_alias(place, name, alias, version)
     console.print(f"{name} {alias} is now {found.id}: {found.manifest['counts']['records']} records", highlight=False)
+
+
+@app.command()
+def remove(
+    data: DataArgument,
+    keys: Annotated[Path | None, typer.Option(help="A file with one key a line.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="A key; may be given several times.")] = None,
+    out: PlaceOption = PLACE,
+) -> None:
+    """Take records down for good: a new version without them, and no later build brings them back."""
+    from sluice.flows.dataset.keys import read_keys
+    from sluice.flows.dataset.named import find_dataset
+    from sluice.flows.dataset.remove import run_remove
+
+    run_remove(*find_dataset(data, out), read_keys(keys, key or ()), console)

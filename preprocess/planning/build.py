@@ -23,6 +23,7 @@ from sluice.preprocess.planning.plan import (
     read_drafts,
     read_plans,
 )
+from sluice.preprocess.planning.removed import read_removed
 from sluice.preprocess.planning.resolve import resolve
 from sluice.preprocess.sources import Item, Source
 from sluice.preprocess.units.work import failures, stage_log
@@ -59,14 +60,15 @@ class Build:
 def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False, retry: bool = False) -> Build:
     """Resolve a configuration: weights, index, plan (which is not stored: `plan` is to change nothing).
 
-    `retry` reads again what the index could not read, and nothing that is new. No stage runs.
+    `retry` reads again what the index could not read, and nothing that is new. What was removed stays away. No stage
+    runs.
     """
     source = make_source(config)
     nodes, left_out = resolve(make_stages(config))
     place = storage(config.out)
     looks = config.near_duplicates is not None
     images: Sequence[Image]
-    images, change = update(source, place, looks, run_scan, prune, retry)
+    images, change = update(source, place, looks, read_removed(place), run_scan, prune, retry)
     facts = {"index": index_prefix(source, looks), "shard_size": config.shard_size}
     prefix = f"datasets/{config.name}/plan"
     if retry:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.near_duplicates import perceptual_hash
+from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.sources import Item, Raw, Source
 
 KEY_DIGITS = 16
@@ -34,6 +35,8 @@ SCHEMA = pa.schema(
         ("error", pa.string()),
     ]
 )
+
+BLANK = {"key": "", "side": "", "look": "", "size": 0}
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,11 @@ def _image(raw: Raw, stamp: str, looks: bool) -> dict[str, Any]:
     }
 
 
-def scan(source: Source[Any], items: Sequence[Item], looks: bool) -> bytes:
-    """A part of the index, as parquet: every image of these items."""
+def scan(source: Source[Any], items: Sequence[Item], looks: bool, removed: Removed) -> bytes:
+    """A part of the index, as parquet: every image of these items; of a removed one only that there is something."""
     stamps = {item.uri: item.stamp for item in items}
     rows = [_image(raw, stamps[raw.address.item], looks) for raw in source.scan(items)]
+    rows = [row | BLANK if row["key"] in removed else row for row in rows]
     seen = {row["item"] for row in rows}
     return _parquet(rows + [_nothing(item.uri, item.stamp) for item in items if item.uri not in seen])
 
@@ -170,11 +174,14 @@ def update(
     source: Source[Any],
     storage: Storage,
     looks: bool,
+    removed: Removed,
     run: Callable[[Callable[[list[Item]], Any], list[list[Item]]], None],
     prune: bool,
     retry: bool = False,
 ) -> tuple[list[Image], Change]:
     """Bring the index up to date; `run(function, bundles)` does the reading, each bundle a stored part of its own.
+
+    Answers every image that was not `removed`, and what the listing showed.
 
     Items that are gone stay in the index unless `prune` is asked for; `retry` reads again what could not be read,
     and nothing new.
@@ -183,9 +190,9 @@ def update(
     known = read_index(storage, prefix)
     change = changes(source, known, retry)
     if change.unread:
-        run(lambda items: _store(scan(source, items, looks), storage, prefix), list(parts(change.unread)))
+        run(lambda items: _store(scan(source, items, looks, removed), storage, prefix), list(parts(change.unread)))
     if change.gone and prune:
         _store(_parquet([_nothing(uri, GONE) for uri in sorted(change.gone)]), storage, prefix)
     if change.unread or (change.gone and prune):
         known = read_index(storage, prefix)
-    return known, change
+    return [image for image in known if image.key not in removed], change

@@ -180,12 +180,17 @@ def lay_out(drafts: Sequence[Draft | None], facts: Mapping[str, Any]) -> Layout:
 
 def store_plan(storage: Storage, prefix: str, layout: Layout) -> None:
     """Write the rows that are not there yet, then the plan, which points to them."""
-    for file, part in layout.rows.items():
-        if storage.head(f"{prefix}/{file}") is None:
-            storage.write(f"{prefix}/{file}", _encode(part))
+    store_rows(storage, prefix, layout)
     path = f"{prefix}/{plan_file(layout.stored)}"
     if _read(storage, path) != layout.stored:
         storage.write(path, json.dumps(layout.stored).encode())
+
+
+def store_rows(storage: Storage, prefix: str, layout: Layout) -> None:
+    """Write the rows that are not there yet."""
+    for file, part in layout.rows.items():
+        if storage.head(f"{prefix}/{file}") is None:
+            storage.write(f"{prefix}/{file}", _encode(part))
 
 
 def plan_file(facts: Mapping[str, Any]) -> str:

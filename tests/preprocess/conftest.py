@@ -15,6 +15,7 @@ from sluice.infra.models import find
 from tests.preprocess.builds import BuiltVersion, build_here, config_here, write_photos
 from tests.preprocess.hed_file import write_hed
 from tests.preprocess.onnx_files import Node, write_onnx
+from tests.preprocess.removals import Removable, copy_of, write_removable
 
 
 @pytest.fixture(scope="session")
@@ -188,3 +189,15 @@ def built(tmp_path: Path) -> Callable[..., BuiltVersion]:
         return build_here(config_here(tmp_path, **changes), retry, prune, limit)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def removable_once(tmp_path_factory: pytest.TempPathFactory) -> Removable:
+    """Built once; not to be written to."""
+    return write_removable(tmp_path_factory.mktemp("removable"))
+
+
+@pytest.fixture
+def removable(removable_once: Removable, tmp_path: Path) -> Removable:
+    """A data set to take records out of, in `tmp_path / "out"`."""
+    return copy_of(removable_once, tmp_path)
