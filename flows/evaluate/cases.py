@@ -1,11 +1,12 @@
-"""Held-out scenes as cases of a protocol: a prompt, images for jobs, and the truth."""
+"""What protocols are measured on, cases: a prompt, images for jobs; and of held-out scenes the truth."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +27,36 @@ APART = 10_000
 """Scenes between a case and another one of it."""
 
 
+class Prompted(Protocol):
+    """What pictures are made of: their prompt, and how large they are, in pixels a side."""
+
+    @property
+    def prompt(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+class AnyCase(Prompted, Protocol):
+    """A case that has images, whatever world it is of; `number` is its own among others."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def people(self) -> Array:
+        """The 18 points of each figure in it, `(people, 18, 3)`: x and y in pixels, and above 0 where seen."""
+        ...
+
+    def image(self, field: str) -> dict[str, Any]:
+        """A field of it, as jobs name it."""
+        ...
+
+    def levels(self, field: str) -> Array:
+        """The same as `(height, width, 3)`, values 0 to 1."""
+        ...
+
+
 @dataclass(frozen=True)
 class Case:
     """A scene by its number and law, of the seed that nothing was trained on; its caption, or `words` instead."""
@@ -43,8 +74,16 @@ class Case:
         return self.words or caption(self.scene)
 
     @property
+    def size(self) -> int:
+        return SIZE
+
+    @property
     def truth(self) -> Rendered:
         return render(self.scene, SIZE)
+
+    @property
+    def people(self) -> Array:
+        return self.truth.keypoints
 
     def image(self, field: str) -> dict[str, Any]:
         """A field of it, as jobs name it."""
@@ -53,6 +92,23 @@ class Case:
     def levels(self, field: str) -> Array:
         """The same drawn, `(height, width, 3)`, values 0 to 1."""
         return pixels_of(image_of(self.image(field)), Path(), SIZE)
+
+
+@dataclass(frozen=True)
+class Two:
+    """Two cases in one picture; `number` is the pair's own among others."""
+
+    number: int
+    one: AnyCase
+    other: AnyCase
+
+    @property
+    def prompt(self) -> str:
+        return f"{self.one.prompt}, {self.other.prompt}"
+
+    @property
+    def size(self) -> int:
+        return self.one.size
 
 
 def other(case: Case, law: str | None = None) -> Case:
@@ -65,7 +121,7 @@ def cases(law: str, count: int) -> list[Case]:
     return [Case(number, law) for number in range(count)]
 
 
-def shown(some: list[Case], field: str) -> Tensor:
+def shown(some: Sequence[AnyCase], field: str) -> Tensor:
     """A field of cases, `(batch, 3, height, width)`, values 0 to 1."""
     return torch.from_numpy(np.stack([case.levels(field) for case in some])).permute(0, 3, 1, 2)
 

@@ -20,11 +20,20 @@ def measure(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer scenes and steps, and wide intervals.")] = False,
     base: Annotated[str, typer.Option(help="The family, a name or a folder with all of its parts.")] = "tabletop",
     networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
-    scenes: Annotated[int | None, typer.Option(help="Held-out scenes of each comparison.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="OUT/datasets/NAME of `sluice dataset build`, in place of tabletop's scenes."),
+    ] = None,
+    scenes: Annotated[int | None, typer.Option(help="Held-out scenes, or records, of each comparison.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Of sampling, for each scene.")] = None,
     steps: Annotated[int | None, typer.Option(help="Of every sampling.")] = None,
     place: Annotated[Path, typer.Option(help="Where pictures are kept: none is made twice.")] = Path("evaluation"),
-    out: Annotated[Path, typer.Option(help="The folder where the figures go, NAME.json of each.")] = RESULTS,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder where the figures go, NAME.json of each; docs/results, or of data PLACE/results/VERSION."
+        ),
+    ] = None,
 ) -> None:
     """Measure protocols, each method against its baselines on the same scenes and noise."""
     if context.invoked_subcommand is not None:
@@ -32,6 +41,8 @@ def measure(
     from rich.console import Console
 
     from sluice.flows.evaluate.methods import Networks
+    from sluice.flows.evaluate.recorded import HeldOut
+    from sluice.flows.evaluate.records import Records
     from sluice.flows.evaluate.settings import settings_of
     from sluice.flows.evaluate.suite import PROTOCOLS, SUITES, Place, evaluate
     from sluice.infra.settings import ConfigError, nearest
@@ -45,9 +56,12 @@ def measure(
             raise ConfigError(f"--protocol {name}: there is no such protocol; {nearest(name, PROTOCOLS)}")
     over = {"scenes": scenes, "seeds": seeds, "steps": steps}
     names = dict.fromkeys([*(SUITES[suite] if suite else ()), *(protocol or ())])
-    at = Place(base, Networks(networks), place, out, Console(soft_wrap=True, highlight=False))
+    records = None if data is None else Records(HeldOut(data))
+    results = out or (RESULTS if records is None else place / "results" / records.held.version)
+    at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), records)
     evaluate([(name, settings_of(name, quick, over)) for name in names], at)
-    at.console.print(f"{out}; `sluice evaluate report` makes a page of it")
+    asked = "" if results == RESULTS else f" --results {results} --out {results}.md"
+    at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")
 
 
 @app.command()

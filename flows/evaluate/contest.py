@@ -11,30 +11,34 @@ from typing import Any
 from rich.console import Console
 
 from sluice.flows.compose.tree.weights import found
-from sluice.flows.evaluate.cases import CONTROLS, Case, cases
+from sluice.flows.evaluate.cases import CONTROLS, Prompted
 from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
-from sluice.flows.evaluate.extracted import HED, is_here
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Method, Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import Outcome
-from sluice.flows.evaluate.populations import Population, from_true
+from sluice.flows.evaluate.populations import WHOLE, Crop, Population, from_true
+from sluice.flows.evaluate.scenes import Scenes
 from sluice.flows.evaluate.trees import guided, plain
+from sluice.flows.evaluate.world import Lack, World
 from sluice.preprocess.perception.judges import Judges
 
 AT_ONCE = 32
 FIRST, WORST = 3, 2
 """Cases of each condition that are shown."""
-Tree = Callable[[Case], Mapping[str, Any]]
-"""A method: the tree of a case's job."""
+Tree = Callable[[Any], Mapping[str, Any]]
+"""A method: the tree of the job of a case, of the world that it was made for."""
 
 
 @dataclass(frozen=True)
 class Contest:
     """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
 
+    Cases are of `data`, or else of tabletop.
+
     `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones,
-    `left_out` with what cannot be measured and what would help, `curves` with what changes along something.
+    `left_out` with what cannot be measured and what would help, `curves` with what changes along something, `heard`
+    with the networks of all that can be measured.
     """
 
     sampling: Sampling
@@ -45,35 +49,58 @@ class Contest:
     populations: list[Estimate] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
+    heard: dict[str, None] = field(default_factory=dict)
+    data: World | None = None
 
     @cached_property
     def judges(self) -> Judges:
         """The family's own, who say what pictures show."""
         return Judges.load(found(f"{self.sampling.base}/judges").path)
 
-    def under(self, method: Method, told: Callable[[Case], Sequence[Mapping[str, Any]]]) -> Tree:
+    @cached_property
+    def world(self) -> World:
+        """Where cases come from: the data, or tabletop."""
+        return self.data or Scenes(self.judges)
+
+    def under(self, method: Method, told: Callable[[Any], Sequence[Mapping[str, Any]]]) -> Tree:
         """The tree of a method under controls, guided, in plain steps."""
         return lambda case: plain(
             guided(method.model(self.sampling.alone, self.networks, told(case)), self.sampling.guidance)
         )
 
-    def controls(self, count: int) -> dict[str, list[Case]]:
-        """So many cases for each control, but for edges that no network is here to draw."""
-        here = dict(CONTROLS)
-        if HED in here and not is_here(HED):
-            self.leave_out(HED, HED)
-            here.pop(HED)
-        return {control: cases(law, count) for control, law in here.items()}
+    def controls(self, methods: Sequence[Method]) -> list[str]:
+        """Those that can be measured of some methods; the papers' are left out otherwise, and others not spoken of."""
+        asked = [own for own in self.world.controls if own in CONTROLS or not self.networks.lack(methods, own)]
+        return [control for control in asked if self.has(control, [control], methods)]
 
-    def leave_out(self, what: str, weights: str) -> None:
-        """Say, here and in the results, what cannot be measured for want of some weights."""
-        self.left_out[what] = f"`sluice models pull {weights}`"
-        self.console.print(f"{what} is left out: its weights are not here; {self.left_out[what]}", style="yellow")
+    def has(self, what: str, controls: Sequence[str], methods: Sequence[Method] = ()) -> bool:
+        """Whether something of some controls can be measured; it is left out where it cannot."""
+        lacks = (self.world.lack(own) or self.networks.lack(methods, own) for own in controls)
+        lack = next(filter(None, lacks), None)
+        if lack is not None:
+            self.leave_out(what, lack)
+            return False
+        self.heard.update(dict.fromkeys(name for own in controls for name in self.networks.names(methods, own)))
+        return True
+
+    def leave_out(self, what: str, lack: Lack) -> None:
+        """Say once, here and in the results, what cannot be measured."""
+        if what not in self.left_out:
+            self.console.print(f"{what} is left out: {lack.why}; {lack.remedy}", style="yellow")
+        self.left_out[what] = lack.remedy
+
+    def from_true(self, *crops: Crop) -> list[Population]:
+        """How far pictures are from true ones, or what of both some crops show; nothing where nothing can tell."""
+        sight = self.world.sight
+        if isinstance(sight, Lack):
+            self.leave_out("FID and KID", sight)
+            return []
+        return [from_true(sight, crop) for crop in crops or (WHOLE,)]
 
     def __call__(
         self,
         condition: str,
-        some: list[Case],
+        some: Sequence[Prompted],
         methods: Mapping[str, Tree],
         figures: Sequence[Obeyed],
         together: bool = False,
@@ -97,13 +124,15 @@ class Contest:
             for name, own in by_method.items()
         }
         outcome = Outcome(condition, tuple(figures), values)
-        for population in [from_true(self.judges)] if populations is None else populations:
-            self.populations.extend(population(condition, by_method, some, seeds))
+        for population in self.from_true() if populations is None else populations:
+            self.populations.extend(population(condition, by_method, list(some), seeds))
         self.examples.extend(examples(outcome, some, pictures.names[::seeds], list(methods)))
         return outcome
 
 
-def examples(outcome: Outcome, some: Sequence[Case], names: Sequence[str], methods: Sequence[str]) -> Iterator[Example]:
+def examples(
+    outcome: Outcome, some: Sequence[Prompted], names: Sequence[str], methods: Sequence[str]
+) -> Iterator[Example]:
     """The first cases, and those in which the last method does worst by the first figure; `names` case by case."""
     figure = outcome.figures[0]
     last = outcome.values[figure.figure, methods[-1]]

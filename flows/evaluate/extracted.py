@@ -1,4 +1,4 @@
-"""Conditions extracted anew from pictures, to be compared with those that were asked for."""
+"""Conditions extracted anew from pictures of tabletop, to be compared with those that were asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.obeyed import NEAREST
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.infra.models import MissingWeights, find
 from sluice.preprocess.perception.edges import canny
@@ -20,6 +19,8 @@ from sluice.preprocess.record import Array
 HED = "hed"
 SEEN = 0.5
 """How sure of a point a judge is to be."""
+NEAREST = 0.1
+"""Metres: depths below count as that, so that their inverse is bounded."""
 
 Extract = Callable[[Tensor], Tensor]
 """Of pictures `(batch, 3, height, width)`, values -1 to 1, a condition `(batch, channels, height, width)`."""
@@ -28,12 +29,12 @@ Extract = Callable[[Tensor], Tensor]
 def extractors(judges: Judges, edges: Callable[[Array], Array] | None) -> dict[str, Extract]:
     """By control, values 0 to 1, but for depth, which is inverse metres; soft edges only where their network is."""
     found: dict[str, Extract] = {
-        "canny": lambda pictures: _levels([canny(own) for own in to_bytes(pictures)])[:, None],
+        "canny": lambda pictures: levels_of([canny(own) for own in to_bytes(pictures)]),
         "depth": lambda pictures: _depth(judges, pictures),
         "pose": lambda pictures: _pose(judges, pictures),
     }
     if edges is not None:
-        found["hed"] = lambda pictures: _levels(edges(to_bytes(pictures)))[:, None]
+        found["hed"] = lambda pictures: levels_of(edges(to_bytes(pictures)))
     return found
 
 
@@ -54,6 +55,13 @@ def hed() -> Callable[[Array], Array] | None:
     return lambda pictures: soft_edges(network, pictures)
 
 
+def levels_of(pixels: Sequence[Array] | Array) -> Tensor:
+    """Pixels `(height, width)` or `(height, width, channels)` as `(batch, channels, height, width)`, values 0 to 1."""
+    values = np.stack(list(pixels))
+    levels = torch.from_numpy(values.astype(np.float32) / np.iinfo(values.dtype).max)
+    return levels[:, None] if levels.ndim == 3 else levels.permute(0, 3, 1, 2)
+
+
 @torch.no_grad()
 def _depth(judges: Judges, pictures: Tensor) -> Tensor:
     return 1 / judges(pictures).depth().clamp(min=NEAREST)
@@ -63,8 +71,4 @@ def _depth(judges: Judges, pictures: Tensor) -> Tensor:
 def _pose(judges: Judges, pictures: Tensor) -> Tensor:
     points = judges(pictures).points("pose").numpy()
     people = [Person(own * (own[:, 2:] > SEEN)) for own in points]
-    return _levels([draw([own], *pictures.shape[2:]) for own in people]).permute(0, 3, 1, 2)
-
-
-def _levels(pixels: Sequence[Array] | Array) -> Tensor:
-    return torch.from_numpy(np.stack(list(pixels)).astype(np.float32) / 255)
+    return levels_of([draw([own], *pictures.shape[2:]) for own in people])

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from sluice.flows.compose.tree.job import Job
-from sluice.flows.evaluate.cases import SIZE, Case
+from sluice.flows.compose.tree.weights import found
+from sluice.flows.evaluate.cases import Prompted
 from sluice.flows.evaluate.trees import Node, text
+from sluice.flows.evaluate.world import Lack
 from sluice.flows.training.card import SNAPSHOTS
+from sluice.infra.models import MissingWeights, UnknownModel
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,9 @@ class Sampling:
     guidance: float = 5.0
     seeds: int = 3
 
-    def job(self, case: Case, picture: Node, batch: int) -> Job:
+    def job(self, case: Prompted, picture: Node, batch: int) -> Job:
         """Of a case by a tree; those of one `batch` are made together."""
-        made = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": SIZE, "steps": self.steps}
+        made = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": case.size, "steps": self.steps}
         return Job.model_validate({**made, "batch": batch, "picture": picture})
 
     @property
@@ -77,6 +80,20 @@ class Networks:
     def name(self, method: Method, control: str) -> str:
         """As jobs name one."""
         return self.of(f"{method.network}-{control}")
+
+    def names(self, methods: Sequence[Method], control: str) -> list[str]:
+        """Of those that methods have for a control."""
+        return list(dict.fromkeys(f"{own.network}-{control}" for own in methods if own.kind is not None))
+
+    def lack(self, methods: Sequence[Method], control: str) -> Lack | None:
+        """Which of the networks that methods have for a control is not there, if one is not."""
+        for name in self.names(methods, control):
+            try:
+                found(self.of(name))
+            except (UnknownModel, MissingWeights):
+                why = f"there is no {self.place}/{name}"
+                return Lack(why, f"`sluice train` one to NETWORKS/{name}, and say `--networks NETWORKS`")
+        return None
 
     def of(self, name: str) -> str:
         """The same by its own name."""

@@ -1,34 +1,37 @@
-"""What a method's pictures are as a set, by the judges: how far from true ones, and how many things they show.
+"""What a method's pictures are as a set: how far from true ones, and how many things they show.
 
-Figures are named after tabletop, since the judges' features are not Inception's: they are no FID, no KID and no IS.
+By the judges, figures are named after tabletop, since their features are not Inception's: no FID, no KID and no IS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import Case, shown
+from sluice.flows.evaluate.cases import shown
 from sluice.flows.evaluate.claims import Estimate
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.inference.metrics.frechet import frechet_distance
 from sluice.inference.metrics.inception_score import MINIMUM, inception_score
 from sluice.inference.metrics.kid import kid
+from sluice.preprocess.perception.inception import Inception
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.shapes import SHAPES
 
-DISTANCES: dict[str, Callable[[Tensor, Tensor], float]] = {"FID-tabletop": frechet_distance, "KID-tabletop": kid}
+Distance = Callable[[Tensor, Tensor], float]
+"""Of features `(n, width)` and `(m, width)`."""
 SCORE = "IS-tabletop"
-UNIT = "of the judges' features; compare at equal n alone"
+AT_ONCE = 32
 FEWEST = 16
 """Cases: of fewer the distances tell next to nothing."""
 WIDE = 1.96
 
-Population = Callable[[str, Mapping[str, Tensor], list[Case], int], Iterator[Estimate]]
+Population = Callable[[str, Mapping[str, Tensor], list[Any], int], Iterator[Estimate]]
 """Of a condition, each method's pictures `(cases seeds, 3, height, width)`, their cases, and the seeds: figures."""
 
 
@@ -37,36 +40,70 @@ class Crop:
     """What of pictures is set beside what of their cases, both `(batch, 3, height, width)`, values -1 to 1."""
 
     name: str
-    made: Callable[[Tensor, list[Case]], Tensor]
-    true: Callable[[list[Case]], Tensor]
+    made: Callable[[Tensor, list[Any]], Tensor]
+    true: Callable[[list[Any]], Tensor]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What makes features `(batch, width)` of pictures, and distances of sets of these, named after it."""
+
+    features: Callable[[Tensor], Tensor]
+    distances: Mapping[str, Distance]
+    unit: str
+
+
+def by_judges(judges: Judges) -> Sight:
+    """As tabletop's own see."""
+    named = {"FID-tabletop": frechet_distance, "KID-tabletop": kid}
+    return Sight(judges.features, named, "of the judges' features; compare at equal n alone")
+
+
+def by_inception(network: Inception) -> Sight:
+    """As the literature has it."""
+
+    def features(pictures: Tensor) -> Tensor:
+        return torch.cat([network(own).cpu() for own in torch.split(pictures, AT_ONCE)])
+
+    return Sight(features, {"FID": spanned_frechet, "KID": kid}, "of Inception's features; compare at equal n alone")
+
+
+def spanned_frechet(made: Tensor, true: Tensor) -> float:
+    """The Fréchet distance within the span of both sets, outside of which neither has any spread.
+
+    It is the same number, of matrices as wide as there are pictures and not as Inception has features.
+    """
+    basis = torch.linalg.qr(torch.cat([made, true]).double().T).Q
+    return frechet_distance(made.double() @ basis, true.double() @ basis)
 
 
 WHOLE = Crop("", lambda pictures, _: pictures, lambda some: shown(some, "image") * 2 - 1)
 
 
-def from_true(judges: Judges, crop: Crop = WHOLE) -> Population:
+def from_true(sight: Sight, crop: Crop = WHOLE) -> Population:
     """Distances of pictures to the true ones of their cases, from FEWEST on."""
 
     @torch.no_grad()
-    def measure(condition: str, made: Mapping[str, Tensor], some: list[Case], seeds: int) -> Iterator[Estimate]:
+    def measure(condition: str, made: Mapping[str, Tensor], some: list[Any], seeds: int) -> Iterator[Estimate]:
         if len(some) < FEWEST:
             return
-        true, each = judges.features(crop.true(some)), [case for case in some for _ in range(seeds)]
+        true, each = sight.features(crop.true(some)), [case for case in some for _ in range(seeds)]
         for method, pictures in made.items():
-            yield from distances(crop.name, condition, method, judges.features(crop.made(pictures, each)), true)
+            seen = sight.features(crop.made(pictures, each))
+            yield from distances(sight, crop.name, condition, method, seen, true)
 
     return measure
 
 
-def distances(of: str, condition: str, method: str, made: Tensor, true: Tensor) -> Iterator[Estimate]:
+def distances(sight: Sight, of: str, condition: str, method: str, made: Tensor, true: Tensor) -> Iterator[Estimate]:
     """Of features `(cases seeds, width)` to those of the cases' true pictures `(cases, width)`."""
     own = made.reshape(len(true), -1, made.shape[1])
 
-    def apart(distance: Callable[[Tensor, Tensor], float]) -> Interval:
+    def apart(distance: Distance) -> Interval:
         return jackknife(len(true), lambda kept: distance(own[kept].flatten(0, 1), true[kept]))
 
-    for figure, distance in DISTANCES.items():
-        yield Estimate(f"{figure}{of}", condition, method, UNIT, apart(distance), len(true))
+    for figure, distance in sight.distances.items():
+        yield Estimate(f"{figure}{of}", condition, method, sight.unit, apart(distance), len(true))
 
 
 def scores(judges: Judges) -> Population:
@@ -78,7 +115,7 @@ def scores(judges: Judges) -> Population:
         return jackknife(cases, lambda kept: float(inception_score(areas[kept].flatten(0, 1).log(), splits=1)))
 
     @torch.no_grad()
-    def measure(condition: str, made: Mapping[str, Tensor], some: list[Case], seeds: int) -> Iterator[Estimate]:
+    def measure(condition: str, made: Mapping[str, Tensor], some: list[Any], seeds: int) -> Iterator[Estimate]:
         if (len(some) - 1) * seeds < MINIMUM:  # the jackknife leaves one case out
             return
         for method, pictures in made.items():

@@ -19,6 +19,8 @@ What the papers claim, measured here: figures with 95% intervals (percentile boo
 distances between sets), verdicts by rules
 that were written down before the run. Written by `sluice evaluate report`; nothing on this page is typed by hand.
 """
+DATA = "data"
+"""Among the settings, on which data, where it is not tabletop's scenes."""
 COLUMNS = 8
 """Of a table along something."""
 
@@ -42,6 +44,18 @@ def read_all(folder: Path) -> list[Results]:
     if not files:
         raise ConfigError(f"{folder} holds no results: `sluice evaluate --suite papers` measures some")
     return [read(file) for file in files]
+
+
+def refuse_others(folder: Path, data: str | None) -> None:
+    """Raises ConfigError where a folder has results on other data than some, or than tabletop's scenes (None)."""
+    for file in sorted(folder.glob("*.json")):
+        there = json.loads(file.read_text())["settings"].get(DATA)
+        if there != data:
+            scenes = "tabletop's scenes"
+            raise ConfigError(
+                f"{file} was measured on {there or scenes}, and this is {data or scenes}: figures of both do not go "
+                "on one page; name another folder with `--out`"
+            )
 
 
 def page(found: Sequence[Results]) -> str:

@@ -27,9 +27,12 @@ from sluice.flows.evaluate.protocols import (
     unite,
     zmagic,
 )
-from sluice.flows.evaluate.results import keep
+from sluice.flows.evaluate.records import Records
+from sluice.flows.evaluate.results import DATA, keep, refuse_others
 from sluice.flows.evaluate.settings import Settings
+from sluice.infra.errors import SluiceError
 from sluice.infra.models import MissingWeights
+from sluice.infra.settings import ConfigError
 
 Measure = Callable[[Contest, int], tuple[list[Estimate], list[Claim]]]
 ABLATIONS = "-ablations"
@@ -37,9 +40,10 @@ ABLATIONS = "-ablations"
 
 @dataclass(frozen=True)
 class Protocol:
-    """What the page calls it, what measures it, and how many pictures it makes of each scene and seed.
+    """What the page calls it, what measures it, and how many pictures it makes of each case and seed.
 
-    `parts` of the family and control networks (`controls`) are what it needs beside the base.
+    `parts` of the family and control networks (`controls`) are what it needs beside the base. One that is not of
+    tabletop's truths can be measured on any data (`on_data`), of as many controls as there are networks for.
     """
 
     title: str
@@ -47,20 +51,22 @@ class Protocol:
     pictures: Callable[[Contest], int]
     parts: tuple[str, ...] = ("judges",)
     controls: tuple[str, ...] = ()
+    on_data: bool = False
 
 
 PROTOCOLS = {
-    "silence": Protocol("Silent controls", silence.measure, lambda _: silence.pictures(), controls=silence.NETWORKS),
+    "silence": Protocol("Silent controls", silence.measure, silence.pictures, controls=silence.NETWORKS, on_data=True),
     "obedience": Protocol(
-        "Controls alone", obedience.measure, lambda _: obedience.pictures(), controls=obedience.NETWORKS
+        "Controls alone", obedience.measure, obedience.pictures, controls=obedience.NETWORKS, on_data=True
     ),
-    "convergence": Protocol("Convergence", convergence.measure, convergence.pictures),
+    "convergence": Protocol("Convergence", convergence.measure, convergence.pictures, on_data=True),
     "conservativity": Protocol("Conservativity", conservativity.measure, lambda _: 0, controls=conservativity.NETWORKS),
     "minimal-impact": Protocol(
         "Two controls in conflict",
         minimal_impact.measure,
-        lambda _: minimal_impact.pictures(),
+        minimal_impact.pictures,
         controls=minimal_impact.NETWORKS,
+        on_data=True,
     ),
     "cnc": Protocol("Compose and Conquer", cnc.measure, lambda c: len(cnc.methods(c)), controls=cnc.NETWORKS),
     "reconstruction": Protocol(
@@ -68,6 +74,7 @@ PROTOCOLS = {
         reconstruction.measure,
         lambda c: len(reconstruction.methods(c)),
         controls=reconstruction.NETWORKS,
+        on_data=True,
     ),
     "amdm": Protocol("AMDM", amdm.measure, lambda c: len(aggregates.methods(c.sampling)), amdm.PARTS),
     "zmagic": Protocol("Z-Magic", zmagic.measure, lambda _: zmagic.PICTURES, zmagic.PARTS),
@@ -81,8 +88,9 @@ PROTOCOLS = {
     f"minimal-impact{ABLATIONS}": Protocol(
         "Two controls in conflict, ablations",
         minimal_impact.ablate,
-        lambda _: minimal_impact.ablated(),
+        minimal_impact.ablated,
         controls=minimal_impact.ABLATED,
+        on_data=True,
     ),
     f"cnc{ABLATIONS}": Protocol(
         "Compose and Conquer, ablations", cnc.ablate, lambda c: len(cnc.variants(c)), controls=("cnc",)
@@ -107,49 +115,85 @@ SUITES = {
     "papers": [name for name in PROTOCOLS if not name.endswith(ABLATIONS) and name not in ALONE],
     "ablations": [name for name in PROTOCOLS if name.endswith(ABLATIONS)],
 }
+ON_DATA = [name for name, own in PROTOCOLS.items() if own.on_data]
+
+
+class NothingToMeasure(SluiceError):
+    """All that a protocol is of is left out."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which networks are measured, and where pictures and figures go."""
+    """Which networks are measured, where pictures and figures go, and on which data, if not on tabletop's scenes."""
 
     base: str
     networks: Networks
     pictures: Path
     results: Path
     console: Console
+    data: Records | None = None
 
     def contest(self, settings: Settings) -> Contest:
         """By a protocol's settings."""
         sampling = Sampling(self.base, settings.steps, settings.guidance, settings.seeds)
-        return Contest(sampling, self.pictures, self.console, self.networks)
+        return Contest(sampling, self.pictures, self.console, self.networks, data=self.data)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """For results."""
+        return {"base": self.base} if self.data is None else {"base": self.base, DATA: self.data.held.told}
 
 
-def weights_of(name: str, base: str, networks: Networks) -> dict[str, str]:
-    """Digests of what a protocol is of, by name. Raises UnknownModel, MissingWeights."""
-    for part in PROTOCOLS[name].parts:
+def weights_of(name: str, contest: Contest) -> dict[str, str]:
+    """Digests of what a protocol is of, by name. Raises UnknownModel, MissingWeights, NothingToMeasure."""
+    base, parts, controls = contest.sampling.base, PROTOCOLS[name].parts, PROTOCOLS[name].controls
+    if contest.data is not None:
+        parts, controls = (), _heard(name, contest) or controls
+    for part in parts:
         if Path(base).is_dir() and not Path(base, part).exists():
             raise MissingWeights(f"{base} holds no {part}, of which '{name}' is: `sluice train tabletop --only {part}`")
-    parts = {Path(base).name: base} | {part: f"{base}/{part}" for part in PROTOCOLS[name].parts}
-    parts |= {own: networks.of(own) for own in PROTOCOLS[name].controls}
-    return {own: found(place).digest[:12] for own, place in parts.items()}
+    places = {Path(base).name: base} | {part: f"{base}/{part}" for part in parts}
+    places |= {own: contest.networks.of(own) for own in controls}
+    return {own: found(place).digest[:12] for own, place in places.items()}
+
+
+def _heard(name: str, contest: Contest) -> tuple[str, ...]:
+    """The networks of the controls that can be measured on some data."""
+    if not PROTOCOLS[name].pictures(contest):
+        remedies = "; ".join(f"{what}: {remedy}" for what, remedy in contest.left_out.items())
+        raise NothingToMeasure(f"'{name}' has nothing left to measure on this data. What would help: {remedies}")
+    return tuple(contest.heard)
 
 
 def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     """Each protocol by its settings, its figures kept as soon as it is measured.
 
     Nothing is made where a part is missing, and how many pictures there are to be is said first. Raises UnknownModel,
-    MissingWeights, NotMade.
+    MissingWeights, NotMade, and ConfigError for data that a protocol is not of, or results that are of other data.
     """
-    made_of = {name: weights_of(name, at.base, at.networks) for name, _ in wanted}
+    if at.data is not None:
+        refuse_without_truths([name for name, _ in wanted], at.data)
+    refuse_others(at.results, at.told.get(DATA))
+    contests = {name: at.contest(settings) for name, settings in wanted}
+    made_of = {name: weights_of(name, contest) for name, contest in contests.items()}
     for name, settings in wanted:
-        each, cases = PROTOCOLS[name].pictures(at.contest(settings)), settings.scenes * settings.seeds
+        each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
         at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
     for name, settings in wanted:
-        contest, told = at.contest(settings), {"base": at.base, **settings.model_dump()}
+        contest, told = contests[name], {**at.told, **settings.model_dump()}
         estimates, claims = PROTOCOLS[name].measure(contest, settings.scenes)
         estimates += contest.populations
         about = name, PROTOCOLS[name].title, made_of[name], told
         results = Results(*about, estimates, claims, contest.examples, contest.left_out, contest.curves)
         keep(results, at.results / f"{name}.json")
         at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in claims))
+
+
+def refuse_without_truths(names: Sequence[str], data: Records) -> None:
+    """Raises ConfigError for protocols that know what their scenes were drawn of."""
+    for name in names:
+        if name not in ON_DATA:
+            raise ConfigError(
+                f"--data {data.held.uri}: '{name}' is measured by what tabletop's scenes were drawn of, which no data "
+                f"set has; on data there are: {', '.join(ON_DATA)}"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,13 @@ def text_distance(base: str, said: Said) -> Obeyed:
 def text_similarity(base: str) -> Obeyed:
     """CLIPScore over 100, to a case's prompt."""
     return Obeyed(SIMILARITY, "cosine", "higher", _by(clip_similarity, base, lambda case: case.prompt))
+
+
+def embeds(base: str) -> bool:
+    """Whether a family's text and image encoders have embeddings to compare, as those of plain pipelines have not."""
+    family = found(base).path
+    told = json.loads((family / "text_encoder" / "config.json").read_text()).get("architectures") or []
+    return CLIPTextModelWithProjection.__name__ in told and (family / "image_encoder").is_dir()
 
 
 def _by(metric: Callable[[Tensor, Tensor], Tensor], base: str, said: Said) -> Callable[[Tensor, list[Case]], Tensor]:

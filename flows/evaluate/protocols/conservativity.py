@@ -10,7 +10,7 @@ from diffusers import ControlNetModel
 from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
-from sluice.flows.evaluate.cases import CONTROLS, Case, draws_of, shown
+from sluice.flows.evaluate.cases import CONTROLS, Case, cases, draws_of, shown
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method
@@ -49,7 +49,8 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     model = LatentModel.load(found(contest.sampling.base).path)
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
-    for control, some in contest.controls(count).items():
+    for control in contest.controls(STAGES):
+        some = cases(CONTROLS[control], count)
         first, second = (jacobians(model, contest.networks.name(stage, control), control, some) for stage in STAGES)
         estimates += [*_of_one(control, FIRST_STAGE, first), *_of_one(control, MICONTROLNET, second)]
         lower, noise = of_ratio(second.asym, first.asym), of_ratio(second.noise, first.noise)

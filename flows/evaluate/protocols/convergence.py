@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sluice.flows.evaluate.cases import CONTROLS, Case, cases
+from sluice.flows.evaluate.cases import AnyCase
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE
-from sluice.flows.evaluate.obeyed import obeyed
 from sluice.flows.evaluate.outcome import BETTER, Outcome
 from sluice.flows.evaluate.protocols.obedience import under
 from sluice.infra.models import MissingWeights
@@ -23,7 +22,7 @@ RULE = f"Of the mean over the first half of the snapshots. {BETTER}"
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every snapshot its obedience and its distance from true pictures, along the steps of training."""
-    some, outcomes, along = cases(CONTROLS[CONTROL], count), {}, {}
+    some, outcomes, along = contest.world.cases(CONTROL, count), {}, {}
     for step in snapshots(contest):
         own = replace(contest, networks=replace(contest.networks, at=step), populations=[], examples=[])
         outcomes[step] = _obeyed(own, some, step)
@@ -48,12 +47,12 @@ def snapshots(contest: Contest) -> list[int]:
 
 
 def pictures(contest: Contest) -> int:
-    """Of each scene and seed."""
-    return len(METHODS) * len(snapshots(contest))
+    """Of each case and seed."""
+    return len(METHODS) * len(snapshots(contest)) if contest.has(CONTROL, [CONTROL]) else 0
 
 
-def _obeyed(contest: Contest, some: list[Case], step: int) -> Outcome:
-    figure = obeyed(contest.judges, None)[CONTROL]
+def _obeyed(contest: Contest, some: Sequence[AnyCase], step: int) -> Outcome:
+    figure = contest.world.obeyed[CONTROL]
     return contest(f"{CONTROL}, step {step}", some, under(contest, CONTROL, METHODS), [figure], together=True)
 
 

@@ -1,4 +1,4 @@
-"""Two scenes' controls in one picture, each silent where the other speaks: three layouts (MIControlNet, Sec. 5)."""
+"""Two cases' controls in one picture, each silent where the other speaks: three layouts (MIControlNet, Sec. 5)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sluice.flows.evaluate.cases import CONTROLS, SIZE, Case, kept_image, other
+from sluice.flows.evaluate.cases import AnyCase, Two, kept_image
 from sluice.preprocess.record import Array
 
-HALF = SIZE // 2
-CENTRE = slice(SIZE * 3 // 16, SIZE * 13 // 16)
-"""Two fifths of a picture."""
-PART = slice(SIZE // 4, SIZE * 3 // 4)
-SIDES = (HALF * 5 // 8, HALF)
-"""Of the central part of a condition, when resized."""
+SMALLEST_PART = 5 / 8
+"""Of the central part of a condition, when resized: its side as a share of half a picture's."""
 
 
 @dataclass(frozen=True)
 class Spoken:
     """What a control of some kind says, `(height, width, 3)` levels 0 to 1, and where, bool `(height, width)`.
 
-    `picture` is its scene's own, placed as it is.
+    `picture` is its case's own, placed as it is.
     """
 
     control: str
@@ -42,64 +38,64 @@ class Spoken:
         }
 
 
-Layout = Callable[[Case, tuple[str, str]], tuple[Spoken, Spoken]]
+Layout = Callable[[Two, tuple[str, str]], tuple[Spoken, Spoken]]
 
 
-def sources(case: Case, pair: tuple[str, str]) -> tuple[Case, Case]:
-    """The scenes of a case's two conditions, each of the law that its control is measured on."""
-    return Case(case.number, CONTROLS[pair[0]]), other(case, CONTROLS[pair[1]])
-
-
-def half(case: Case) -> Array:
+def half(case: AnyCase | Two) -> Array:
     """The left half and the right in turn, bool `(height, width)`."""
-    left = np.zeros((SIZE, SIZE), bool)
-    left[:, :HALF] = True
+    left = np.zeros((case.size, case.size), bool)
+    left[:, : case.size // 2] = True
     return left if case.number % 2 == 0 else ~left
 
 
-def halves(case: Case, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
+def part(size: int) -> slice:
+    """The central rows, or columns, of a condition."""
+    return slice(size // 4, size * 3 // 4)
+
+
+def halves(case: Two, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
     """One rules the left half, the other the right, in turn."""
     return _whole(case, pair, half(case))
 
 
-def centre(case: Case, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
-    """One rules the centre, the other what is around it, in turn."""
-    inside = np.zeros((SIZE, SIZE), bool)
-    inside[CENTRE, CENTRE] = True
+def centre(case: Two, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
+    """One rules the centre, two fifths of the picture, the other what is around it, in turn."""
+    inside = np.zeros((case.size, case.size), bool)
+    middle = slice(case.size * 3 // 16, case.size * 13 // 16)
+    inside[middle, middle] = True
     return _whole(case, pair, inside if case.number % 2 == 0 else ~inside)
 
 
-def parts(case: Case, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
+def parts(case: Two, pair: tuple[str, str]) -> tuple[Spoken, Spoken]:
     """The central part of each, resized at random and put left and right; the rest is silent."""
-    dice = np.random.default_rng([case.number, HALF])
-    columns = (0, HALF) if case.number % 2 == 0 else (HALF, 0)
-    first, second = (
-        _part(control, of, dice, column) for control, of, column in zip(pair, sources(case, pair), columns, strict=True)
-    )
-    return first, second
+    middle = case.size // 2
+    dice = np.random.default_rng([case.number, middle])
+    left, right = (0, middle) if case.number % 2 == 0 else (middle, 0)
+    return _part(pair[0], case.one, dice, left), _part(pair[1], case.other, dice, right)
 
 
 LAYOUTS: dict[str, Layout] = {"parts": parts, "halves": halves, "centre": centre}
 
 
-def _whole(case: Case, pair: tuple[str, str], speaks: Array) -> tuple[Spoken, Spoken]:
-    one, two = sources(case, pair)
+def _whole(case: Two, pair: tuple[str, str], speaks: Array) -> tuple[Spoken, Spoken]:
+    one, two = case.one, case.other
     return (
         Spoken(pair[0], one.levels(pair[0]), speaks, one.levels("image")),
         Spoken(pair[1], two.levels(pair[1]), ~speaks, two.levels("image")),
     )
 
 
-def _part(control: str, of: Case, dice: np.random.Generator, column: int) -> Spoken:
-    side = int(dice.integers(*SIDES, endpoint=True))
-    top = int(dice.integers(0, SIZE - side, endpoint=True))
-    left = column + int(dice.integers(0, HALF - side, endpoint=True))
-    speaks, rows, columns = np.zeros((SIZE, SIZE), bool), slice(top, top + side), slice(left, left + side)
+def _part(control: str, of: AnyCase, dice: np.random.Generator, column: int) -> Spoken:
+    size, widest, own = of.size, of.size // 2, part(of.size)
+    side = int(dice.integers(int(widest * SMALLEST_PART), widest, endpoint=True))
+    top = int(dice.integers(0, size - side, endpoint=True))
+    left = column + int(dice.integers(0, widest - side, endpoint=True))
+    speaks, rows, columns = np.zeros((size, size), bool), slice(top, top + side), slice(left, left + side)
     speaks[rows, columns] = True
 
     def placed(field: str) -> Array:
-        levels = np.zeros((SIZE, SIZE, 3), np.float32)
-        levels[rows, columns] = cv2.resize(of.levels(field)[PART, PART], (side, side), interpolation=cv2.INTER_AREA)
+        levels = np.zeros((size, size, 3), np.float32)
+        levels[rows, columns] = cv2.resize(of.levels(field)[own, own], (side, side), interpolation=cv2.INTER_AREA)
         return levels
 
     return Spoken(control, placed(control), speaks, placed("image"))

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import Case, cases
+from sluice.flows.evaluate.cases import Two
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.extracted import Extract, extractors, hed
+from sluice.flows.evaluate.extracted import Extract
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Method
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
-from sluice.flows.evaluate.populations import Crop, from_true
-from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, sources
+from sluice.flows.evaluate.populations import Crop
+from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken
 from sluice.inference.combiners.multi_controlnet import BASELINES
 from sluice.inference.metrics.condition_l1 import condition_l1
 
@@ -56,7 +56,7 @@ ABLATED = tuple(
 )
 L1, UNIT = "L1 of both conditions", "of 0 to 1, a pixel"
 OF_EACH = ("L1 of the first condition", "L1 of the second condition")
-Placed = Callable[[Case], tuple[Spoken, Spoken]]
+Placed = Callable[[Two], tuple[Spoken, Spoken]]
 """Of a case what both controls say."""
 SAYS = "Minimal impact shows two controls in conflict better than sums of ControlNets, balanced, retrained or both."
 DEFAULTS = (
@@ -85,61 +85,56 @@ def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     return estimates, [Claim(DEFAULTS, UNBEATEN, best)]
 
 
-def pictures() -> int:
-    """Of each scene and seed; the base alone is the same in all layouts."""
-    return len(PAIRS) * (1 + len(LAYOUTS) * (len(METHODS) - 1))
+def pictures(contest: Contest) -> int:
+    """Of each case and seed; the base alone is the same in all layouts."""
+    return len(here(contest, METHODS)) * (1 + len(LAYOUTS) * (len(METHODS) - 1))
 
 
-def ablated() -> int:
+def ablated(contest: Contest) -> int:
     """The same for ablations."""
-    return len(PAIRS) * len(LAYOUTS) * (1 + len(VARIANTS))
+    return len(here(contest, VARIANTS)) * len(LAYOUTS) * (1 + len(VARIANTS))
+
+
+def here(contest: Contest, some: Sequence[Method]) -> list[tuple[str, str]]:
+    """The pairs that can be measured of some methods; the others are left out."""
+    return [pair for pair in PAIRS if contest.has(" + ".join(pair), pair, some)]
 
 
 def pairs(contest: Contest, count: int, some: Sequence[Method]) -> Iterator[tuple[Outcome, list[Outcome]]]:
-    """Of every pair of controls, over all layouts and in each; those that nothing here can extract are left out."""
-    extract = extractors(contest.judges, hed())
-    for pair in PAIRS:
-        name = " + ".join(pair)
-        if missing := [control for control in pair if control not in extract]:
-            contest.leave_out(name, missing[0])
-            continue
-        layouts = [_in_layout(contest, pair, layout, count, extract, some) for layout in LAYOUTS]
-        yield Outcome.over(name, layouts), layouts
+    """Of every pair of controls that can be measured, over all layouts and in each."""
+    for pair in here(contest, some):
+        told = contest.world.pairs(pair, count)
+        layouts = [_in_layout(contest, pair, layout, told, some) for layout in LAYOUTS]
+        yield Outcome.over(" + ".join(pair), layouts), layouts
 
 
 def _in_layout(
-    contest: Contest,
-    pair: tuple[str, str],
-    layout: str,
-    count: int,
-    extract: Mapping[str, Extract],
-    some: Sequence[Method],
+    contest: Contest, pair: tuple[str, str], layout: str, told: Sequence[Two], some: Sequence[Method]
 ) -> Outcome:
-    def of(case: Case) -> tuple[Spoken, Spoken]:
+    def of(case: Two) -> tuple[Spoken, Spoken]:
         return LAYOUTS[layout](case, pair)
 
-    told = [replace(case, words=", ".join(own.prompt for own in sources(case, pair))) for case in cases("two", count)]
-    trees = methods(contest, of, some)
-    crops = [from_true(contest.judges, where_it_speaks(of, which)) for which in range(len(pair))]
-    return contest(f"{' + '.join(pair)}, {layout}", told, trees, figures(of, extract), together=True, populations=crops)
+    name, measured = f"{' + '.join(pair)}, {layout}", figures(of, contest.world.extract)
+    sets = contest.from_true(*(where_it_speaks(of, which) for which in range(len(pair))))
+    return contest(name, told, methods(contest, of, some), measured, together=True, populations=sets)
 
 
 def methods(contest: Contest, layout: Placed, some: Sequence[Method]) -> dict[str, Tree]:
     """Each told what a layout has for both controls."""
 
-    def told(case: Case) -> list[dict[str, Any]]:
+    def told(case: Two) -> list[dict[str, Any]]:
         return [own.told(contest.place) for own in layout(case)]
 
     return {method.name: contest.under(method, told) for method in some}
 
 
 def where_it_speaks(layout: Placed, which: int) -> Crop:
-    """Of pictures, and of a control's own scene, what is where it speaks; grey elsewhere."""
+    """Of pictures, and of a control's own case, what is where it speaks; grey elsewhere."""
 
-    def speaks(some: list[Case]) -> Tensor:
+    def speaks(some: list[Two]) -> Tensor:
         return torch.stack([torch.from_numpy(layout(case)[which].speaks) for case in some])[:, None]
 
-    def true(some: list[Case]) -> Tensor:
+    def true(some: list[Two]) -> Tensor:
         levels = torch.stack([torch.from_numpy(layout(case)[which].picture).permute(2, 0, 1) for case in some])
         return (levels * 2 - 1) * speaks(some)
 
@@ -149,7 +144,7 @@ def where_it_speaks(layout: Placed, which: int) -> Crop:
 def figures(layout: Placed, extract: Mapping[str, Extract]) -> list[Obeyed]:
     """Of both conditions, their mean, and of each."""
 
-    def of(which: int) -> Callable[[Tensor, list[Case]], Tensor]:
+    def of(which: int) -> Callable[[Tensor, list[Two]], Tensor]:
         return lambda pictures, some: apart(extract, pictures, [layout(case)[which] for case in some])
 
     first, second = of(0), of(1)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sluice.flows.evaluate.cases import CONTROLS, Case
+from sluice.flows.evaluate.cases import CONTROLS, AnyCase
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.extracted import hed
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
-from sluice.flows.evaluate.obeyed import obeyed
 from sluice.flows.evaluate.outcome import BETTER
 
 METHODS = (BASE, CONTROLNET, MICONTROLNET)
@@ -20,25 +18,26 @@ SAYS = "Controls are obeyed where they speak: a whole one is shown better than b
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every control, the whole of it."""
-    by = obeyed(contest.judges, hed())
+    by = contest.world.obeyed
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
-    for control, some in contest.controls(count).items():
+    for control in contest.controls(METHODS):
+        some = contest.world.cases(control, count)
         found = contest(control, some, under(contest, control, METHODS), [by[control]], together=True)
         estimates += found.estimates()
         verdicts[control] = found.better(by[control].figure, MICONTROLNET.name, BASE.name)
     return estimates, [Claim(SAYS, BETTER, verdicts)]
 
 
-def pictures() -> int:
-    """Of each scene and seed."""
-    return len(CONTROLS) * len(METHODS)
+def pictures(contest: Contest) -> int:
+    """Of each case and seed."""
+    return len(contest.controls(METHODS)) * len(METHODS)
 
 
 def under(contest: Contest, control: str, some: Sequence[Method]) -> dict[str, Tree]:
-    """Methods under the control of their scene."""
+    """Methods under the control of their case."""
 
-    def told(case: Case) -> list[dict[str, Any]]:
+    def told(case: AnyCase) -> list[dict[str, Any]]:
         return [{"control": control, "image": case.image(control)}]
 
     return {method.name: contest.under(method, told) for method in some}

@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
-from sluice.flows.evaluate.cases import Case, cases, shown
+from sluice.flows.evaluate.cases import AnyCase, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.obeyed import Obeyed, obeyed
+from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER
-from sluice.flows.evaluate.populations import from_true, scores
 from sluice.flows.evaluate.trees import guided, plain
-from sluice.flows.evaluate.worded import text_similarity
+from sluice.flows.evaluate.worded import SIMILARITY, embeds, text_similarity
+from sluice.flows.evaluate.world import Lack
 from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.ssim import ssim
 from sluice.infra.models import MissingWeights
 from sluice.preprocess.perception.vgg import load_lpips
 
 NETWORKS = ("cnc",)
-LAW = "two"
 TEXT, DEPTHS, SEMANTICS, BOTH = "text alone", "depths", "semantics", "depths and semantics"
 SSIM, LPIPS, DEPTH = "SSIM", "LPIPS (VGG-16)", "depth MAE"
 WEIGHTS = "lpips-vgg"
+NO_EMBEDDINGS = Lack(
+    "the base embeds no texts and pictures alike", "a `--base` whose text_encoder has its projection, and image_encoder"
+)
+RIVALS = {SSIM: (TEXT, DEPTHS, SEMANTICS), DEPTH: (TEXT, SEMANTICS), LPIPS: (TEXT, DEPTHS, SEMANTICS)}
 SAYS = "Depths and semantics together make a scene again better than a text, and than either alone."
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Likeness to the scene's own picture, and its depth."""
     told = figures(contest)
-    sets = [from_true(contest.judges), scores(contest.judges)]
-    seen = contest("reconstruction", cases(LAW, count), methods(contest), told, together=True, populations=sets)
-    rivals = {SSIM: (TEXT, DEPTHS, SEMANTICS), DEPTH: (TEXT, SEMANTICS)}
-    if LPIPS in {own.figure for own in told}:
-        rivals[LPIPS] = (TEXT, DEPTHS, SEMANTICS)
+    sets, some = [*contest.from_true(), *contest.world.scores], contest.world.composed(count)
+    seen = contest("reconstruction", some, methods(contest), told, together=True, populations=sets)
     verdicts = {
-        f"{figure}, against {own}": seen.better(figure, BOTH, own) for figure, some in rivals.items() for own in some
+        f"{figure}, against {own}": seen.better(figure, BOTH, own)
+        for figure in RIVALS
+        if figure in {measured.figure for measured in told}
+        for own in RIVALS[figure]
     }
     return seen.estimates(), [Claim(SAYS, BETTER, verdicts)]
 
 
 def methods(contest: Contest) -> dict[str, Tree]:
-    """All under the scene's caption; what a scene looks like is said by its own picture and background."""
+    """All under the caption; what a scene looks like is said by its own picture and background."""
 
     def told(**of: tuple[str, str]) -> Tree:
-        def tree(case: Case) -> Any:
+        def tree(case: AnyCase) -> Any:
             images = {name: [case.image(field) for field in fields] for name, fields in of.items()}
             fusers = {"fusers": contest.networks.of("cnc"), "mask": case.image("mask"), **images}
             model = {"kind": "compose_and_conquer", "over": contest.sampling.alone, **fusers}
@@ -65,16 +69,20 @@ def methods(contest: Contest) -> dict[str, Tree]:
 
 
 def figures(contest: Contest) -> list[Obeyed]:
-    """LPIPS only where its weights are."""
+    """LPIPS only where its weights are, depth only where something sees it, likeness to words where the base can."""
     some = [Obeyed(SSIM, "-1 to 1", "higher", lambda pictures, of: ssim(pictures, _true(of)))]
-    some += [obeyed(contest.judges, None)["depth"], text_similarity(contest.sampling.base)]
+    some += [contest.world.obeyed["depth"]] if contest.has(DEPTH, ["depth"]) else []
+    if embeds(contest.sampling.base):
+        some.append(text_similarity(contest.sampling.base))
+    else:
+        contest.leave_out(SIMILARITY, NO_EMBEDDINGS)
     try:
         network = load_lpips(found(WEIGHTS).path)
     except MissingWeights:
-        contest.leave_out(LPIPS, WEIGHTS)
+        contest.leave_out(LPIPS, Lack.of(WEIGHTS))
         return some
     return [*some, Obeyed(LPIPS, "distance", "lower", lambda pictures, of: lpips(network, pictures, _true(of)))]
 
 
-def _true(some: list[Case]) -> Tensor:
+def _true(some: Sequence[AnyCase]) -> Tensor:
     return torch.as_tensor(shown(some, "image") * 2 - 1)

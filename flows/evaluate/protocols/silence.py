@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import CONTROLS, Case, kept_image, shown
+from sluice.flows.evaluate.cases import CONTROLS, AnyCase, kept_image, shown
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED
@@ -35,7 +36,8 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
     figure = Obeyed(TEXTURE, UNIT, "higher", texture)
-    for control, some in contest.controls(count).items():
+    for control in contest.controls(METHODS):
+        some = contest.world.cases(control, count)
         found = contest(control, some, methods(contest, control), [figure], together=True)
         real = texture(shown(some, "image") * 2 - 1, some)
         found = replace(found, values={(TEXTURE, REAL): real, **found.values})
@@ -46,21 +48,21 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     return estimates, [Claim(SAYS, RULE, verdicts)]
 
 
-def pictures() -> int:
-    """Of each scene and seed."""
-    return len(CONTROLS) * len(METHODS)
+def pictures(contest: Contest) -> int:
+    """Of each case and seed."""
+    return len(contest.controls(METHODS)) * len(METHODS)
 
 
 def methods(contest: Contest, control: str) -> dict[str, Tree]:
-    """Under one half of the control of their scene."""
+    """Under one half of the control of their case."""
 
-    def told(case: Case) -> list[dict[str, Any]]:
+    def told(case: AnyCase) -> list[dict[str, Any]]:
         speaks = kept_image(half(case).astype(np.float32), contest.place)
         return [{"control": control, "image": case.image(control), "speaks": speaks}]
 
     return {method.name: contest.under(method, told) for method in METHODS}
 
 
-def texture(pictures: Tensor, some: list[Case]) -> Tensor:
+def texture(pictures: Tensor, some: Sequence[AnyCase]) -> Tensor:
     """How much there is of it where the control of a case is silent."""
     return silent_total_variation(pictures, torch.from_numpy(np.stack([~half(case) for case in some])))

@@ -12,7 +12,7 @@ from rich.console import Console
 from sluice.flows.evaluate.compare import MARK
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.eight import EIGHT
-from sluice.flows.evaluate.methods import Networks, Sampling
+from sluice.flows.evaluate.methods import BASE, Networks, Sampling
 from sluice.flows.evaluate.settings import FOLDER, settings_of
 from sluice.flows.evaluate.suite import ALONE, PROTOCOLS, SUITES, Place, evaluate
 from sluice.infra.models import MissingWeights
@@ -65,8 +65,8 @@ def test_edges_that_nothing_draws_are_left_out_and_this_is_said(
 ) -> None:
     monkeypatch.setenv("SLUICE_MODELS", str(tmp_path / "empty"))
     console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
-    controls = Contest(Sampling(), tmp_path, console, NETWORKS).controls(2)
-    assert list(controls) == ["canny", "depth", "pose"]
+    controls = Contest(Sampling(), tmp_path, console, NETWORKS).controls([BASE])
+    assert controls == ["canny", "depth", "pose"]
     assert isinstance(console.file, io.StringIO)
     assert "hed is left out: its weights are not here; `sluice models pull hed`" in console.file.getvalue()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.flows.evaluate import contest
+from sluice.flows.evaluate import scenes
 from sluice.flows.evaluate.cases import SIZE, cases, shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.obeyed import obeyed
@@ -20,8 +20,7 @@ CONTROLS = {"canny": "two", "pose": "figures"}
 
 @pytest.fixture(autouse=True)
 def two_controls(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (contest, silence, obedience):
-        monkeypatch.setattr(module, "CONTROLS", CONTROLS)
+    monkeypatch.setattr(scenes, "CONTROLS", CONTROLS)
     monkeypatch.setattr(conservativity, "LEVELS", (500,))
     monkeypatch.setattr(conservativity, "PROBES", 1)
 

@@ -13,17 +13,22 @@ import pytest
 import torch
 from rich.console import Console
 
-from sluice.flows.evaluate.cases import Case, cases, kept_image, shown
+from sluice.flows.evaluate.cases import Two, kept_image, shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
-from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.protocols import minimal_impact
-from sluice.flows.evaluate.protocols.layouts import LAYOUTS, PART, Spoken, sources
+from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, part
+from sluice.flows.evaluate.scenes import Scenes
 from sluice.infra.models import find
 from sluice.preprocess.perception.judges import Judges
 
 SPLITS = ("halves", "centre")
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    return Scenes(Judges.load(find("tabletop/judges").path))
 
 
 def test_a_pair_has_a_row_for_every_method_in_every_layout_and_a_verdict_over_all(
@@ -60,35 +65,34 @@ def test_a_pair_that_nothing_here_can_extract_is_left_out(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_nowhere_do_both_speak(layout: str) -> None:
-    for case in cases("two", 4):
+def test_nowhere_do_both_speak(layout: str, scenes: Scenes) -> None:
+    for case in scenes.pairs(("canny", "depth"), 4):
         first, second = LAYOUTS[layout](case, ("canny", "depth"))
         assert not (first.speaks & second.speaks).any()
         assert (first.speaks | second.speaks).all() == (layout in SPLITS)
         assert first.speaks.mean() > 0.09 < second.speaks.mean()
 
 
-def test_a_part_is_the_centre_of_its_condition_and_no_two_cases_have_it_in_one_place() -> None:
-    places = set()
-    for case in cases("two", 4):
-        pair = ("depth", "canny")
+def test_a_part_is_the_centre_of_its_condition_and_no_two_cases_have_it_in_one_place(scenes: Scenes) -> None:
+    places, pair = set(), ("depth", "canny")
+    for case in scenes.pairs(pair, 4):
         first, _ = LAYOUTS["parts"](case, pair)
         rows, columns = np.nonzero(first.speaks)
         side = rows.max() - rows.min() + 1
-        of = shown([sources(case, pair)[0]], "depth")[0].permute(1, 2, 0).numpy()[PART, PART]
-        part = first.levels[first.speaks].reshape(side, side, 3)
-        assert np.array_equal(part, cv2.resize(of, (int(side), int(side)), interpolation=cv2.INTER_AREA))
+        centre = part(case.size)
+        of = shown([case.one], "depth")[0].permute(1, 2, 0).numpy()[centre, centre]
+        placed = first.levels[first.speaks].reshape(side, side, 3)
+        assert np.array_equal(placed, cv2.resize(of, (int(side), int(side)), interpolation=cv2.INTER_AREA))
         assert first.levels[~first.speaks].max() == 0
         places.add((rows.min(), columns.min()))
     assert len(places) == 4
 
 
 @pytest.mark.parametrize("pair", [("pose", "canny"), ("canny", "depth")])
-def test_true_pictures_show_what_their_scenes_ask_for(pair: tuple[str, str]) -> None:
-    extract = extractors(Judges.load(find("tabletop/judges").path), None)
+def test_true_pictures_show_what_their_scenes_ask_for(pair: tuple[str, str], scenes: Scenes) -> None:
+    extract, some = scenes.extract, scenes.pairs(pair, 6)
     for which in (0, 1):
-        some = cases("two", 6)
-        of = [sources(case, pair)[which] for case in some]
+        of = [(case.one, case.other)[which] for case in some]
         wanted = [LAYOUTS["halves"](case, pair)[which] for case in some]
         apart = partial(minimal_impact.apart, extract, wanted=wanted)
         true = shown(of, "image") * 2 - 1
@@ -109,11 +113,11 @@ def test_an_image_that_is_drawn_has_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_crop_is_what_a_control_speaks_of_and_nothing_else(layout: str) -> None:
+def test_a_crop_is_what_a_control_speaks_of_and_nothing_else(layout: str, scenes: Scenes) -> None:
     """Of a picture that has both scenes, each where its control speaks, and noise where none does."""
-    some = cases("two", 2)
+    some = list(scenes.pairs(("canny", "depth"), 2))
 
-    def of(case: Case) -> tuple[Spoken, Spoken]:
+    def of(case: Two) -> tuple[Spoken, Spoken]:
         return LAYOUTS[layout](case, ("canny", "depth"))
 
     crops = [minimal_impact.where_it_speaks(of, which) for which in (0, 1)]

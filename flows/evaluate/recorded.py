@@ -1,0 +1,145 @@
+"""Records of a data set as cases, of its validation split: on these nothing was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from sluice.flows.compose.tree.images import FIELDS, SPLITS
+from sluice.flows.evaluate.obeyed import HIPS, SHOULDERS
+from sluice.flows.training.data import MergedData, Split, open_data
+from sluice.inference.metrics.bootstrap import MINIMUM
+from sluice.infra.settings import ConfigError
+from sluice.preprocess.record import Array, Record, decode_jpeg
+from sluice.training.data import TrainingData, TrainingShard
+from sluice.training.examples import image
+
+AT_ONCE = 64
+"""Records read together."""
+TORSO = [*SHOULDERS, *HIPS]
+NOBODY = np.zeros((0, 18, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A record, the size of its picture, and in which tar of the data set each of its fields lies."""
+
+    number: int
+    record: Record
+    size: int
+    tars: Mapping[str, str]
+
+    @property
+    def prompt(self) -> str:
+        return str(self.record["txt"])
+
+    @property
+    def people(self) -> Array:
+        """Those of whom shoulders and hips are seen."""
+        if "pose.json" not in self.record:
+            return NOBODY
+        found = np.array([own["points"] for own in self.record["pose.json"]["people"]]).reshape(-1, *NOBODY.shape[1:])
+        return found[(found[:, TORSO, 2] > 0).all(axis=1)]
+
+    def image(self, field: str) -> dict[str, Any]:
+        """By the tar: one that names the data set would be looked for in all of its shards."""
+        return {"record": self.record.key, "of": self.tars[named(field)], "field": field}
+
+    def levels(self, field: str) -> Array:
+        return np.ascontiguousarray(image(self.record, named(field), self.size).permute(1, 2, 0))
+
+
+def named(field: str) -> str:
+    """The field of a record that jobs call so."""
+    return FIELDS.get(field, f"{field}.png")
+
+
+class HeldOut:
+    """Records of a data set that `sluice dataset build` made, read in their order as they are asked for.
+
+    Where too few are for validation, they are the last ones. Raises ConfigError for other data.
+    """
+
+    def __init__(self, uri: str) -> None:
+        data = open_data(uri)
+        if isinstance(data, MergedData):
+            raise ConfigError(
+                f"--data {uri}: merged shards do not say which stages made them, and these see in pictures what was "
+                "asked for; name OUT/datasets/NAME, what `sluice dataset build` made"
+            )
+        if lacking := sorted({"jpg", "txt"} - data.fields):
+            raise ConfigError(f"--data {uri}: records without {' and '.join(lacking)} are no cases; build with `image`")
+        self.uri, self.data = uri, data
+        self._read: list[Recorded] = []
+        self._left = self._records()
+
+    @property
+    def told(self) -> str:
+        """The data set, its version and the split, for results."""
+        return f"{self.data.digest}, {self.split}"
+
+    @property
+    def version(self) -> str:
+        """As a folder's name."""
+        return self.data.digest.replace(" ", "-")
+
+    @property
+    def split(self) -> Split:
+        return self._held[0]
+
+    def first(self, count: int, having: Callable[[Recorded], bool]) -> list[Recorded]:
+        """So many with something, or all that there are; numbered anew."""
+        return [replace(own, number=number) for number, own in enumerate(islice(filter(having, self), count))]
+
+    def __iter__(self) -> Iterator[Recorded]:
+        yield from self._read
+        for own in self._left:
+            self._read.append(own)
+            yield own
+
+    @cached_property
+    def _held(self) -> tuple[Split, TrainingData]:
+        train, validation = (self.data.split(split, self._fields) for split in SPLITS)
+        if sum(validation.counts) >= MINIMUM:
+            return "validation", validation
+        if sum(train.counts) < MINIMUM:
+            raise ConfigError(f"--data {self.uri} has {sum(train.counts)} records, and intervals take {MINIMUM}")
+        last = [replace(shard, keys=shard.keys[::-1]) for shard in train.shards[::-1]]
+        return "train", replace(train, shards=tuple(last))
+
+    @cached_property
+    def _fields(self) -> frozenset[str]:
+        return frozenset(own for own in self.data.fields if own.endswith((".png", "jpg"))) | {"txt", "pose.json"}
+
+    def _records(self) -> Iterator[Recorded]:
+        _, held = self._held
+        for shard in held.shards:
+            tars = {field: f"{held.uri}/{file}" for file in shard.files for field in self.data.writes[_stage_of(file)]}
+            for start in range(0, len(shard.keys), AT_ONCE):
+                keys = shard.keys[start : start + AT_ONCE]
+                yield from self._some(held, replace(shard, keys=keys), tars)
+
+    def _some(self, held: TrainingData, shard: TrainingShard, tars: Mapping[str, str]) -> Iterator[Recorded]:
+        found = held.read(shard, self._fields & self.data.fields)
+        for key in shard.keys:
+            height, width, _ = decode_jpeg(found[key]["jpg"]).shape
+            if (height, width) != (self._size or height, self._size or height):
+                raise ConfigError(
+                    f"--data {self.uri}: record {key} is {width} x {height} pixels, and pictures that are compared are "
+                    "squares of one size; build the data set with `stages.image.crop=center`"
+                )
+            yield Recorded(len(self._read), Record(key, dict(found[key])), height, tars)
+
+    @property
+    def _size(self) -> int | None:
+        return self._read[0].size if self._read else None
+
+
+def _stage_of(file: str) -> str:
+    """Of `stages/NAME/...`."""
+    return file.split("/")[1]
