@@ -60,7 +60,7 @@ def measure(
     results = out or (RESULTS if records is None else place / "results" / records.held.version)
     at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), records)
     evaluate([(name, settings_of(name, quick, over)) for name in names], at)
-    asked = "" if results == RESULTS else f" --results {results} --out {results}.md"
+    asked = "" if results == RESULTS else f" --results {results}"
     at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")
 
 
@@ -68,7 +68,7 @@ def measure(
 def report(
     results: Annotated[Path, typer.Option(help="The folder of what was measured.")] = RESULTS,
     place: Annotated[Path, typer.Option(help="Where pictures are kept, for the page.")] = Path("evaluation"),
-    out: Annotated[Path, typer.Option(help="The text.")] = Path("docs/results.md"),
+    out: Annotated[Path | None, typer.Option(help="The text; unless given, beside the folder, by its name.")] = None,
 ) -> None:
     """All that was measured, as text, and as a page with pictures beside them (`index.html`)."""
     from sluice.flows.evaluate.made import FOLDER
@@ -77,10 +77,11 @@ def report(
     from sluice.infra.whole import write_whole
 
     found = read_all(results)
-    write_whole(out, page(found))
+    text = out or results.with_name(f"{results.name}.md")
+    write_whole(text, page(found))
     place.mkdir(parents=True, exist_ok=True)
     write_whole(place / "index.html", page_of(found, place / FOLDER))
-    typer.echo(f"{out}\n{place / 'index.html'}")
+    typer.echo(f"{text}\n{place / 'index.html'}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from sluice.flows.evaluate.records import Records
 from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
 from sluice.flows.evaluate.suite import NothingToMeasure, Place, evaluate
+from sluice.flows.evaluate.worded import embeds
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.stages.image import split_of
 from tests.flows.conftest import config_for
@@ -138,6 +140,8 @@ def test_the_command_measures_a_protocol_on_data(
     assert found.left_out == {"FID and KID": "`sluice models pull inception-fid`"}
     assert set(found.made_of) == {untrained.name, *obedience.NETWORKS}
     assert len(list(Path("evaluation", "pictures").glob("*.png"))) == 2 * (1 + 4 * 2)
+    CliRunner().invoke(app, ["report", "--results", f"evaluation/results/{version}"], catch_exceptions=False)
+    assert f"data {version.replace('-', ' ', 1)}, validation" in Path(f"evaluation/results/{version}.md").read_text()
     tabletops = CliRunner().invoke(app, ["--protocol", "unite", "--out", f"evaluation/results/{version}"])
     assert "obedience.json was measured on made " in str(tabletops.exception)
     assert "and this is tabletop's scenes" in str(tabletops.exception)
@@ -163,6 +167,15 @@ def test_records_are_made_again(measured: Callable[..., Results]) -> None:
     assert set(found.left_out) == {"LPIPS (VGG-16)", "FID and KID"}
     assert "cnc" in found.made_of
     assert len(found.claims[0].verdicts) == 3 + 2
+
+
+def test_a_base_without_embeddings_is_not_asked_for_likeness_to_words(untrained: Path, tmp_path: Path) -> None:
+    shutil.copytree(untrained, tmp_path / "plain", copy_function=os.link)
+    config = tmp_path / "plain" / "text_encoder" / "config.json"
+    told = json.loads(config.read_text())
+    config.unlink()
+    config.write_text(json.dumps({**told, "architectures": ["CLIPTextModel"]}))
+    assert [embeds(str(base)) for base in (untrained, tmp_path / "plain")] == [True, False]
 
 
 def test_convergence_is_measured_on_records(
