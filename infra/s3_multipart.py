@@ -18,7 +18,11 @@ from sluice.infra.storage import StorageError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import CompletedPartTypeDef, ListMultipartUploadsRequestTypeDef
+    from types_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        ListMultipartUploadsOutputTypeDef,
+        ListMultipartUploadsRequestTypeDef,
+    )
 
 PART = 16 << 20
 MOST_PARTS = 10_000
@@ -114,14 +118,23 @@ def abort(connection: Connection, key: str, upload: str, uri: str) -> None:
 
 def sweep(connection: Connection, prefix: str, uri: str, older_than_s: float) -> int:
     """Abort the uploads under `prefix` begun longer ago than this; answers how many."""
+
+    def listed(s3: S3Client) -> ListMultipartUploadsOutputTypeDef | None:
+        try:
+            return s3.list_multipart_uploads(**request)
+        except ClientError as error:
+            if code_of(error) == "NoSuchUpload":  # so rclone says that a bucket never had any
+                return None
+            raise
+
     request: ListMultipartUploadsRequestTypeDef = {"Bucket": connection.bucket, "Prefix": prefix}
     swept = 0
-    while True:
-        page = connection.call("list", uri, lambda s3: s3.list_multipart_uploads(**request))
+    while page := connection.call("list", uri, listed):
         for upload in page.get("Uploads", []):
             if time.time() - upload["Initiated"].timestamp() > older_than_s:
                 abort(connection, upload["Key"], upload["UploadId"], uri)
                 swept += 1
         if not page.get("IsTruncated"):
-            return swept
+            break
         request["KeyMarker"], request["UploadIdMarker"] = page["NextKeyMarker"], page["NextUploadIdMarker"]
+    return swept

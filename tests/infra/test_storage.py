@@ -91,6 +91,12 @@ def test_names_the_folders_under_a_prefix(place: Storage) -> None:
     assert [*place.folders("ab")] == []
 
 
+def test_a_place_where_no_writer_crashed_has_nothing_to_sweep(place: Storage) -> None:
+    place.write("a", b"whole")
+    assert place.sweep(0) == 0
+    assert place.read("a") == b"whole"
+
+
 def test_a_file_says_when_it_was_written(place: Storage) -> None:
     began = time.time()
     place.write("a", b"")
