@@ -24,7 +24,7 @@ GROUPS = {
     "train": "sluice.flows.training.commands",
     "models": "sluice.flows.models",
 }
-OPERATE = {"status"}
+OPERATE = {"gc", "status"}
 
 
 class LazyGroups(TyperGroup):

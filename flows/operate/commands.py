@@ -37,3 +37,30 @@ def status(
         return
     for line in said(found):
         console.print(line)
+
+
+@app.command()
+def gc(
+    out: Annotated[str | None, typer.Argument(help=f"Where data sets were built to; {DEFAULT} unless given.")] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Of each data set the newest N versions, and what aliases mean.")
+    ] = None,
+    keep_since: Annotated[str | None, typer.Option(help="Versions made since DATE, and what aliases mean.")] = None,
+    grace: Annotated[str, typer.Option(help="What is younger stays; longer than any build pauses.")] = "24h",
+    trained: Trained = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete; without it, only say what would go.")] = False,
+) -> None:
+    """Delete what no kept version needs: outputs, unfinished work, checkpoints of finished trainings but the last."""
+    from sluice.flows.operate.gc import GarbageCollection
+    from sluice.flows.operate.keeping import Wish, moment_of, seconds_of
+    from sluice.flows.operate.said_gc import said_gc
+    from sluice.infra.settings import ConfigError
+    from sluice.infra.storage import storage
+
+    if keep is not None and keep_since is not None:
+        raise ConfigError("--keep and --keep-since are two ways to say which versions stay: give one of them")
+    wish = Wish(keep, moment_of(keep_since) if keep_since else None)
+    asked = out or (None if trained else DEFAULT)
+    told = GarbageCollection(wish, seconds_of(grace), delete)(storage(asked) if asked else None, trained or ())
+    for line in said_gc(told, delete):
+        console.print(line)

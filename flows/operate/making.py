@@ -44,12 +44,12 @@ def unfinished(place: Storage, found: Sequence[DataSet]) -> list[Outputs]:
     return list(in_threads(lambda prefix: _outputs(place, prefix), prefixes, LISTERS))
 
 
-def _outgrown(data: DataSet) -> set[str]:
+def _outgrown(data: DataSet) -> frozenset[str]:
     """Where the newest version's stages lack shards of the newest plan."""
     if not data.versions or not data.plans:
-        return set()
+        return frozenset()
     newest = data.versions[-1]
-    return newest.outputs if {shard.id for shard in data.plans[-1].shards} - newest.shards else set()
+    return newest.outputs if {shard.id for shard in data.plans[-1].shards} - newest.shards else frozenset()
 
 
 def _outputs(place: Storage, prefix: str) -> Outputs:
@@ -68,5 +68,6 @@ def merging(place: Storage, data: DataSet) -> Iterator[Merging]:
     """The versions whose shards are being merged, or were when a build was killed."""
     for id_ in data.merging:
         entries = list(place.list(f"datasets/{data.name}/{id_}/"))
-        merged = sum(entry.path.endswith(".parquet") for entry in entries)
-        yield Merging(id_, merged, max((entry.modified for entry in entries), default=0.0))
+        if entries:  # else a folder of this disk from which all was deleted
+            merged = sum(entry.path.endswith(".parquet") for entry in entries)
+            yield Merging(id_, merged, max(entry.modified for entry in entries))

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sluice.infra.errors import SluiceError
@@ -31,15 +32,16 @@ class Stored:
     def id(self) -> str:
         return self.version.id
 
-    @property
-    def outputs(self) -> set[str]:
+    @cached_property
+    def outputs(self) -> frozenset[str]:
         """Where its stages' outputs lie."""
-        return {f"stages/{stage['name']}/{stage['fingerprint']}" for stage in self.version.manifest["stages"]}
+        stages = self.version.manifest["stages"]
+        return frozenset(f"stages/{stage['name']}/{stage['fingerprint']}" for stage in stages)
 
-    @property
-    def shards(self) -> set[str]:
+    @cached_property
+    def shards(self) -> frozenset[str]:
         """The ids of its shards, each of which has an output of every stage."""
-        return {shard for _, shard, _ in self.version.manifest["shards"]}
+        return frozenset(shard for _, shard, _ in self.version.manifest["shards"])
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,19 @@ class TrainingFolder:
         return len(file.read_text().split()) if file.exists() else 0
 
     @property
+    def identity(self) -> Mapping[str, str]:
+        """What cannot change while it goes on, as it or its last checkpoint noted."""
+        if "identity" in self.origin:
+            return dict(self.origin["identity"])
+        last = max(self.checkpoints, default=None)
+        return dict(read_json(self.path / "checkpoints" / f"{last:09}.json").get("training", {})) if last else {}
+
+    @property
+    def data(self) -> list[str]:
+        """The digests of its data: of a data set that Sluice built, its name and version."""
+        return [told for name, told in self.identity.items() if name.startswith("data ")]
+
+    @property
     def command(self) -> str:
         """What goes on with it."""
         if self.is_part:

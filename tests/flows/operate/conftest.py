@@ -54,3 +54,8 @@ def age(folder: Path, seconds: float = 2 * DAY) -> None:
     for file in folder.rglob("*"):
         if file.is_file():
             os.utime(file, (time.time() - seconds,) * 2)
+
+
+def knob(low: float) -> dict[str, dict[str, object]]:
+    """Three stages, of which one has a knob."""
+    return {"image": {"size": 64, "min_side": 0}, "canny": {"low": low}, "depth": {"model": "cue"}}

@@ -1,0 +1,41 @@
+"""What garbage collection says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sluice.flows.operate.activity import Activity
+from sluice.flows.operate.doomed import Doomed
+from sluice.flows.operate.keeping import Kept
+from sluice.infra.page import bytes_text, count_text
+
+
+def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool) -> Iterator[str]:
+    """Lines as things happen, and last how much it was."""
+    files, size = 0, 0
+    for each in told:
+        match each:
+            case Kept():
+                yield from _kept(each)
+            case Activity():
+                yield from (f"{name}: a build seems to run, and what its shards have stays" for name in each.at_work)
+            case Doomed():
+                files, size = files + each.count, size + each.size
+                yield f"{'deleted' if delete else 'goes'}: {each.what}; {_much(each.count, each.size)}"
+            case str():
+                yield each
+    if not files:
+        yield "Nothing is to go."
+    elif delete:
+        yield f"{_much(files, size)} deleted."
+    else:
+        yield f"{_much(files, size)} would go. Nothing was deleted: the same with --delete does it."
+
+
+def _kept(kept: Kept) -> Iterator[str]:
+    yield f"data set {kept.data.name}: {len(kept.versions)} of {len(kept.data.versions)} versions are kept"
+    yield from (f"  {id_}: {reason}" for id_, reason in kept.reasons.items())
+
+
+def _much(files: int, size: int) -> str:
+    return f"{count_text(files)} file{'' if files == 1 else 's'}, {bytes_text(size)}"
