@@ -43,7 +43,8 @@ class Protocol:
     """What the page calls it, what measures it, and how many pictures it makes of each case and seed.
 
     `parts` of the family and control networks (`controls`) are what it needs beside the base. One that is not of
-    tabletop's truths can be measured on any data (`on_data`), of as many controls as there are networks for.
+    tabletop's truths can be measured on any data, of as many controls as there are networks for; of the base it then
+    needs these parts (`on_data`).
     """
 
     title: str
@@ -51,22 +52,22 @@ class Protocol:
     pictures: Callable[[Contest], int]
     parts: tuple[str, ...] = ("judges",)
     controls: tuple[str, ...] = ()
-    on_data: bool = False
+    on_data: tuple[str, ...] | None = None
 
 
 PROTOCOLS = {
-    "silence": Protocol("Silent controls", silence.measure, silence.pictures, controls=silence.NETWORKS, on_data=True),
+    "silence": Protocol("Silent controls", silence.measure, silence.pictures, controls=silence.NETWORKS, on_data=()),
     "obedience": Protocol(
-        "Controls alone", obedience.measure, obedience.pictures, controls=obedience.NETWORKS, on_data=True
+        "Controls alone", obedience.measure, obedience.pictures, controls=obedience.NETWORKS, on_data=()
     ),
-    "convergence": Protocol("Convergence", convergence.measure, convergence.pictures, on_data=True),
+    "convergence": Protocol("Convergence", convergence.measure, convergence.pictures, on_data=()),
     "conservativity": Protocol("Conservativity", conservativity.measure, lambda _: 0, controls=conservativity.NETWORKS),
     "minimal-impact": Protocol(
         "Two controls in conflict",
         minimal_impact.measure,
         minimal_impact.pictures,
         controls=minimal_impact.NETWORKS,
-        on_data=True,
+        on_data=(),
     ),
     "cnc": Protocol("Compose and Conquer", cnc.measure, lambda c: len(cnc.methods(c)), controls=cnc.NETWORKS),
     "reconstruction": Protocol(
@@ -74,7 +75,7 @@ PROTOCOLS = {
         reconstruction.measure,
         lambda c: len(reconstruction.methods(c)),
         controls=reconstruction.NETWORKS,
-        on_data=True,
+        on_data=("image_encoder",),
     ),
     "amdm": Protocol("AMDM", amdm.measure, lambda c: len(aggregates.methods(c.sampling)), amdm.PARTS),
     "zmagic": Protocol("Z-Magic", zmagic.measure, lambda _: zmagic.PICTURES, zmagic.PARTS),
@@ -90,7 +91,7 @@ PROTOCOLS = {
         minimal_impact.ablate,
         minimal_impact.ablated,
         controls=minimal_impact.ABLATED,
-        on_data=True,
+        on_data=(),
     ),
     f"cnc{ABLATIONS}": Protocol(
         "Compose and Conquer, ablations", cnc.ablate, lambda c: len(cnc.variants(c)), controls=("cnc",)
@@ -115,7 +116,7 @@ SUITES = {
     "papers": [name for name in PROTOCOLS if not name.endswith(ABLATIONS) and name not in ALONE],
     "ablations": [name for name in PROTOCOLS if name.endswith(ABLATIONS)],
 }
-ON_DATA = [name for name, own in PROTOCOLS.items() if own.on_data]
+ON_DATA = [name for name, own in PROTOCOLS.items() if own.on_data is not None]
 
 
 class NothingToMeasure(SluiceError):
@@ -149,12 +150,23 @@ def weights_of(name: str, contest: Contest) -> dict[str, str]:
     base, parts, controls = contest.sampling.base, PROTOCOLS[name].parts, PROTOCOLS[name].controls
     if contest.data is not None:
         parts, controls = (), _heard(name, contest) or controls
+        refuse_without(PROTOCOLS[name].on_data or (), name, base)
     for part in parts:
         if Path(base).is_dir() and not Path(base, part).exists():
             raise MissingWeights(f"{base} holds no {part}, of which '{name}' is: `sluice train tabletop --only {part}`")
     places = {Path(base).name: base} | {part: f"{base}/{part}" for part in parts}
     places |= {own: contest.networks.of(own) for own in controls}
     return {own: found(place).digest[:12] for own, place in places.items()}
+
+
+def refuse_without(parts: Sequence[str], name: str, base: str) -> None:
+    """Raises MissingWeights for a base of any family that lacks a part."""
+    for part in parts:
+        if not (found(base).path / part).exists():
+            raise MissingWeights(
+                f"{base} holds no {part}, of which '{name}' is: put the one there that the networks were trained with, "
+                "in a folder as transformers saves it"
+            )
 
 
 def _heard(name: str, contest: Contest) -> tuple[str, ...]:

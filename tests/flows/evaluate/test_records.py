@@ -30,6 +30,7 @@ from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
 from sluice.flows.evaluate.suite import NothingToMeasure, Place, evaluate
 from sluice.flows.evaluate.worded import embeds
+from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.stages.image import split_of
 from tests.flows.conftest import config_for
@@ -169,13 +170,20 @@ def test_records_are_made_again(measured: Callable[..., Results]) -> None:
     assert len(found.claims[0].verdicts) == 3 + 2
 
 
-def test_a_base_without_embeddings_is_not_asked_for_likeness_to_words(untrained: Path, tmp_path: Path) -> None:
+def test_a_base_without_embeddings_is_not_asked_for_likeness_to_words(
+    untrained: Path, networks: Networks, records: Records, tmp_path: Path
+) -> None:
     shutil.copytree(untrained, tmp_path / "plain", copy_function=os.link)
     config = tmp_path / "plain" / "text_encoder" / "config.json"
     told = json.loads(config.read_text())
     config.unlink()
     config.write_text(json.dumps({**told, "architectures": ["CLIPTextModel"]}))
     assert [embeds(str(base)) for base in (untrained, tmp_path / "plain")] == [True, False]
+    shutil.rmtree(tmp_path / "plain" / "image_encoder")
+    at = Place(str(tmp_path / "plain"), networks, tmp_path, tmp_path / "results", Console(quiet=True), records)
+    with pytest.raises(MissingWeights, match="plain holds no image_encoder, of which 'reconstruction' is: put"):
+        evaluate([("reconstruction", Settings(scenes=2, seeds=1, steps=1))], at)
+    assert not (tmp_path / "pictures").exists()
 
 
 def test_convergence_is_measured_on_records(
