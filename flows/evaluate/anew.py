@@ -55,7 +55,10 @@ class Anew:
         if missing:
             return Lack(f"the stage {stage.name} lacks weights", f"`sluice models pull {' '.join(missing)}`")
         if stage.reads != (PICTURE,):
-            return Lack(f"{of} is made of {', '.join(stage.reads)}, and a picture has none but itself", "name others")
+            return Lack(
+                f"{of} is made of {', '.join(stage.reads)}, and a picture has none but itself",
+                "nothing: it is of records alone",
+            )
         if told["name"] != GIVEN and self._node(stage).fingerprint != told["fingerprint"]:
             return Lack(f"{of} was made by another {stage.name} or of other weights than are here", "build again")
         return None

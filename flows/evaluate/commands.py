@@ -18,7 +18,9 @@ def measure(
     suite: Annotated[str | None, typer.Option(help="papers (the eight claims and more) or ablations.")] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="Only this one; may be given several times.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer scenes and steps, and wide intervals.")] = False,
-    base: Annotated[str, typer.Option(help="The family, a name or a folder with all of its parts.")] = "tabletop",
+    base: Annotated[
+        str, typer.Option(help="A name or a folder: the family with all its parts; of --data any.")
+    ] = "tabletop",
     networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
     data: Annotated[
         str | None,

@@ -73,7 +73,7 @@ PROTOCOLS = {
     "reconstruction": Protocol(
         "Scenes made again",
         reconstruction.measure,
-        lambda c: len(reconstruction.methods(c)),
+        reconstruction.pictures,
         controls=reconstruction.NETWORKS,
         on_data=("image_encoder",),
     ),

@@ -17,6 +17,7 @@ from sluice.flows.evaluate.outcome import BETTER
 from sluice.flows.evaluate.trees import guided, plain
 from sluice.flows.evaluate.worded import SIMILARITY, embeds, text_similarity
 from sluice.flows.evaluate.world import Lack
+from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.ssim import ssim
 from sluice.infra.models import MissingWeights
@@ -45,6 +46,11 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
         for own in RIVALS[figure]
     }
     return seen.estimates(), [Claim(SAYS, BETTER, verdicts)]
+
+
+def pictures(contest: Contest) -> int:
+    """Of each case and seed. Raises ConfigError for data without what scenes are made again of."""
+    return len(methods(contest)) if contest.world.composed(MINIMUM) else 0
 
 
 def methods(contest: Contest) -> dict[str, Tree]:
