@@ -115,15 +115,25 @@ def verify(
     source: SourceOption = None,
     out: OutOption = None,
     version: VersionOption = "latest",
+    absent: Annotated[
+        Path | None, typer.Option(help="A file of keys, one a line: prove that nothing under OUT holds them.")
+    ] = None,
 ) -> None:
     """Read a whole version and say exactly what is wrong with it; exit code 1 if anything is."""
-    from sluice.flows.dataset.verify_diff import show_problems
+    from sluice.flows.dataset.keys import read_keys
+    from sluice.flows.dataset.verify_diff import show_found, show_problems
     from sluice.infra.storage import storage
+    from sluice.preprocess.verify.absent import find_keys
     from sluice.preprocess.verify.version import verify as check
     from sluice.preprocess.version.manifest import read_version
 
     resolved = _config(config, settings, source, out)
     place = storage(resolved.out)
+    if absent is not None:
+        keys = read_keys(absent)
+        held = list(find_keys(place, keys))
+        console.print(show_found(place, len(keys), held), markup=False, highlight=False)
+        raise typer.Exit(int(bool(held)))
     found = read_version(place, resolved.name, version)
     problems = check(place, found)
     console.print(show_problems(found, problems), markup=False, highlight=False)
@@ -196,6 +206,12 @@ def remove(
     data: DataArgument,
     keys: Annotated[Path | None, typer.Option(help="A file with one key a line.")] = None,
     key: Annotated[list[str] | None, typer.Option(help="A key; may be given several times.")] = None,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Delete them at once from everything under OUT, older versions too.")
+    ] = False,
+    trained: Annotated[
+        list[Path] | None, typer.Option(help="List networks in this folder that were trained on them; may be repeated.")
+    ] = None,
     out: PlaceOption = PLACE,
 ) -> None:
     """Take records down for good: a new version without them, and no later build brings them back."""
@@ -203,4 +219,4 @@ def remove(
     from sluice.flows.dataset.named import find_dataset
     from sluice.flows.dataset.remove import run_remove
 
-    run_remove(*find_dataset(data, out), read_keys(keys, key or ()), console)
+    run_remove(*find_dataset(data, out), read_keys(keys, key or ()), console, withdraw, trained or ())

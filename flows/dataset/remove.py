@@ -1,50 +1,69 @@
-"""Records taken down: tombstones, a version without them, and what still holds them."""
+"""Records taken down: tombstones, a version without them, withdrawal from others, and networks that saw them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
+from sluice.flows.dataset.trained import find_trained, told_of
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import Storage
-from sluice.preprocess.planning.cut import copies, find_cuts
+from sluice.preprocess.planning.cut import Cut, copies, find_cuts
 from sluice.preprocess.planning.removed import Removed, bury, read_removed, removed_keys
-from sluice.preprocess.version.manifest import read_version, version_ids
+from sluice.preprocess.version.cut import withdrawn_from
+from sluice.preprocess.version.manifest import Version, read_version, version_ids
+from sluice.preprocess.version.withdraw import Withdrawn, withdraw
 from sluice.preprocess.version.without import remove_records
 
 SHOWN = 5
+UNTOLD = "Networks that were trained on these are not looked for: --trained FOLDER lists them"
 
 
 class UnknownKeys(SluiceError):
     """A data set never had images of these keys."""
 
 
-def run_remove(place: Storage, dataset: str, keys: Sequence[str], console: Console) -> None:
-    """Take keys out of a data set for good, and print what came of it.
+def run_remove(
+    place: Storage,
+    dataset: str,
+    keys: Sequence[str],
+    console: Console,
+    withdrawing: bool = False,
+    folders: Sequence[Path] = (),
+) -> None:
+    """Take keys out of a data set for good, everywhere where `withdrawing`, and print what came of it.
 
-    Raises UnknownKeys, before anything is done, where one was never planned, indexed or removed.
+    `folders` are searched for networks that were trained on them. Raises UnknownKeys, before anything is done, where a
+    key was never planned, indexed or removed.
     """
     removed = removed_keys(keys)
+    trained = list(find_trained(folders))
     cuts = find_cuts(place, dataset, removed)
-    planned = {key for cut in cuts.values() for key in cut.keys}
-    _refuse_unknown(place, dataset, keys, planned, removed)
-    holding = _holding(place, dataset, cuts)
+    _refuse_unknown(place, dataset, keys, cuts, removed)
+    versions = [read_version(place, dataset, version) for version in version_ids(place, dataset)]
+    holding = [version.id for version in versions if _held(version, cuts, removed)]
+    if versions:
+        read_version(place, dataset)  # `latest` must be there
     bury(place, removed)
-    version = remove_records(place, dataset, removed)
     console.print(f"{dataset}: keys removed for good: {len(keys)}; no later build brings them back")
-    if version is not None:
-        console.print(f"{dataset} {version.id}: {version.manifest['counts']['records']} records")
-        console.print(f"{place.uri}/{version.prefix}")
-    if holding:
-        console.print(f"{', '.join(holding)} still hold them: --withdraw deletes them there too", style="yellow")
+    if withdrawing:
+        _say_withdrawn(place, withdraw(place, keys), console)
+    else:
+        version = remove_records(place, dataset, removed)
+        _say_made(place, [version] if version else [], console)
+        if holding:
+            console.print(f"{', '.join(holding)} still hold them: --withdraw deletes them there too", style="yellow")
+    for line in told_of(trained, dataset, holding, [version.id for version in versions]) if folders else [UNTOLD]:
+        console.print(line, style="yellow")
 
 
 def _refuse_unknown(
-    place: Storage, dataset: str, keys: Sequence[str], planned: Collection[str], removed: Removed
+    place: Storage, dataset: str, keys: Sequence[str], cuts: Mapping[str, Cut], removed: Removed
 ) -> None:
-    buried = read_removed(place)
-    indexed = copies(place, dataset, removed)
+    planned = {key for cut in cuts.values() for key in cut.keys}
+    buried, indexed = read_removed(place), copies(place, dataset, removed)
     unknown = [key for key in keys if key not in planned and key not in buried and not indexed[key]]
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
@@ -54,7 +73,27 @@ def _refuse_unknown(
         )
 
 
-def _holding(place: Storage, dataset: str, shards: Collection[str]) -> list[str]:
-    """The versions that have one of these shards."""
-    versions = (read_version(place, dataset, version) for version in version_ids(place, dataset))
-    return [v.id for v in versions if any(shard in shards for _, shard, _ in v.manifest["shards"])]
+def _held(version: Version, cuts: Collection[str], removed: Removed) -> bool:
+    """Whether a version holds these keys, or did before they were withdrawn from it."""
+    gone = removed.tombstones.intersection(withdrawn_from(version))
+    return bool(gone) or any(shard in cuts for _, shard, _ in version.manifest["shards"])
+
+
+def _say_made(place: Storage, versions: Sequence[Version], console: Console) -> None:
+    for version in versions:
+        console.print(f"{version.dataset} {version.id}: {version.manifest['counts']['records']} records")
+        console.print(f"{place.uri}/{version.prefix}")
+
+
+def _say_withdrawn(place: Storage, withdrawn: Withdrawn, console: Console) -> None:
+    _say_made(place, withdrawn.made, console)
+    for line in _lines(withdrawn):
+        console.print(line, highlight=False)
+    console.print("`sluice dataset verify --absent` looks whether any file still holds them", highlight=False)
+
+
+def _lines(withdrawn: Withdrawn) -> Iterator[str]:
+    versions = ", ".join(f"{version.dataset} {version.id}" for version in withdrawn.cut)
+    yield f"withdrawn from these versions, which keep their names: {versions or 'none'}"
+    yield from (f"withdrawn from the export {table.removesuffix('.parquet')}" for table in withdrawn.exports)
+    yield from (f"deleted {path}" for path in withdrawn.deleted)

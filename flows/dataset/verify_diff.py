@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
+from sluice.infra.storage import Storage
 from sluice.preprocess.compare.diff import Diff
 from sluice.preprocess.compare.drift import Drift
 from sluice.preprocess.verify.problems import Problem
+from sluice.preprocess.version.cut import withdrawn_from
 from sluice.preprocess.version.manifest import Version
 
 SHOWN_KEYS = 3
@@ -20,13 +22,26 @@ def show_problems(version: Version, problems: Sequence[Problem]) -> str:
     """A line for each problem with its remedy below, or that the version is whole."""
     counts = version.manifest["counts"]
     if not problems:
+        gone = withdrawn_from(version)
         return (
             f"{version.dataset} {version.id} is whole (records: {counts['records']}, shards: "
             f"{len(version.manifest['shards'])}): every tar is as it was committed, every field as promised."
+            + (f" Images withdrawn from it since it was made: {len(gone)}." if gone else "")
         )
+    return _listed(f"{version.dataset} {version.id} has", problems)
+
+
+def show_found(place: Storage, keys: int, problems: Sequence[Problem]) -> str:
+    """A line for each file that still holds one of so many keys, or that none does."""
+    if not problems:
+        return f"{place.uri}: no file holds or names any of the {keys} keys; every one was opened."
+    return _listed(f"{place.uri}, searched for {keys} keys, has", problems)
+
+
+def _listed(head: str, problems: Sequence[Problem]) -> str:
     many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = [f"{problem.path}\n  {problem.what}\n  To mend it, {problem.remedy}." for problem in problems]
-    return "\n".join([f"{version.dataset} {version.id} has {many}:", *lines])
+    return "\n".join([f"{head} {many}:", *lines])
 
 
 def show_diff(diff: Diff) -> Iterator[RenderableType]:

@@ -154,6 +154,14 @@ def read_index(storage: Storage, prefix: str) -> list[Image]:
     return sorted(images, key=lambda i: i.uri)
 
 
+def forget(storage: Storage, part: str, removed: Removed) -> None:
+    """Blank the removed images in a part of an index, as if they had been removed before it was read."""
+    rows = pq.read_table(io.BytesIO(storage.read(part))).to_pylist()
+    kept = [row | BLANK if row["key"] in removed else row for row in rows]
+    if kept != rows:
+        storage.write(part, _parquet(kept))
+
+
 def changes(source: Source[Any], known: Sequence[Image], retry: bool = False) -> Change:
     """List the source and say which items the index has not read (or not as they are now), and which are gone.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,23 +21,37 @@ from sluice.preprocess.planning.cut import Cut
 from sluice.preprocess.shards import ShardError, read_shard, write_shard
 
 
-def cut_outputs(storage: Storage, folders: Collection[str], cut: Cut) -> dict[str, Commit]:
-    """Write what is left of a shard's outputs in these folders of stages, and commit it: old tar's path -> new commit.
+def cut_outputs(storage: Storage, tars: Sequence[str], cut: Cut) -> dict[str, Commit]:
+    """Write what is left of a shard's outputs, and commit it where they were committed: old tar's path -> new commit.
 
-    Of a shard of which nothing is left, nothing is written. Raises ShardError for a damaged tar.
+    `tars` are all that stages wrote of the shard. Where nothing is left of it, nothing is written. Raises ShardError
+    for a damaged tar.
     """
     if not cut.new:
         return {}
-    made: dict[str, Commit] = {}
-    digests: dict[str, str] = {}
-    for folder in folders:
-        for entry in list(storage.list(f"{folder}/{cut.old}-")):
-            if entry.path.endswith(".tar"):
-                old, made[entry.path] = _cut_tar(storage, entry.path, cut)
-                digests[old] = made[entry.path].digest
-    for folder in folders:
+    cuts = {tar: _cut_tar(storage, tar, cut) for tar in tars}
+    made = {tar: commit for tar, (_, commit) in cuts.items()}
+    digests = {old: commit.digest for old, commit in cuts.values()}
+    for folder in sorted({tar.rpartition("/")[0] for tar in tars}):
         _commit(CommitLog(storage, folder), cut, made, digests)
     return made
+
+
+def outputs_in(storage: Storage, folders: Iterable[str], shard: str) -> list[str]:
+    """The tars that stages wrote of a shard in these folders, the newest and earlier ones."""
+    entries = (entry.path for folder in folders for entry in storage.list(f"{folder}/{shard}-"))
+    return [path for path in entries if path.endswith(".tar")]
+
+
+def cut_roll_up(storage: Storage, path: str, cuts: Collection[str]) -> None:
+    """Take the commits of these shards out of a roll-up; those that are left speak for themselves."""
+    rows = pq.read_table(io.BytesIO(storage.read(path)))
+    shards = [commit.rpartition("/")[2].removesuffix(".json") for commit in rows["path"].to_pylist()]
+    kept = rows.filter(pa.array([shard not in cuts for shard in shards], pa.bool_()))
+    if kept.num_rows < rows.num_rows:
+        stream = io.BytesIO()
+        pq.write_table(kept, stream)
+        storage.write(path, stream.getvalue())
 
 
 def _cut_tar(storage: Storage, path: str, cut: Cut) -> tuple[str, Commit]:

@@ -18,6 +18,7 @@ from sluice.preprocess.shards import ShardError
 from sluice.preprocess.verify.export import ExportCheck, load_export, rewrite
 from sluice.preprocess.verify.problems import ANEW, REBUILD, Problem
 from sluice.preprocess.verify.shard import ShardCheck, StageFacts
+from sluice.preprocess.version.cut import is_as_named, version_id
 from sluice.preprocess.version.export import Exported
 from sluice.preprocess.version.manifest import Counts, Version
 from sluice.preprocess.version.parallel import in_threads
@@ -60,12 +61,11 @@ def verify(
 
 
 def _check_manifest(version: Version) -> list[Problem]:
-    path = f"{version.prefix}/manifest.json"
-    digest = hashlib.sha256(json.dumps(version.manifest, sort_keys=True).encode()).hexdigest()[: len(version.id)]
-    if digest == version.id:
+    if is_as_named(version):
         return []
+    digest = version_id(version.manifest)
     what = f"was edited or damaged: what it says makes version {digest}, where it is the manifest of {version.id}"
-    return [Problem(path, what, rewrite(version))]
+    return [Problem(f"{version.prefix}/manifest.json", what, rewrite(version))]
 
 
 def _check_tables(storage: Storage, version: Version) -> Iterator[Problem]:

@@ -8,8 +8,10 @@ from typing import Any
 import yaml
 
 from sluice.preprocess.record import field_named
+from sluice.preprocess.version.cut import withdrawn_from
 from sluice.preprocess.version.manifest import Version
 
+WITHDRAWN = "Images withdrawn since this version was made"
 COLUMNS = {"jpg": "image", "png": "image", "txt": "string", "json": "json"}
 LOADING = """\
 import io
@@ -56,6 +58,7 @@ def dataset_card(version: Version) -> str:
         f"of these duplicates: {counts['duplicates']}, quarantined: {counts['quarantined']}, "
         f"filtered out: {counts['filtered']}.",
         "",
+        *withdrawn_lines(version),
         "## Fields",
         "",
         "Each record is `<key>.<field>`; the key is the beginning of the SHA-256 of the original file.",
@@ -91,6 +94,20 @@ def dataset_card(version: Version) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def withdrawn_lines(version: Version) -> list[str]:
+    """What a version says of the records that were withdrawn from it, and an empty line; nothing where none were."""
+    keys = withdrawn_from(version)
+    return [f"{WITHDRAWN}: {len(keys)}.", ""] if keys else []
+
+
+def note_withdrawn(card: str, before: Version, after: Version) -> str:
+    """A card after a withdrawal: written anew, or where somebody wrote in it, with a line at its end."""
+    if card in (dataset_card(before), dataset_card(after)):
+        return dataset_card(after)
+    own = [line for line in card.split("\n") if not line.startswith(WITHDRAWN)]
+    return "\n".join([*own, *withdrawn_lines(after)])
 
 
 def _feature(name: str) -> dict[str, Any] | None:

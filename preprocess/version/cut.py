@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from sluice.infra.commits import Commit
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.cut import Cut
+from sluice.preprocess.planning.removed import tombstone
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.version.manifest import QUARANTINE, Counts, Version, read_table
 
@@ -130,6 +131,33 @@ def _counts(
 def version_id(manifest: Mapping[str, Any]) -> str:
     """The digest of what a manifest says, by which its version is named."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
+
+
+def withdrawn_manifest(version: Version, cut: CutVersion, keys: Iterable[str]) -> dict[str, Any]:
+    """The manifest of a version that lost records and keeps its id: with their tombstones, and a digest of its own."""
+    said = {**cut.manifest, "withdrawn": {"keys": sorted({*withdrawn_from(version), *map(tombstone, keys)})}}
+    return {**said, "withdrawn": {**said["withdrawn"], "digest": version_id(said)}}
+
+
+def withdrawn_from(version: Version) -> list[str]:
+    """The tombstones of the images that were withdrawn from a version since it was made."""
+    keys: list[str] = version.manifest.get("withdrawn", {"keys": []})["keys"]
+    return keys
+
+
+def said_name(version: Version) -> str:
+    """A name for the records that a version holds now: its id, and `-` and a digest where some were withdrawn."""
+    withdrawn = version.manifest.get("withdrawn")
+    return f"{version.id}-{withdrawn['digest']}" if withdrawn else version.id
+
+
+def is_as_named(version: Version) -> bool:
+    """Whether a manifest is the one that its version was named by, or what a withdrawal has left of it."""
+    withdrawn = version.manifest.get("withdrawn")
+    if not isinstance(withdrawn, dict):
+        return version_id(version.manifest) == version.id
+    rest = {name: value for name, value in withdrawn.items() if name != "digest"}
+    return version_id({**version.manifest, "withdrawn": rest}) == withdrawn.get("digest")
 
 
 def _digest(rows: Sequence[Mapping[str, Any]]) -> str:

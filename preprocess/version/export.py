@@ -135,10 +135,7 @@ def list_exported(exported: Sequence[Exported]) -> bytes:
 
 def merged_already(storage: Storage, version: Version, units: Sequence[ExportUnit]) -> list[Exported]:
     """The merged shards of these units that `export.json` vouches for and that are there, at the size it says."""
-    try:
-        listed = read_export(storage, version.prefix)
-    except (ValueError, TypeError, KeyError):  # a damaged list vouches for nothing
-        return []
+    listed = listed_exports(storage, version)
     sizes = {entry.path: entry.size for entry in storage.list(f"{version.prefix}/")}
     return [
         made
@@ -164,3 +161,11 @@ def read_export(storage: Storage, prefix: str) -> dict[str, Exported]:
     except MissingFile:
         return {}
     return {entry["target"]: Exported(**entry) for entry in listed}
+
+
+def listed_exports(storage: Storage, version: Version) -> dict[str, Exported]:
+    """The merged shards that a version's `export.json` vouches for; a damaged list vouches for nothing."""
+    try:
+        return read_export(storage, version.prefix)
+    except (ValueError, TypeError, KeyError):
+        return {}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sluice.infra.commits import Commit
 from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.cut import Cut, copies, cut_plans, find_cuts
 from sluice.preprocess.planning.plan import read_plans
 from sluice.preprocess.planning.removed import Removed
-from sluice.preprocess.units.cut import cut_outputs
+from sluice.preprocess.units.cut import cut_outputs, outputs_in
 from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.cut import Left, cut_version, holds, version_id
 from sluice.preprocess.version.export import (
@@ -19,8 +20,8 @@ from sluice.preprocess.version.export import (
     export_shard,
     export_units,
     list_exported,
+    listed_exports,
     merged_already,
-    read_export,
 )
 from sluice.preprocess.version.manifest import Version, read_table, read_version, store_version, version_ids
 
@@ -34,7 +35,9 @@ def remove_records(storage: Storage, dataset: str, removed: Removed) -> Version 
     alive = {shard.id for plan, _ in read_plans(storage, f"datasets/{dataset}/plan").values() for shard in plan.shards}
     alive |= {shard for _, shard, _ in last.manifest["shards"]} if last else set()
     cuts = {old: cut for old, cut in find_cuts(storage, dataset, removed).items() if old in alive}
-    left = leave(storage, stage_folders(storage, dataset), cuts, dataset, removed)
+    folders = stage_folders(storage, dataset)
+    tars = {old: outputs_in(storage, folders, old) for old in cuts}
+    left = Left(cuts, leave(storage, cuts, tars), copies(storage, dataset, removed))
     cut_plans(storage, dataset, removed, left.images)
     return version_without(storage, last, left) if last and holds(last, left) else None
 
@@ -45,10 +48,9 @@ def stage_folders(storage: Storage, dataset: str) -> list[str]:
     return sorted({f"stages/{s['name']}/{s['fingerprint']}" for manifest in manifests for s in manifest["stages"]})
 
 
-def leave(storage: Storage, folders: Sequence[str], cuts: dict[str, Cut], dataset: str, removed: Removed) -> Left:
-    """Write what is left of the outputs of cut shards."""
-    outputs = {old: new for cut in cuts.values() for old, new in cut_outputs(storage, folders, cut).items()}
-    return Left(cuts, outputs, copies(storage, dataset, removed))
+def leave(storage: Storage, cuts: Mapping[str, Cut], tars: Mapping[str, Sequence[str]]) -> dict[str, Commit]:
+    """Write what is left of the outputs of cut shards: old tar's path -> new commit."""
+    return {old: new for shard, cut in cuts.items() for old, new in cut_outputs(storage, tars[shard], cut).items()}
 
 
 def version_without(storage: Storage, last: Version, left: Left) -> Version:
@@ -66,7 +68,7 @@ def _merge(
 ) -> list[Exported]:
     """Copies of the merged shards of the last version, but of those that changed."""
     rows = [row for row in read_table(storage, last, "shards.parquet") if row["ordinal"] not in set(changed)]
-    tars = any(made.digest for made in read_export(storage, last.prefix).values())
+    tars = any(made.digest for made in listed_exports(storage, last).values())
     same = merged_already(storage, last, export_units(last, rows, f"{last.prefix}/", tars))
     there = {made.target.removeprefix(last.prefix): made for made in same}
     units = export_units(version, outputs, f"{version.prefix}/", tars)

@@ -8,8 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.flows.cli import app
+from sluice.flows.training.card import write_card
+from sluice.flows.training.data import open_data
+from sluice.flows.training.recipes import load_recipe
 from sluice.infra.errors import SluiceError
+from sluice.infra.storage import storage
 from sluice.preprocess.version.manifest import read_version
+from sluice.training.checkpoints import Checkpoints
+from tests.faults.servers import S3Server
 from tests.preprocess.removals import Removable, copy_of, write_removable
 
 
@@ -43,6 +49,73 @@ def test_alias_goes_back_to_the_version_before_a_removal(made: Removable) -> Non
     assert read_version(made.place, "small").id == made.last.id
 
 
+def trained_on(folder: Path, *data: str) -> Path:
+    """A network with the card that training writes."""
+    identity = {f"data {number}": said for number, said in enumerate(data)}
+    write_card(folder, load_recipe("micontrolnet-2"), identity, [{"step": 10, "loss": 0.5}])
+    return folder
+
+
+def test_a_take_down_from_end_to_end(made: Removable, tmp_path: Path) -> None:
+    data, keys = f"{made.place.uri}/datasets/small", tmp_path / "keys.txt"
+    keys.write_text("".join(f"{key}\n" for key in made.keys("p3.png", "p20.png")))
+    run("show", "--out", made.place.uri, "--set", "name=small", "--key", made.keys("p20.png")[0])
+    networks = tmp_path / "networks"
+    seen = trained_on(networks / "seen" / "model", f"other {made.last.id}", f"small {made.last.id}")
+    trained_on(networks / "unseen" / "model", "other 0123456789ab")
+    gone = trained_on(networks / "gone" / "model", "small ffffffffffff")
+    merged = trained_on(networks / "merged" / "model", "/data/export 0123456789ab")
+    note = networks / "running" / "checkpoints"
+    Checkpoints(storage(note), {"data 0": f"small {made.first.id}"}).write(5, {})
+
+    place = ("--out", made.place.uri)
+    said = run("verify", *place, "--absent", str(keys))
+    assert "To mend it, remove these keys again with --withdraw" in said
+    said = run("remove", data, "--keys", str(keys), "--withdraw", "--trained", str(networks))
+    new = read_version(made.place, "small")
+    assert f"small {new.id}: 8 records" in said
+    for version in (made.first, made.last):
+        assert f"small {version.id}" in next(line for line in said.split("\n") if "withdrawn from these" in line)
+    assert f"deleted {made.last.prefix}/page-{keys.read_text().split()[1]}.html" in said
+    told = [line for line in said.split("\n") if line.startswith(str(networks))]
+    assert sorted(told) == sorted([
+        f"{seen} was trained on small {made.last.id}, which held them",
+        f"{gone} was trained on small ffffffffffff, a version that is gone: it may have held them",
+        f"{merged} was trained on merged shards in /data/export: they may have held them",
+        f"{note} was trained on small {made.first.id}, which held them",
+    ])  # fmt: skip
+
+    assert "no file holds or names any of the 2 keys" in run("verify", *place, "--absent", str(keys))
+    named = (*place, "--set", "name=small")
+    assert "is whole" in run("verify", *named)
+    assert "withdrawn from it since it was made: 2." in run("verify", *named, "--version", made.last.id)
+    less = open_data(f"{data}/{made.last.id}")
+    assert less.digest.startswith(f"small {made.last.id}-"), "a training on it is another than before"
+    assert sum(less.split("train", ["jpg"]).counts) + sum(less.split("validation", ["jpg"]).counts) == 8
+    again = run("remove", data, "--keys", str(keys), "--withdraw", "--trained", str(networks))
+    assert sorted(told) == sorted(line for line in again.split("\n") if line.startswith(str(networks)))
+    assert read_version(made.place, "small").id == new.id
+
+
+def test_a_take_down_on_s3(
+    made: Removable, tmp_path: Path, moto_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in moto_server.environment.items():
+        monkeypatch.setenv(name, value)
+    out = storage(f"s3://{moto_server.new_bucket()}/sets")
+    for entry in made.place.list():
+        out.write(entry.path, made.place.read(entry.path))
+    keys = tmp_path / "keys.txt"
+    keys.write_text("\n".join(made.keys("p3.png", "p20.png")))
+    run("remove", "small", "--keys", str(keys), "--withdraw", "--out", out.uri)
+    run("remove", f"{made.place.uri}/datasets/small", "--keys", str(keys), "--withdraw")
+    there = {entry.path: out.read(entry.path) for entry in out.list()}
+    assert there == {entry.path: made.place.read(entry.path) for entry in made.place.list()}
+    assert "no file holds" in run("verify", "--out", out.uri, "--absent", str(keys))
+    run("alias", f"{out.uri}/datasets/small", "latest", made.first.id)
+    assert read_version(out, "small").id == made.first.id
+
+
 @pytest.mark.parametrize(
     ("keys", "words", "what"),
     [
@@ -51,6 +124,7 @@ def test_alias_goes_back_to_the_version_before_a_removal(made: Removable) -> Non
         ("p5.png\n", [], "'p5.png' is no key; a key is 16 hex digits"),
         (None, [], "is no file of keys"),
         ("0123456789abcdef", ["--out", "nowhere"], "has no data set 'small'; there are: none"),
+        ("0123456789abcdef", ["--trained", "nowhere"], "--trained nowhere: there is no such folder"),
     ],
 )
 def test_bad_input_is_said_before_anything_is_done(
@@ -61,7 +135,7 @@ def test_bad_input_is_said_before_anything_is_done(
         file.write_text(keys)
     before = sorted(made.place.root.rglob("*"))
     with pytest.raises(SluiceError, match=what):
-        run("remove", "small", "--keys", str(file), *(words or ["--out", made.place.uri]))
+        run("remove", "small", "--keys", str(file), "--out", made.place.uri, *words)
     assert sorted(made.place.root.rglob("*")) == before
 
 

@@ -1,0 +1,66 @@
+"""Which networks were trained on versions of a data set, by their cards and the notes beside their checkpoints."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.flows.training.card import CARD
+from sluice.infra.settings import ConfigError
+
+DATA = re.compile(r"^\| data \d+ \| (.+) \|$", re.MULTILINE)
+OURS = "Trained by `sluice train`"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network or a training's checkpoints, and what it says that it was trained on: `NAME VERSION`, or merged shards
+    as `URI DIGEST`."""
+
+    path: Path
+    data: tuple[str, ...]
+
+
+def find_trained(folders: Iterable[Path]) -> Iterator[Trained]:
+    """Every network and every folder of checkpoints under these. Raises ConfigError where there is no such folder."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"--trained {folder}: there is no such folder; name one that holds what `train` wrote")
+        for card in sorted(folder.rglob(CARD)):
+            text = card.read_text(errors="replace")
+            if OURS in text:
+                yield Trained(card.parent, tuple(DATA.findall(text)))
+        for checkpoints in sorted({note.parent for note in folder.rglob("checkpoints/*.json")}):
+            data = {said for note in checkpoints.glob("*.json") for said in _noted(note)}
+            if data:
+                yield Trained(checkpoints, tuple(sorted(data)))
+
+
+def _noted(note: Path) -> list[str]:
+    try:
+        training = json.loads(note.read_text())["training"]
+        return [str(said) for name, said in training.items() if name.startswith("data ")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def told_of(
+    trained: Iterable[Trained], dataset: str, holding: Collection[str], there: Collection[str]
+) -> Iterator[str]:
+    """A line for each network that was trained on a version of `holding`, or on what cannot be told.
+
+    That is a version that is not `there` any more, and merged shards, whose versions nobody knows.
+    """
+    for own in trained:
+        for said in own.data:
+            name, _, version = said.rpartition(" ")
+            version = version.partition("-")[0]  # what follows names an earlier withdrawal
+            if name == dataset and version in holding:
+                yield f"{own.path} was trained on {said}, which held them"
+            elif name == dataset and version not in there:
+                yield f"{own.path} was trained on {said}, a version that is gone: it may have held them"
+            elif "/" in name:
+                yield f"{own.path} was trained on merged shards in {name}: they may have held them"

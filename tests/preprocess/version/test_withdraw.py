@@ -1,0 +1,166 @@
+"""Withdrawn records are nowhere any more, whatever moment the withdrawal was killed at, and versions stay readable."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from sluice.infra import commits
+from sluice.infra.local import LocalStorage
+from sluice.preprocess.planning.build import pending, prepare, read_commits
+from sluice.preprocess.planning.removed import bury, removed_keys
+from sluice.preprocess.shards import read_shard, write_shard
+from sluice.preprocess.verify.absent import find_keys
+from sluice.preprocess.verify.version import verify
+from sluice.preprocess.version.export import export_version
+from sluice.preprocess.version.manifest import read_version
+from sluice.preprocess.version.withdraw import Withdrawn, withdraw
+from tests.preprocess.builds import build_here, config_here, run_scan, write_photo, write_photos
+from tests.preprocess.removals import GONE, Removable
+
+LOST = "0123456789abcdef"
+
+
+class Watched(LocalStorage):
+    """A disk of which every moment is kept, as a kill before the next write or deletion would leave it."""
+
+    moments: ClassVar[list[Path]] = []
+
+    def _keep(self) -> None:
+        moment = self.root.with_name(f"{self.root.name}-{len(self.moments)}")
+        shutil.copytree(self.root, moment, copy_function=os.link)  # files are replaced, never written into
+        self.moments.append(moment)
+
+    def write(self, path: str, data: bytes) -> None:
+        self._keep()
+        super().write(path, data)
+
+    def upload(self, path: str, local: Path) -> None:
+        self._keep()
+        super().upload(path, local)
+
+    def delete(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._keep()
+            super().delete([path])
+
+
+def take(made: Removable, keys: list[str]) -> Withdrawn:
+    bury(made.place, removed_keys(keys))
+    return withdraw(made.place, keys)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def exported(removable: Removable) -> Removable:
+    """With an export, pages and a half-written version under OUT too."""
+    root = removable.place.root
+    export_version(removable.place, removable.first, LocalStorage(root / "given" / "away"), lambda _: None)
+    key = removable.keys("p3.png")[0]
+    for folder in (removable.first.prefix, "datasets/small/run", "elsewhere"):
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder / f"page-{key}.html").write_text(f"<article id={key}>")
+    (root / "elsewhere" / "of-another.html").write_text("<article id=0123456789abcdef>")
+    half = root / "datasets" / "small" / "0123456789ab"
+    half.mkdir()
+    (half / "small-00000.tar").write_bytes((root / removable.first.prefix / "small-00000.tar").read_bytes())
+    return removable
+
+
+def test_nothing_holds_them_and_every_version_is_whole(exported: Removable) -> None:
+    keys = exported.keys(*GONE)
+    assert len(list(find_keys(exported.place, keys))) > 30
+    withdrawn = take(exported, keys)
+    assert [str(problem) for problem in find_keys(exported.place, keys)] == []
+    three = (exported.first, exported.last, withdrawn.made[0])
+    first, last, new = (read_version(exported.place, "small", version.id) for version in three)
+    for version, records in ((first, 7), (last, 7), (new, 7)):
+        assert verify(exported.place, version) == []
+        assert version.manifest["counts"]["records"] == records
+    assert [len(v.manifest.get("withdrawn", {"keys": []})["keys"]) for v in (first, last, new)] == [3, 4, 0]
+    assert b"Images withdrawn since this version was made: 3." in exported.place.read(f"{first.prefix}/README.md")
+    assert {v.id for v in withdrawn.cut} == {first.id, last.id}
+    assert withdrawn.exports == ["given/away/small-00001.parquet", "given/away/small-00002.parquet"]
+    assert (exported.place.root / "elsewhere" / "of-another.html").exists()
+    assert len(withdrawn.deleted) == 4
+    assert read_version(exported.place, "small").id == new.id
+
+    build = prepare(exported.config, run_scan)
+    assert list(pending(build, read_commits(build), build.plan.shards, retry=False)) == []
+    assert build_here(exported.config)[1].id == new.id, "the source still has them, and no build brings them back"
+    assert list(find_keys(exported.place, keys)) == []
+
+
+def test_what_weeks_of_work_leave_behind_holds_nothing_either(
+    removable: Removable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commits rolled up, chunks of a unit that was cut off, a tar that a retry replaced, a shard whose plan is lost."""
+    monkeypatch.setattr(commits, "ROLL_UP", 2)
+    read_commits(prepare(removable.config, run_scan))
+    keys = removable.keys(*GONE)
+    (folder,) = removable.place.root.glob("stages/image/*")
+    tar = next(tar for tar in folder.glob("*.tar") if keys[1] in dict(read_shard(tar.open("rb"))))
+    records = [record for record in read_shard(tar.open("rb")) if record[0] == keys[1]]
+    shard = tar.name[:16]
+    for place in (folder, folder / "chunks" / shard):
+        place.mkdir(parents=True, exist_ok=True)
+        written = write_shard(removable.folder / "early.tar", records)
+        (removable.folder / "early.tar").rename(place / f"{shard}-{written.digest[:16]}.tar")
+    for file in (tar, tar.with_suffix(".parquet"), folder / f"{shard}.json"):
+        shutil.copy(file, folder / file.name.replace(shard, LOST))
+    assert len(list(folder.glob("roll-up-*"))) == 2
+
+    take(removable, keys)
+    assert list(find_keys(removable.place, keys)) == []
+    assert not list(folder.glob(f"{LOST}*"))
+    alive = {shard for _, shard, _ in read_version(removable.place, "small").manifest["shards"]}
+    assert read_commits(prepare(removable.config, run_scan))["image"].keys() >= alive
+
+
+def test_an_export_says_again_what_its_shards_are(exported: Removable, tmp_path: Path) -> None:
+    take(exported, exported.keys(*GONE))
+    given = LocalStorage(exported.place.root / "given" / "away")
+    first = read_version(exported.place, "small", exported.first.id)
+    fresh = LocalStorage(tmp_path / "fresh")
+    export_version(exported.place, first, fresh, lambda _: None)
+    for name in ("export.json", *(f"small-0000{n}.{kind}" for n in range(3) for kind in ("tar", "parquet"))):
+        assert given.read(name) == fresh.read(name), name
+
+
+def each_moment_leads_to_the_same_end(root: Path, keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watched, "moments", [])
+    bury(LocalStorage(root), removed_keys(keys))
+    withdraw(Watched(root), keys)
+    wanted = contents(root)
+    withdraw(LocalStorage(root), keys)
+    assert contents(root) == wanted, "a second time changes nothing"
+    assert len(Watched.moments) > 30
+    for moment in Watched.moments:
+        withdraw(LocalStorage(moment), keys)
+        assert contents(moment) == wanted, f"killed at {moment}"
+
+
+def test_it_may_be_killed_at_any_moment_and_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two versions and an export, in shards of 2; one shard goes as a whole."""
+    config = config_here(tmp_path, shard_size=2, stages={"image": {"size": 32, "min_side": 0}})
+    write_photos(tmp_path / "photos", 2)
+    build, first = build_here(config)
+    export_version(build.storage, first, LocalStorage(tmp_path / "out" / "away"), lambda _: None)
+    write_photo(tmp_path / "photos", "p20", 20)
+    _, last = build_here(config)
+    keys = Removable(tmp_path, config, first, last).keys("p1.png", "p20.png")
+    each_moment_leads_to_the_same_end(tmp_path / "out", keys, monkeypatch)
+
+
+@pytest.mark.slow
+def test_a_larger_one_may_be_killed_at_any_moment(exported: Removable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With several stages, duplicates, quarantine, pages and a half-written version."""
+    each_moment_leads_to_the_same_end(exported.place.root, exported.keys(*GONE), monkeypatch)
