@@ -24,7 +24,7 @@ GROUPS = {
     "train": "sluice.flows.training.commands",
     "models": "sluice.flows.models",
 }
-OPERATE = {"gc", "status"}
+OPERATE = {"gc", "lineage", "status"}
 
 
 class LazyGroups(TyperGroup):

@@ -64,3 +64,15 @@ def gc(
     told = GarbageCollection(wish, seconds_of(grace), delete)(storage(asked) if asked else None, trained or ())
     for line in said_gc(told, delete):
         console.print(line)
+
+
+@app.command()
+def lineage(
+    artifact: Annotated[str, typer.Argument(help="A picture, network, checkpoint, version of a data set, or a key.")],
+    of: Annotated[str | None, typer.Option(help="The data set whose record the key means: OUT/datasets/NAME.")] = None,
+) -> None:
+    """From an artifact back to images, configurations, weights and code."""
+    from sluice.flows.operate.lineage import lineage as trace
+
+    for line in trace(artifact, of).lines():
+        console.print(line)

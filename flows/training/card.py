@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sluice.infra.code import code_version
 from sluice.infra.whole import write_whole
+from sluice.training.data import TrainingData
 from sluice.training.recipe import Recipe
 
 SNAPSHOTS = "snapshots"
 """Beside the model: what it was along its training, a folder for each step."""
 CARD = "README.md"
 """Of a network, written last: without it a training was cut off while it saved."""
+ORIGIN = "training.json"
+"""What a network is made of, for programs: beside it and in the folder of its training."""
+
+
+def write_origin(
+    folder: Path, recipe: Recipe, steps: int, identity: Mapping[str, str], data: Sequence[TrainingData]
+) -> None:
+    """Recipe, steps, digests of data and of models, where the data lie, the code, and the command as it was given."""
+    told = {
+        "recipe": recipe.model_dump(exclude_none=True),
+        "steps": steps,
+        "identity": dict(identity),
+        "data": [{"uri": own.uri, "digest": own.digest} for own in data],
+        "code": code_version(),
+        "folder": str(Path.cwd()),
+        "command": shlex.join(["sluice", *sys.argv[1:]]) if sys.argv[1:2] == ["train"] else None,
+    }
+    write_whole(folder / ORIGIN, json.dumps(told, indent=1) + "\n")
 
 
 def write_card(model: Path, recipe: Recipe, identity: Mapping[str, str], lines: Sequence[Mapping[str, float]]) -> Path:
@@ -25,7 +48,7 @@ def write_card(model: Path, recipe: Recipe, identity: Mapping[str, str], lines: 
         f"Trained by `sluice train`, {int(lines[-1]['step']) if lines else 0} steps of {recipe.batch}.",
         "",
         *_table("figure, last logged", {name: f"{value:.4g}" for name, value in last.items()}),
-        *_table("made of", from_),
+        *_table("made of", {**from_, "code": code_version()}),
         *_table("setting", values),
     ]
     write_whole(model / CARD, "\n".join(text) + "\n")

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from sluice.flows.training.card import SNAPSHOTS, write_card
+from sluice.flows.training.card import SNAPSHOTS, write_card, write_origin
 from sluice.flows.training.data import Data, fields_for, open_data, require_fields
 from sluice.flows.training.page import SAMPLES, write_page
 from sluice.flows.training.trackers import Tracker, TrackerName, tracker
@@ -116,6 +116,8 @@ def _train(
     recipe, method, first = prepared.recipe, prepared.method, _first()
     write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
     checkpoints = Checkpoints(storage(out / "checkpoints"), prepared.identity)
+    if first:
+        write_origin(out, recipe, prepared.steps, prepared.identity, prepared.shards)
     settings_told = recipe.model_dump(exclude_none=True)
     trackers = [tracker(name, out, recipe.method, settings_told) for name in track] if first else []
     log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console, trackers)
@@ -136,6 +138,7 @@ def _train(
         raise Diverged(f"{error} (their keys: {out / LEFT_OUT})", error.keys) from error
     if first:
         method.save(network, out / "model")
+        write_origin(out / "model", recipe, prepared.steps, prepared.identity, prepared.shards)
         write_card(out / "model", recipe, prepared.identity, read_losses(out / LOSSES))
         console.print(f"{recipe.method}: {out / 'model'}; the page of its training: {out / 'index.html'}")
     return out / "model"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import torch
 from diffusers import ControlNetModel
 from safetensors.torch import load_file
 
+from sluice.infra.models import find
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 from tests.flows.conftest import config_for
@@ -92,6 +95,18 @@ def test_what_is_trained_is_a_plain_controlnet(trained: Path) -> None:
     whole = json.loads((trained / "losses.jsonl").read_text())
     assert whole["images/s"] > 0
     assert 0 < whole["busy"] <= 1
+
+
+def test_beside_a_network_lies_what_it_is_made_of(trained: Path, data: Path, untrained: Path) -> None:
+    told = json.loads((trained / "model" / "training.json").read_text())
+    (version,) = (path.parent for path in data.glob("*/manifest.json"))
+    assert told["data"] == [{"uri": str(data.parents[1]), "digest": f"made {version.name}"}]
+    assert told["identity"]["base weights"] == find(str(untrained)).digest
+    assert (told["steps"], told["recipe"]["method"]) == (4, "micontrolnet")
+    assert told["code"].startswith(importlib.metadata.version("sluice-diffusion"))
+    assert shlex.split(told["command"])[1:] == command("micontrolnet-1", data, untrained, trained)[1:]
+    assert told == json.loads((trained / "training.json").read_text())
+    assert f"| code | {told['code']} |" in (trained / "model" / "README.md").read_text()
 
 
 def test_a_second_stage_goes_on_from_the_first(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:

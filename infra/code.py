@@ -1,0 +1,24 @@
+"""Which code this is."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+from functools import cache
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@cache
+def code_version() -> str:
+    """The installed version, and of a git checkout its commit, marked `changed` where tracked files differ from it."""
+    version = importlib.metadata.version("sluice-diffusion")
+    if not (CHECKOUT / ".git").exists():
+        return version
+    asked = ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=, changed"]
+    try:
+        commit = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git here, or a checkout of another user's
+        return version
+    return f"{version}, commit {commit}"
