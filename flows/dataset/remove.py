@@ -38,10 +38,10 @@ def run_remove(
     `folders` are searched for networks that were trained on them. Raises UnknownKeys, before anything is done, where a
     key was never planned, indexed or removed.
     """
-    removed = removed_keys(keys)
+    gone, removed = frozenset(keys), removed_keys(keys)
     trained = list(find_trained(folders))
-    cuts = find_cuts(place, dataset, removed)
-    _refuse_unknown(place, dataset, keys, cuts, removed)
+    cuts = find_cuts(place, dataset, gone)
+    _refuse_unknown(place, dataset, gone, cuts)
     versions = [read_version(place, dataset, version) for version in version_ids(place, dataset)]
     holding = [version.id for version in versions if _held(version, cuts, removed)]
     if versions:
@@ -49,9 +49,9 @@ def run_remove(
     bury(place, removed)
     console.print(f"{dataset}: keys removed for good: {len(keys)}; no later build brings them back")
     if withdrawing:
-        _say_withdrawn(place, withdraw(place, keys), console)
+        _say_withdrawn(place, withdraw(place, gone), console)
     else:
-        version = remove_records(place, dataset, removed)
+        version = remove_records(place, dataset, gone)
         _say_made(place, [version] if version else [], console)
         if holding:
             console.print(f"{', '.join(holding)} still hold them: --withdraw deletes them there too", style="yellow")
@@ -59,12 +59,10 @@ def run_remove(
         console.print(line, style="yellow")
 
 
-def _refuse_unknown(
-    place: Storage, dataset: str, keys: Sequence[str], cuts: Mapping[str, Cut], removed: Removed
-) -> None:
+def _refuse_unknown(place: Storage, dataset: str, keys: Collection[str], cuts: Mapping[str, Cut]) -> None:
     planned = {key for cut in cuts.values() for key in cut.keys}
-    buried, indexed = read_removed(place), copies(place, dataset, removed)
-    unknown = [key for key in keys if key not in planned and key not in buried and not indexed[key]]
+    buried, indexed = read_removed(place), copies(place, dataset, keys)
+    unknown = [key for key in sorted(keys) if key not in planned and key not in buried and not indexed[key]]
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise UnknownKeys(

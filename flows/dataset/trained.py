@@ -57,7 +57,6 @@ def told_of(
     for own in trained:
         for said in own.data:
             name, _, version = said.rpartition(" ")
-            version = version.partition("-")[0]  # what follows names an earlier withdrawal
             if name == dataset and version in holding:
                 yield f"{own.path} was trained on {said}, which held them"
             elif name == dataset and version not in there:

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage, storage
 from sluice.preprocess.shards import read_shard
-from sluice.preprocess.version.cut import said_name
 from sluice.preprocess.version.export import scalars
 from sluice.preprocess.version.manifest import Version, read_version
 from sluice.preprocess.version.reading import shard_outputs
@@ -42,7 +41,7 @@ class BuiltData:
 
     @property
     def digest(self) -> str:
-        return f"{self.version.dataset} {said_name(self.version)}"
+        return f"{self.version.dataset} {self.version.id}"
 
     def weights(self, field: str) -> str | None:
         """The digest of the weights that made a field."""

@@ -20,11 +20,11 @@ from sluice.preprocess.planning.plan import (
     grow,
     lay_out,
     plan_file,
-    read_drafts,
     read_plans,
 )
 from sluice.preprocess.planning.removed import read_removed
 from sluice.preprocess.planning.resolve import resolve
+from sluice.preprocess.planning.rows import read_drafts
 from sluice.preprocess.sources import Item, Source
 from sluice.preprocess.units.work import failures, stage_log
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.index import read_index
-from sluice.preprocess.planning.plan import (
-    Draft,
-    Row,
-    Shard,
-    lay_out,
-    read_drafts,
-    read_plans,
-    read_rows,
-    shard_id,
-    store_plan,
-    store_rows,
-)
-from sluice.preprocess.planning.removed import Removed
+from sluice.preprocess.planning.plan import Draft, Row, Shard, lay_out, read_plans, shard_id, store_rows
+from sluice.preprocess.planning.rows import read_file, read_rows
 
 NO_FACTS = {"images": 0, "duplicates": 0, "unreadable": []}
 
@@ -37,17 +30,17 @@ class Cut:
     left: int
 
 
-def cut_rows(rows: Sequence[Row], removed: Removed) -> Cut:
+def cut_rows(rows: Sequence[Row], gone: Collection[str]) -> Cut:
     """The cut of a shard of these rows."""
-    left = [row for row in rows if row.key not in removed]
-    keys = frozenset(row.key for row in rows if row.key in removed)
+    left = [row for row in rows if row.key not in gone]
+    keys = frozenset(row.key for row in rows if row.key in gone)
     return Cut(shard_id(rows), keys, shard_id(left) if left else "", len(left))
 
 
-def find_cuts(storage: Storage, dataset: str, removed: Removed) -> dict[str, Cut]:
+def find_cuts(storage: Storage, dataset: str, gone: Collection[str]) -> dict[str, Cut]:
     """The cuts of all shards, of today's plans and of earlier ones, that hold removed keys, by the shards' ids."""
-    places = ((file, group) for file in row_files(storage, dataset) for group in _groups(storage, file, removed))
-    cuts = [cut_rows(_rows(storage, file, group), removed) for file, group in places]
+    files = row_files(storage, dataset)
+    cuts = [cut_rows(rows, gone) for file in files for rows in _holding(storage, file, gone)]
     return {cut.old: cut for cut in cuts}
 
 
@@ -56,59 +49,73 @@ def row_files(storage: Storage, dataset: str) -> list[str]:
     return [entry.path for entry in storage.list(f"datasets/{dataset}/plan/rows-")]
 
 
-def _groups(storage: Storage, file: str, removed: Removed) -> Iterator[int]:
+def _holding(storage: Storage, file: str, gone: Collection[str]) -> Iterator[list[Row]]:
+    """The rows of the shards in a file that hold removed keys."""
+    prefix, _, name = file.rpartition("/")
+    for group in _groups(storage, file, gone):
+        yield read_rows(storage, prefix, Shard(-1, "", "", 0, name, group))
+
+
+def _groups(storage: Storage, file: str, gone: Collection[str]) -> Iterator[int]:
     """The row groups, a shard each, that hold removed keys."""
+    wanted = pa.array(sorted(gone), pa.string())
     with storage.open(file) as stream:
         parquet = pq.ParquetFile(stream)
         for group in range(parquet.num_row_groups):
-            if any(key in removed for key in parquet.read_row_group(group, ["key"])["key"].to_pylist()):
+            if pc.any(pc.is_in(parquet.read_row_group(group, ["key"])["key"], wanted)).as_py():
                 yield group
 
 
-def _rows(storage: Storage, file: str, group: int) -> list[Row]:
-    prefix, _, name = file.rpartition("/")
-    return read_rows(storage, prefix, Shard(-1, "", "", 0, name, group))
-
-
-def copies(storage: Storage, dataset: str, removed: Removed) -> Counter[str]:
+def copies(storage: Storage, dataset: str, gone: Collection[str]) -> Counter[str]:
     """How many images of the data set's indexes have each removed key; the most, where there are several indexes."""
     most: Counter[str] = Counter()
     for index in {stored["index"] for _, stored in read_plans(storage, f"datasets/{dataset}/plan").values()}:
-        most |= Counter(image.key for image in read_index(storage, index) if image.key in removed)
+        most |= Counter(image.key for image in read_index(storage, index) if image.key in gone)
     return most
 
 
-def cut_plans(storage: Storage, dataset: str, removed: Removed, known: Counter[str]) -> None:
-    """Store today's plans of a data set without removed rows; `known` are the images of each removed key."""
+def cut_plans(storage: Storage, dataset: str, cuts: Mapping[str, Cut], images: Counter[str]) -> None:
+    """Store today's plans of a data set with the cuts of its shards; `images` are the images of each removed key."""
     prefix = f"datasets/{dataset}/plan"
-    for plan, stored in read_plans(storage, prefix).values():
-        drafts = read_drafts(storage, prefix, plan, stored)
-        kept = [_cut(draft, removed) for draft in drafts]
-        rows = [row.key for draft in drafts if draft for row in draft.rows if row.key in removed]
+    for name, (plan, stored) in read_plans(storage, prefix).items():
+        rows = [key for shard in plan.shards if shard.id in cuts for key in cuts[shard.id].keys]
         if rows:
-            further = sum(max(known[key] - 1, 0) for key in rows)
-            counts = {
+            further = sum(max(images[key] - 1, 0) for key in rows)
+            files = groupby(plan.shards, key=lambda shard: shard.file)
+            shards = [new for file, of_file in files for new in _cut_file(storage, prefix, file, list(of_file), cuts)]
+            said = {
                 "images": stored["images"] - len(rows) - further,
                 "duplicates": stored["duplicates"] - further,
+                "shards": [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in shards],
             }
-            facts = {name: value for name, value in stored.items() if name not in ("places", "shards")}
-            store_plan(storage, prefix, lay_out(kept, facts | counts))
+            storage.write(f"{prefix}/{name}", json.dumps({**stored, **said}).encode())
 
 
-def _cut(draft: Draft | None, removed: Removed) -> Draft | None:
-    rows = tuple(row for row in draft.rows if row.key not in removed) if draft else ()
-    return replace(draft, rows=rows) if draft and rows else None
+def _cut_file(
+    storage: Storage, prefix: str, file: str, shards: Sequence[Shard], cuts: Mapping[str, Cut]
+) -> Sequence[Shard]:
+    """The shards of one file of rows, cut; what is left of them goes to a file of its own."""
+    if not any(shard.id in cuts for shard in shards):
+        return shards
+    rows = read_file(storage, prefix, file)
+    drafts = [_cut(rows[shard.group], cuts.get(shard.id), shard.container) for shard in shards]
+    layout = lay_out(drafts, NO_FACTS)
+    store_rows(storage, prefix, layout)
+    left = [shard for shard, draft in zip(shards, drafts, strict=True) if draft]
+    return [replace(new, ordinal=old.ordinal) for old, new in zip(left, layout.plan.shards, strict=True)]
 
 
-def cut_row_files(storage: Storage, dataset: str, removed: Removed) -> list[str]:
+def _cut(rows: Sequence[Row], cut: Cut | None, container: str = "") -> Draft | None:
+    left = tuple(row for row in rows if cut is None or row.key not in cut.keys)
+    return Draft(container, left) if left else None
+
+
+def cut_row_files(storage: Storage, dataset: str, gone: Collection[str]) -> list[str]:
     """Store the rows of earlier plans too without removed ones, and answer which files are to go."""
-    old = []
+    prefix, old = f"datasets/{dataset}/plan", []
     for file in row_files(storage, dataset):
-        if next(_groups(storage, file, removed), None) is None:
-            continue
-        with storage.open(file) as stream:
-            groups = pq.ParquetFile(stream).num_row_groups
-        drafts = [_cut(Draft("", tuple(_rows(storage, file, group))), removed) for group in range(groups)]
-        store_rows(storage, f"datasets/{dataset}/plan", lay_out(drafts, NO_FACTS))
-        old.append(file)
+        if next(_groups(storage, file, gone), None) is not None:
+            rows = read_file(storage, prefix, file.rpartition("/")[2])
+            store_rows(storage, prefix, lay_out([_cut(own, cut_rows(own, gone)) for own in rows], NO_FACTS))
+            old.append(file)
     return old

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,10 +154,10 @@ def read_index(storage: Storage, prefix: str) -> list[Image]:
     return sorted(images, key=lambda i: i.uri)
 
 
-def forget(storage: Storage, part: str, removed: Removed) -> None:
-    """Blank the removed images in a part of an index, as if they had been removed before it was read."""
+def forget(storage: Storage, part: str, gone: Collection[str]) -> None:
+    """Blank the images of these keys in a part of an index, as if they had been removed before it was read."""
     rows = pq.read_table(io.BytesIO(storage.read(part))).to_pylist()
-    kept = [row | BLANK if row["key"] in removed else row for row in rows]
+    kept = [row | BLANK if row["key"] in gone else row for row in rows]
     if kept != rows:
         storage.write(part, _parquet(kept))
 

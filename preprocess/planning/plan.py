@@ -230,18 +230,3 @@ def _read(storage: Storage, path: str) -> dict[str, Any] | None:
             f"{storage.uri}/{path} is damaged ({error}); delete it and build again, which plans anew from the index"
         ) from error
     return stored
-
-
-def read_rows(storage: Storage, prefix: str, shard: Shard) -> list[Row]:
-    """The rows of a shard, by key."""
-    with storage.open(f"{prefix}/{shard.file}") as stream:
-        table = pq.ParquetFile(stream).read_row_group(shard.group)
-    return [Row(**{**row, "duplicates": tuple(row["duplicates"])}) for row in table.to_pylist()]
-
-
-def read_drafts(storage: Storage, prefix: str, plan: Plan, stored: Mapping[str, Any]) -> list[Draft | None]:
-    """The shards of a plan with their rows, each in its place."""
-    drafts: list[Draft | None] = [None] * stored["places"]
-    for shard in plan.shards:
-        drafts[shard.ordinal] = Draft(shard.container, tuple(read_rows(storage, prefix, shard)))
-    return drafts

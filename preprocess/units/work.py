@@ -17,7 +17,8 @@ from sluice.infra.commits import Commit, CommitLog
 from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.graph import Node, Stage
-from sluice.preprocess.planning.plan import Row, Shard, read_rows
+from sluice.preprocess.planning.plan import Row, Shard
+from sluice.preprocess.planning.rows import read_rows
 from sluice.preprocess.record import Record, check_value, field_named
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.sources import Source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from dataclasses import replace
 
 import pyarrow as pa
@@ -10,13 +11,12 @@ import pyarrow.parquet as pq
 
 from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import Storage
-from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.shards import read_shard, write_shard
 from sluice.preprocess.version.export import Exported, list_exported, read_export
 from sluice.preprocess.version.reading import Digested
 
 
-def cut_beside(storage: Storage, table: str, removed: Removed) -> bool:
+def cut_beside(storage: Storage, table: str, gone: Collection[str]) -> bool:
     """Take removed records out of a table with keys and out of the tar of the same name; whether there were any.
 
     The table is written last, so that a kill in between leaves it to be found again.
@@ -25,23 +25,23 @@ def cut_beside(storage: Storage, table: str, removed: Removed) -> bool:
         if "key" not in pq.read_schema(file).names:
             return False
     rows = pq.read_table(io.BytesIO(storage.read(table))).to_pylist()
-    kept = [row for row in rows if row["key"] not in removed]
+    kept = [row for row in rows if row["key"] not in gone]
     if len(kept) == len(rows):
         return False
-    _cut_tar(storage, f"{table.removesuffix('.parquet')}.tar", removed)
+    _cut_tar(storage, f"{table.removesuffix('.parquet')}.tar", gone)
     stream = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(kept), stream, compression="zstd")
     storage.write(table, stream.getvalue())
     return True
 
 
-def _cut_tar(storage: Storage, tar: str, removed: Removed) -> None:
+def _cut_tar(storage: Storage, tar: str, gone: Collection[str]) -> None:
     if storage.head(tar) is None:
         return
     with scratch_folder() as scratch:
         left = scratch / "left.tar"
         with storage.open(tar) as stream:
-            written = write_shard(left, ((k, f) for k, f in read_shard(stream, None, tar) if k not in removed))
+            written = write_shard(left, ((k, f) for k, f in read_shard(stream, None, tar) if k not in gone))
         if written.records:
             storage.upload(tar, left)
         else:

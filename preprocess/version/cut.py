@@ -145,12 +145,6 @@ def withdrawn_from(version: Version) -> list[str]:
     return keys
 
 
-def said_name(version: Version) -> str:
-    """A name for the records that a version holds now: its id, and `-` and a digest where some were withdrawn."""
-    withdrawn = version.manifest.get("withdrawn")
-    return f"{version.id}-{withdrawn['digest']}" if withdrawn else version.id
-
-
 def is_as_named(version: Version) -> bool:
     """Whether a manifest is the one that its version was named by, or what a withdrawal has left of it."""
     withdrawn = version.manifest.get("withdrawn")

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, cast
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import MissingFile, Storage
-from sluice.preprocess.planning.plan import Row, Shard, read_plans, read_rows, shard_id
+from sluice.preprocess.planning.plan import Row, Shard, read_plans, shard_id
+from sluice.preprocess.planning.rows import read_file, read_rows
 from sluice.preprocess.shards import ShardError, read_shard
 from sluice.preprocess.version.manifest import Version
 
@@ -110,10 +111,7 @@ def find_rows(storage: Storage, version: Version, ids: Collection[str]) -> dict[
 def _every_shard(storage: Storage, prefix: str) -> Iterator[Shard]:
     for entry in storage.list(f"{prefix}/rows-"):
         file = entry.path.rpartition("/")[2]
-        with storage.open(entry.path) as stream:
-            groups = pq.ParquetFile(stream).num_row_groups
-        for group in range(groups):
-            rows = read_rows(storage, prefix, Shard(-1, "", "", 0, file, group))
+        for group, rows in enumerate(read_file(storage, prefix, file)):
             yield Shard(-1, shard_id(rows), "", len(rows), file, group)
 
 

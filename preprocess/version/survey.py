@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
@@ -12,7 +13,6 @@ import pyarrow.parquet as pq
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.cut import Cut, find_cuts
 from sluice.preprocess.planning.plan import read_plans
-from sluice.preprocess.planning.removed import Removed
 
 OUTPUT = re.compile(r"stages/[^/]+/[^/]+/([0-9a-f]{16})(?:-[0-9a-f]{16})?\.(?:tar|parquet|json)")
 CHUNK = re.compile(r"stages/[^/]+/[^/]+/chunks/([^/]+)/.*")
@@ -75,20 +75,20 @@ class Survey:
             self.beside.append(path)
 
 
-def survey(storage: Storage, removed: Removed) -> Survey:
+def survey(storage: Storage, gone: Collection[str]) -> Survey:
     """Look at everything. A shard that no plan knows any more is looked into, and goes as a whole where it must."""
     datasets = sorted({entry.path.split("/")[1] for entry in storage.list("datasets/")})
     cuts: dict[str, Cut] = {}
     planned: set[str] = set()
     for dataset in datasets:
-        cuts |= find_cuts(storage, dataset, removed)
+        cuts |= find_cuts(storage, dataset, gone)
         plans = read_plans(storage, f"datasets/{dataset}/plan").values()
         planned |= {shard.id for plan, _ in plans for shard in plan.shards}
     found = Survey(datasets, cuts, planned)
     for entry in storage.list():
         found.add(entry.path)
     for shard, files in found.loose.items():
-        keys = frozenset(key for file in files for key in _keys(storage, file) if key in removed)
+        keys = frozenset(key for file in files for key in _keys(storage, file) if key in gone)
         if keys:
             found.cuts[shard] = Cut(shard, keys, "", 0)
             found.outputs[shard] = files

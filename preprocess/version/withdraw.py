@@ -42,28 +42,29 @@ def withdraw(storage: Storage, keys: Collection[str]) -> Withdrawn:
 
     Raises ShardError for a damaged or missing tar, UnknownVersion for a version that cannot be read.
     """
-    removed = removed_keys(keys)
+    gone = frozenset(keys)
     storage.sweep(0)
-    found = survey(storage, removed)
+    found = survey(storage, gone)
     outputs = leave(storage, found.cuts, found.tars())
     made: list[Version] = []
     for dataset in found.datasets:
-        left = Left(found.cuts, outputs, copies(storage, dataset, removed))
-        cut_plans(storage, dataset, removed, left.images)
+        left = Left(found.cuts, outputs, copies(storage, dataset, gone))
+        cut_plans(storage, dataset, left.cuts, left.images)
         made += _next_version(storage, dataset, left)
         for version in _versions(storage, dataset):
             if holds(version, left):
                 withdraw_from(storage, version, left)
-    exports = [table for table in found.beside if cut_beside(storage, table, removed)]
+    exports = [table for table in found.beside if cut_beside(storage, table, gone)]
     for listing in found.listings:
         relist(storage, listing)
     for part in found.index:
-        forget(storage, part, removed)
+        forget(storage, part, gone)
     for roll_up in found.roll_ups:
         cut_roll_up(storage, roll_up, found.cuts)
+    tombstones = removed_keys(gone).tombstones
     versions = [version for dataset in found.datasets for version in _versions(storage, dataset)]
-    cut = [version for version in versions if removed.tombstones.intersection(withdrawn_from(version))]
-    return Withdrawn(made, cut, exports, _delete(storage, found, keys, cut))
+    cut = [version for version in versions if tombstones.intersection(withdrawn_from(version))]
+    return Withdrawn(made, cut, exports, _delete(storage, found, gone, cut))
 
 
 def _versions(storage: Storage, dataset: str) -> Iterator[Version]:
@@ -118,9 +119,8 @@ def _delete(storage: Storage, found: Survey, keys: Collection[str], cut: Sequenc
     storage.delete([*pages, *unfinished, *found.chunks])
     for shard in found.cuts:
         storage.delete(found.outputs[shard])
-    removed = removed_keys(keys)
     for dataset in found.datasets:
-        storage.delete(cut_row_files(storage, dataset, removed))
+        storage.delete(cut_row_files(storage, dataset, keys))
     return [*pages, *unfinished]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,6 @@ from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.cut import Cut, copies, cut_plans, find_cuts
 from sluice.preprocess.planning.plan import read_plans
-from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.units.cut import cut_outputs, outputs_in
 from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.cut import Left, cut_version, holds, version_id
@@ -26,19 +25,19 @@ from sluice.preprocess.version.export import (
 from sluice.preprocess.version.manifest import Version, read_table, read_version, store_version, version_ids
 
 
-def remove_records(storage: Storage, dataset: str, removed: Removed) -> Version | None:
-    """Take records out of a data set's plans, and make a version without them; None where the last one has none.
+def remove_records(storage: Storage, dataset: str, gone: Collection[str]) -> Version | None:
+    """Take the records of these keys out of a data set's plans, and make a version without them.
 
-    Raises UnknownVersion, ShardError.
+    None where the last one holds none of them. Raises UnknownVersion, ShardError.
     """
     last = read_version(storage, dataset) if version_ids(storage, dataset) else None
     alive = {shard.id for plan, _ in read_plans(storage, f"datasets/{dataset}/plan").values() for shard in plan.shards}
     alive |= {shard for _, shard, _ in last.manifest["shards"]} if last else set()
-    cuts = {old: cut for old, cut in find_cuts(storage, dataset, removed).items() if old in alive}
+    cuts = {old: cut for old, cut in find_cuts(storage, dataset, gone).items() if old in alive}
     folders = stage_folders(storage, dataset)
     tars = {old: outputs_in(storage, folders, old) for old in cuts}
-    left = Left(cuts, leave(storage, cuts, tars), copies(storage, dataset, removed))
-    cut_plans(storage, dataset, removed, left.images)
+    left = Left(cuts, leave(storage, cuts, tars), copies(storage, dataset, gone))
+    cut_plans(storage, dataset, left.cuts, left.images)
     return version_without(storage, last, left) if last and holds(last, left) else None
 
 

@@ -90,7 +90,6 @@ def test_a_take_down_from_end_to_end(made: Removable, tmp_path: Path) -> None:
     assert "is whole" in run("verify", *named)
     assert "withdrawn from it since it was made: 2." in run("verify", *named, "--version", made.last.id)
     less = open_data(f"{data}/{made.last.id}")
-    assert less.digest.startswith(f"small {made.last.id}-"), "a training on it is another than before"
     assert sum(less.split("train", ["jpg"]).counts) + sum(less.split("validation", ["jpg"]).counts) == 8
     again = run("remove", data, "--keys", str(keys), "--withdraw", "--trained", str(networks))
     assert sorted(told) == sorted(line for line in again.split("\n") if line.startswith(str(networks)))

@@ -13,12 +13,11 @@ from sluice.preprocess.planning.plan import (
     grow,
     lay_out,
     plan_file,
-    read_drafts,
     read_plans,
-    read_rows,
     shard_id,
     store_plan,
 )
+from sluice.preprocess.planning.rows import read_drafts, read_rows
 
 
 def image(uri: str, key: str = "", container: str = "", side: str = "s") -> Image:

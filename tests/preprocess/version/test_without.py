@@ -19,9 +19,9 @@ from tests.preprocess.removals import GONE, Removable, copy_of, write_removable
 
 
 def take(made: Removable, *names: str) -> Version | None:
-    removed = removed_keys(made.keys(*names))
-    bury(made.place, removed)
-    return remove_records(made.place, "small", removed)
+    keys = made.keys(*names)
+    bury(made.place, removed_keys(keys))
+    return remove_records(made.place, "small", keys)
 
 
 def digests(out: Path) -> dict[str, str]:
