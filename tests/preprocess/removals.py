@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pyarrow.parquet as pq
+import pytest
 
 from sluice.infra.local import LocalStorage
 from sluice.preprocess.planning.config import DatasetConfig
@@ -53,3 +57,46 @@ def copy_of(original: Removable, folder: Path) -> Removable:
     shutil.copytree(original.config.out, folder / "out")
     config = original.config.model_copy(update={"out": str(folder / "out")})
     return Removable(folder, config, original.first, original.last)
+
+
+class Watched(LocalStorage):
+    """A disk of which every moment is kept, as a kill before the next write or deletion would leave it."""
+
+    moments: ClassVar[list[Path]] = []
+
+    def _keep(self) -> None:
+        moment = self.root.with_name(f"{self.root.name}-{len(self.moments)}")
+        shutil.copytree(self.root, moment, copy_function=os.link)  # files are replaced, never written into
+        self.moments.append(moment)
+
+    def write(self, path: str, data: bytes) -> None:
+        self._keep()
+        super().write(path, data)
+
+    def upload(self, path: str, local: Path) -> None:
+        self._keep()
+        super().upload(path, local)
+
+    def delete(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._keep()
+            super().delete([path])
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def moments_lead_to_the_same_end(
+    root: Path, work: Callable[[LocalStorage], Any], monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Whether work that is killed at every `step`-th moment, and done again, ends as it would have."""
+    monkeypatch.setattr(Watched, "moments", [])
+    work(Watched(root))
+    wanted = contents(root)
+    work(LocalStorage(root))
+    assert contents(root) == wanted, "a second time changes nothing"
+    assert len(Watched.moments) > 20
+    for moment in Watched.moments[::step]:
+        work(LocalStorage(moment))
+        assert contents(moment) == wanted, f"killed at {moment}"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -21,42 +18,14 @@ from sluice.preprocess.version.export import export_version
 from sluice.preprocess.version.manifest import read_version
 from sluice.preprocess.version.withdraw import Withdrawn, withdraw
 from tests.preprocess.builds import build_here, config_here, run_scan, write_photo, write_photos
-from tests.preprocess.removals import GONE, Removable
+from tests.preprocess.removals import GONE, Removable, moments_lead_to_the_same_end
 
 LOST = "0123456789abcdef"
-
-
-class Watched(LocalStorage):
-    """A disk of which every moment is kept, as a kill before the next write or deletion would leave it."""
-
-    moments: ClassVar[list[Path]] = []
-
-    def _keep(self) -> None:
-        moment = self.root.with_name(f"{self.root.name}-{len(self.moments)}")
-        shutil.copytree(self.root, moment, copy_function=os.link)  # files are replaced, never written into
-        self.moments.append(moment)
-
-    def write(self, path: str, data: bytes) -> None:
-        self._keep()
-        super().write(path, data)
-
-    def upload(self, path: str, local: Path) -> None:
-        self._keep()
-        super().upload(path, local)
-
-    def delete(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            self._keep()
-            super().delete([path])
 
 
 def take(made: Removable, keys: list[str]) -> Withdrawn:
     bury(made.place, removed_keys(keys))
     return withdraw(made.place, keys)
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -135,19 +104,6 @@ def test_an_export_says_again_what_its_shards_are(exported: Removable, tmp_path:
         assert given.read(name) == fresh.read(name), name
 
 
-def moments_lead_to_the_same_end(root: Path, keys: list[str], monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    monkeypatch.setattr(Watched, "moments", [])
-    bury(LocalStorage(root), removed_keys(keys))
-    withdraw(Watched(root), keys)
-    wanted = contents(root)
-    withdraw(LocalStorage(root), keys)
-    assert contents(root) == wanted, "a second time changes nothing"
-    assert len(Watched.moments) > 30
-    for moment in Watched.moments[::step]:
-        withdraw(LocalStorage(moment), keys)
-        assert contents(moment) == wanted, f"killed at {moment}"
-
-
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_it_may_be_killed_and_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Of two versions and an export, in shards of 2; one shard goes as a whole."""
@@ -158,10 +114,13 @@ def test_it_may_be_killed_and_done_twice(tmp_path: Path, monkeypatch: pytest.Mon
     write_photo(tmp_path / "photos", "p20", 20)
     _, last = build_here(config)
     keys = Removable(tmp_path, config, first, last).keys("p1.png", "p20.png")
-    moments_lead_to_the_same_end(tmp_path / "out", keys, monkeypatch, step)
+    bury(build.storage, removed_keys(keys))
+    moments_lead_to_the_same_end(tmp_path / "out", lambda place: withdraw(place, keys), monkeypatch, step)
 
 
 @pytest.mark.slow
 def test_a_larger_one_may_be_killed_at_any_moment(exported: Removable, monkeypatch: pytest.MonkeyPatch) -> None:
     """With several stages, duplicates, quarantine, pages and a half-written version."""
-    moments_lead_to_the_same_end(exported.place.root, exported.keys(*GONE), monkeypatch, 1)
+    keys = exported.keys(*GONE)
+    bury(exported.place, removed_keys(keys))
+    moments_lead_to_the_same_end(exported.place.root, lambda place: withdraw(place, keys), monkeypatch, 1)

@@ -15,7 +15,7 @@ from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.manifest import Version, read_table, read_version
 from sluice.preprocess.version.without import remove_records
 from tests.preprocess.builds import build_here, run_scan, write_photos
-from tests.preprocess.removals import GONE, Removable, copy_of, write_removable
+from tests.preprocess.removals import GONE, Removable, copy_of, moments_lead_to_the_same_end, write_removable
 
 
 def take(made: Removable, *names: str) -> Version | None:
@@ -92,3 +92,20 @@ def test_damaged_tombstones_stop_a_build(removable: Removable) -> None:
     file.write_text("[")
     with pytest.raises(DamagedTombstones, match=f"{file} is damaged .*would bring back what was removed"):
         prepare(removable.config, run_scan)
+
+
+@pytest.mark.slow
+def test_it_may_be_killed_at_any_moment(removable: Removable, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = removable.keys(*GONE)
+    bury(removable.place, removed_keys(keys))
+    root = removable.place.root
+    moments_lead_to_the_same_end(root, lambda place: remove_records(place, "small", keys), monkeypatch, 1)
+
+
+def test_a_version_without_tars_has_none_after(removable: Removable) -> None:
+    config = removable.config.model_copy(update={"export": "never", "name": "bare"})
+    build_here(config)
+    version = remove_records(removable.place, "bare", removable.keys("p5.png"))
+    assert version is not None
+    assert verify(removable.place, version) == []
+    assert not list(removable.place.root.glob("datasets/bare/*/*.tar"))
