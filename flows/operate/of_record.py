@@ -17,6 +17,7 @@ from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.index import key_of
 from sluice.preprocess.planning.plan import Row, Shard
 from sluice.preprocess.planning.registry import source_class
+from sluice.preprocess.planning.removed import read_removed
 from sluice.preprocess.sources import Address
 from sluice.preprocess.version.manifest import Version, read_table
 from sluice.preprocess.version.reading import StageOutput, find_rows, plan_prefix, planned_rows, shard_outputs
@@ -47,7 +48,8 @@ def _found(place: Storage, version: Version, key: str) -> tuple[Shard, Row]:
     found = [(shards[id_], whole) for id_, whole in _keys(place, version, list(shards.values()), key)]
     if len(found) != 1:
         keys = ", ".join(whole for _, whole in found[:NAMED_KEYS])
-        what = f"{len(found)} records whose keys begin so: {keys}" if found else "no such record"
+        absent = "removed this record" if key in read_removed(place) else "no such record"
+        what = f"{len(found)} records whose keys begin so: {keys}" if found else absent
         raise NoLineage(
             f"{key}: version {version.id} of data set '{version.dataset}' in {place.uri} has {what}. A key is the "
             "first 16 hex digits of the SHA-256 of the original file (`sha256sum FILE | cut -c-16`); name another "

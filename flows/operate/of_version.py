@@ -14,6 +14,7 @@ from sluice.infra.models import MissingWeights, find
 from sluice.infra.settings import parse
 from sluice.infra.storage import Storage, StorageError, storage
 from sluice.preprocess.planning.registry import stage_class
+from sluice.preprocess.version.cut import withdrawn_from
 from sluice.preprocess.version.manifest import UnknownVersion, Version, read_version
 
 
@@ -55,10 +56,17 @@ def of_version(place: Storage, version: Version) -> Told:
         Told(f"source: {manifest['source']['kind']} {manifest['source'].get('uri')}{further}"),
         *(_stage(stage) for stage in manifest["stages"]),
         *(Told(line) for line in manifest["left_out"]),
+        *_withdrawn(version),
         *_made_with(place, version),
     ]
     many = f"{counts['records']} records of {counts['images']} images in {len(manifest['shards'])} shards"
     return Told(f"data set {version.dataset}, version {version.id} in {place.uri}: {many}", told)
+
+
+def _withdrawn(version: Version) -> Iterator[Told]:
+    gone = withdrawn_from(version)
+    if gone:
+        yield Told(f"images withdrawn from it since it was made: {len(gone)}")
 
 
 def _stage(stage: Mapping[str, Any]) -> Told:

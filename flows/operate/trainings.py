@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,8 +88,10 @@ class TrainingFolder:
         """What goes on with it."""
         if self.is_part:
             return f"sluice train tabletop --out {self.path.parent.parent}"
-        told = f"the `sluice train` command with --out {self.path}, as it was given"
-        return str(self.origin.get("command") or told)
+        command, folder = self.origin.get("command"), self.origin.get("folder")
+        if not command:
+            return f"the `sluice train` command with --out {self.path}, as it was given"
+        return str(command) if folder == str(Path.cwd()) else f"cd {shlex.quote(str(folder))} && {command}"
 
 
 def trainings(folder: Path) -> list[TrainingFolder]:

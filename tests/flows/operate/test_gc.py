@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -23,6 +25,7 @@ from sluice.preprocess.planning.plan import store_plan
 from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.manifest import Version, make_manifest, read_version, store_version, version_ids
+from sluice.preprocess.version.withdraw import withdraw
 from tests.faults.servers import S3Server
 from tests.flows.operate.conftest import DAY, Sluice, age, knob
 from tests.preprocess.builds import (
@@ -276,6 +279,20 @@ def test_both_tars_of_a_shard_that_was_tried_again_stay_while_versions_name_them
     assert sorted(Path(path).suffix for path in of_stage(gone, "moody")) == [".parquet", ".tar"]
     assert_consistent(place)
     assert version_ids(place, "small") == [second.id]
+
+
+def test_versions_that_lost_records_stay_whole(two: tuple[Path, Version, Version]) -> None:
+    folder, *_ = two
+    place = LocalStorage(folder / "out")
+    key = hashlib.sha256((folder / "photos" / "p2.png").read_bytes()).hexdigest()[:16]
+    (made,) = withdraw(place, [key]).made
+    age(folder / "out")
+    before = len(version_ids(place, "small"))
+    assert before == 3
+    assert collect(place, Wish()) == []
+    collect(place, Wish(since=time.time()))
+    assert version_ids(place, "small") == [made.id]
+    assert_consistent(place)
 
 
 def test_what_a_killed_merge_left_goes(two: tuple[Path, Version, Version]) -> None:

@@ -20,8 +20,11 @@ from sluice.flows.operate.lineage import lineage
 from sluice.flows.operate.told import NoLineage, Told
 from sluice.flows.training.card import write_origin
 from sluice.infra.code import code_version
+from sluice.infra.local import LocalStorage
 from sluice.infra.models import find
+from sluice.preprocess.planning.removed import bury, removed_keys
 from sluice.preprocess.version.manifest import UnknownVersion, Version
+from sluice.preprocess.version.withdraw import withdraw
 from sluice.training.data import TrainingData
 from sluice.training.recipe import Recipe
 from tests.flows.operate.conftest import Sluice
@@ -117,6 +120,17 @@ def test_a_record_names_its_image_and_what_each_stage_made_or_why_it_left_it_out
     shutil.move(moved, folder / "photos" / "p2.png")
     assert f"of folder {folder / 'photos'}, where it cannot be read now" in gone
     assert f"the SHA-256 of what it was begins with {key}" in gone
+
+
+def test_what_was_taken_down_is_said(folder: Path, version: Version, tmp_path: Path) -> None:
+    shutil.copytree(folder / "out", tmp_path / "out")
+    place, key = LocalStorage(tmp_path / "out"), key_of(folder / "photos" / "p2.png")
+    bury(place, removed_keys([key]))
+    withdraw(place, [key])
+    with pytest.raises(NoLineage, match="removed this record"):
+        lineage(key, f"{tmp_path}/out/datasets/small")
+    told = lines(lineage(f"{tmp_path}/out/datasets/small/{version.id}"))
+    assert "├ images withdrawn from it since it was made: 1" in told
 
 
 def test_a_network_leads_through_what_it_began_with_to_the_data(

@@ -110,6 +110,9 @@ def test_a_training_is_running_while_its_folder_is_held(training: Path, tmp_path
     with alone_in(training):
         (running,) = of(trained=(training,)).trainings
     assert (running.state, running.command) == ("running", None)
+    (training / "training.json").write_text(json.dumps({"command": "sluice train mine", "folder": "/else where"}))
+    (noted,) = of(trained=(training,)).trainings
+    assert noted.command == "cd '/else where' && sluice train mine"
     (training / "model").mkdir()
     (training / "model" / "README.md").touch()
     (finished,) = of(trained=(training,)).trainings
