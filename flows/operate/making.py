@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sluice.flows.operate.stored import DataSet
+from sluice.infra.commits import CLAIM
 from sluice.infra.storage import Storage
 from sluice.preprocess.version.parallel import in_threads
 
@@ -56,6 +57,8 @@ def _outputs(place: Storage, prefix: str) -> Outputs:
     committed, begun, written = set(), set(), 0.0
     for entry in place.list(f"{prefix}/"):
         name = entry.path[len(prefix) + 1 :]
+        if name == CLAIM:  # who plans reads, and writes this
+            continue
         written = max(written, entry.modified)
         if name.startswith("chunks/"):
             begun.add(name.split("/")[1])

@@ -65,8 +65,9 @@ def test_what_a_killed_build_had_made_is_counted_and_how_to_go_on_is_said(tmp_pa
     assert data.seems_to_run
     assert data.commands == []
     age(tmp_path / "out")
+    read_commits(prepare(config_here(tmp_path), run_scan))
     (data,) = of(tmp_path / "out").data_sets
-    assert not data.seems_to_run
+    assert not data.seems_to_run, "who plans does not build"
     assert data.commands == [f"sluice dataset build -c CONFIG.yaml --out {tmp_path / 'out'}"]
     build_here(config_here(tmp_path))
     (data,) = of(tmp_path / "out").data_sets
