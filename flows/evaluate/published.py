@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
 FILE = Path(__file__).parents[1] / "configs" / "published.yaml"
+MISSING = "null"
 
 
 class Published(BaseModel):
@@ -22,13 +23,16 @@ class Published(BaseModel):
     figure: str
     better: Literal["higher", "lower"]
     columns: tuple[str, ...]
-    rows: dict[str, tuple[float | None, ...]]
+    rows: dict[str, tuple[str, ...]]
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         for method, row in self.rows.items():
             if len(row) != len(self.columns):
                 raise ValueError(f"{self.source}: {method} has {len(row)} numbers for {len(self.columns)} columns")
+            for printed in row:
+                if printed != MISSING:
+                    float(printed)
         return self
 
     @property
@@ -38,11 +42,12 @@ class Published(BaseModel):
 
     def cells(self) -> list[tuple[str, ...]]:
         """Every row in words, its method first."""
-        return [(method, *("" if own is None else f"{own:g}" for own in row)) for method, row in self.rows.items()]
+        return [(method, *("" if own == MISSING else own for own in row)) for method, row in self.rows.items()]
 
 
 @cache
 def published() -> dict[str, tuple[Published, ...]]:
     """All of them, by protocol."""
     tables: TypeAdapter[dict[str, tuple[Published, ...]]] = TypeAdapter(dict[str, tuple[Published, ...]])
-    return tables.validate_python(yaml.safe_load(FILE.read_text()))
+    # The base loader leaves numbers as they are printed, with their last zeros.
+    return tables.validate_python(yaml.load(FILE.read_text(), yaml.BaseLoader))

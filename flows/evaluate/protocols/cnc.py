@@ -1,4 +1,4 @@
-"""Foreground and background told apart: what is in front, and what each part looks like (CnC, Figs. 8 and 10).
+"""Foreground and background told apart: what is in front, and what each part looks like (CnC, Figs. 10 and 16).
 
 A case is an object of one scene in front of the object of another, where both would be. Depths say where they are: by
 Compose and Conquer's two, or by a ControlNet's single one of both together. What each part looks like is said by two
