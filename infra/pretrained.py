@@ -29,7 +29,10 @@ def load(loader: Any, folder: Path, *, subfolder: str = "", **options: Any) -> A
         )
     try:
         with _quiet():
-            return loader.from_pretrained(str(place), local_files_only=True, **options)
+            loaded = loader.from_pretrained(str(place), local_files_only=True, **options)
+        if _knows_no_word(loaded):
+            raise ValueError("it has no vocabulary")  # of which transformers says nothing
+        return loaded
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelFolderError(
@@ -53,6 +56,12 @@ def load_network(loader: Any, folder: Path, *, subfolder: str = "", unused: str 
             f"shape (first: {', '.join(names[:3])}); it holds another kind of model, or was saved in part"
         )
     return network.eval()
+
+
+def _knows_no_word(loaded: Any) -> bool:
+    from transformers import PreTrainedTokenizerBase
+
+    return isinstance(loaded, PreTrainedTokenizerBase) and len(loaded) <= len(set(loaded.all_special_ids))
 
 
 @contextmanager

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
-import diffusers
-import transformers
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+)
 
 from sluice.flows.tabletop.runs import DONE, TAKEN, UntrainedPart
 from sluice.infra.digests import sha256_of
-from sluice.infra.pretrained import ModelFolderError, load, load_network
+from sluice.infra.pretrained import load, load_network
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop.recipe import Part
 
-BESIDE = {
-    "tokenizer": transformers.CLIPTokenizer,
-    "feature_extractor": transformers.CLIPImageProcessorPil,
-    "scheduler": diffusers.DDIMScheduler,
+NETWORKS = {
+    "vae": AutoencoderKL,
+    "text_encoder": CLIPTextModelWithProjection,
+    "image_encoder": CLIPVisionModelWithProjection,
+    "unet": UNet2DConditionModel,
 }
+BESIDE = {"tokenizer": CLIPTokenizer, "feature_extractor": CLIPImageProcessorPil, "scheduler": DDIMScheduler}
 
 
 def take(part: Part, given: Path, out: Path) -> None:
@@ -43,28 +48,11 @@ def take(part: Part, given: Path, out: Path) -> None:
 
 
 def _look_at(place: Path) -> None:
-    """Raises ModelFolderError where a folder of a family cannot be loaded as what it says it is."""
-    if place.is_file():
-        return
-    if place.name in BESIDE:
+    """Raises ModelFolderError where a folder of a family is not what its name says."""
+    if place.name in NETWORKS:
+        load_network(NETWORKS[place.name], place)
+    elif place.name in BESIDE:
         load(BESIDE[place.name], place)
-    else:
-        load_network(_kind(place), place)
-
-
-def _kind(folder: Path) -> Any:
-    """The class of diffusers or transformers that a network's `config.json` names."""
-    file = folder / "config.json"
-    try:
-        config = json.loads(file.read_text())
-        if "_class_name" in config:
-            return getattr(diffusers, config["_class_name"])
-        return getattr(transformers, config["architectures"][0])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ModelFolderError(
-            f"{file} names no network of diffusers (`_class_name`) or transformers (`architectures`): {folder} is no "
-            "part of a trained family. Give the `models` folder of a finished `sluice train tabletop`, or `tabletop`."
-        ) from error
 
 
 def _copy(there: Path, to: Path) -> None:

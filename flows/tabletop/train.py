@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -45,7 +45,7 @@ def train_tabletop(
             raise UnknownPart(f"--only {name}: the family has no such part; there are: {', '.join(parts)}")
     if steps is not None:
         for part in parts.values():
-            part.recipe = replace(part.recipe, steps=steps, warm_up=min(part.recipe.warm_up, steps))
+            part.shorten(steps)
     with alone_in(out):
         for part in parts.values():
             if part.name in only or not only:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from sluice.infra.pretrained import ModelFolderError, load_network
+from sluice.infra.pretrained import ModelFolderError, load, load_network
+from sluice.training.tabletop.vocabulary import make_tokenizer
 
 
 @pytest.fixture
@@ -71,3 +72,11 @@ def test_a_truncated_file_is_an_error_that_names_the_folder(folder: Path) -> Non
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match="which is not a folder"):
         load_network(CLIPVisionModelWithProjection, tmp_path / "none")
+
+
+def test_a_tokenizer_without_a_vocabulary_is_none(tmp_path: Path) -> None:
+    make_tokenizer(["a", "red", "star"]).save_pretrained(tmp_path / "whole")
+    assert len(load(CLIPTokenizer, tmp_path / "whole")) > 2
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelFolderError, match=r"empty does not hold a CLIPTokenizer .*no vocabulary"):
+        load(CLIPTokenizer, tmp_path / "empty")

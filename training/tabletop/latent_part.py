@@ -41,6 +41,11 @@ class LatentPart(Part):
     def seen(frozen: Frozen, scenes: Scenes) -> Encode:
         """What is shown of scenes: one of `seen`'s functions."""
 
+    def shorten(self, steps: int) -> None:
+        """Of no more scenes than these steps could see."""
+        super().shorten(steps)
+        self.count = min(self.count, steps * self.recipe.batch)
+
     def prepare(self, models: Path, device: torch.device, report: Report) -> None:
         """Encode the scenes, and take away what other weights had made of them."""
         frozen = Frozen.load(models, self.sees_pictures).to(device)

@@ -38,6 +38,12 @@ class DamagedCheckpoint(SluiceError):
     """What was kept of a training cannot be read."""
 
 
+class Diverged(SluiceError):
+    """A loss became no number."""
+
+    exit_code = 1
+
+
 class Training:
     """The state of a part's training: network, average, optimizers, step; kept in `folder`."""
 
@@ -88,6 +94,11 @@ class Training:
         """Move the weights, and return the losses."""
         recipe = self.part.recipe
         losses = self._backward(batch)
+        if not all(map(math.isfinite, losses.values())):
+            raise Diverged(
+                f"the losses of {self.part.name} at step {self.step} are no numbers ({losses}); {self.folder} holds "
+                "what was there before. Look at what it is trained with, or remove that folder to train it anew."
+            )
         nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = group["initial_lr"] * rate(self.step, recipe)

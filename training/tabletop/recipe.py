@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,6 +65,10 @@ class Part(ABC):
     @abstractmethod
     def losses(self, network: Any, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """`loss`, which is minimised, and what else is worth a line in the log."""
+
+    def shorten(self, steps: int) -> None:
+        """Train for so many steps instead of the recipe's own."""
+        self.recipe = replace(self.recipe, steps=steps, warm_up=min(self.recipe.warm_up, steps))
 
     def save(self, network: Any, models: Path) -> None:
         """Write the trained network, which becomes fp16, as diffusers and transformers read it."""

@@ -90,7 +90,7 @@ def test_what_a_part_needs_is_taken_from_a_family_that_has_it(train: Train, tmp_
     ("file", "bytes_", "told"),
     [
         ("diffusion_pytorch_model.safetensors", b"{}", r"given/vae does not hold a AutoencoderKL"),
-        ("config.json", b"{}", r"given/vae/config.json names no network of diffusers .* or transformers"),
+        ("config.json", b"{", r"given/vae does not hold a AutoencoderKL"),
     ],
 )
 def test_a_given_part_that_is_not_whole_is_not_taken(
@@ -99,6 +99,14 @@ def test_a_given_part_that_is_not_whole_is_not_taken(
     shutil.copytree(find("tabletop").path / "vae", tmp_path / "given/vae")
     write_whole(tmp_path / "given/vae" / file, bytes_)
     with pytest.raises(ModelFolderError, match=told):
+        train("latent_judges", given=tmp_path / "given")
+    assert not (tmp_path / "out/runs/vae" / DONE).exists()
+
+
+@pytest.mark.parametrize("kind", ["unet", "image_encoder"])
+def test_a_given_part_is_of_the_kind_that_is_wanted(train: Train, tmp_path: Path, kind: str) -> None:
+    shutil.copytree(find("tabletop").path / kind, tmp_path / "given/vae")
+    with pytest.raises(ModelFolderError, match="given/vae"):
         train("latent_judges", given=tmp_path / "given")
     assert not (tmp_path / "out/runs/vae" / DONE).exists()
 

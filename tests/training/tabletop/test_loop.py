@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ import torch
 from sluice.training.tabletop import loop
 from sluice.training.tabletop.autoencoder import Autoencoder
 from sluice.training.tabletop.judges import Judges
-from sluice.training.tabletop.loop import DamagedCheckpoint, Training, rate
+from sluice.training.tabletop.loop import DamagedCheckpoint, Diverged, Training, rate
 from sluice.training.tabletop.recipe import Recipe
 from sluice.training.tabletop.scenes import Scenes
 
@@ -50,6 +51,21 @@ def train(folder: Path, of: Autoencoder) -> dict[str, torch.Tensor]:
 @pytest.fixture(autouse=True)
 def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOG_STEPS", 5)
+
+
+class Blind(Autoencoder):
+    """Of whose loss the fourth is no number."""
+
+    def losses(self, network: Any, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
+        found = super().losses(network, batch, draws)
+        return {"loss": found["loss"] * (torch.nan if draws.step == 3 else 1)}
+
+
+def test_a_loss_that_is_no_number_ends_a_training_and_moves_no_weight(tmp_path: Path) -> None:
+    training = Training(Blind(part().scenes, part().recipe), tmp_path, tmp_path, 0, CPU)
+    with pytest.raises(Diverged, match=r"losses of vae at step 3 are no numbers"):
+        training.run(quiet)
+    assert all(value.isfinite().all() for value in training.average.state_dict().values())
 
 
 @pytest.mark.parametrize(("stop", "make"), [(3, part), (5, part), (7, part), (4, in_threads)])

@@ -63,6 +63,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.undo()
 
 
+def test_a_part_that_is_shortened_sees_no_more_scenes_than_it_can(tmp_path: Path) -> None:
+    part = family(tmp_path)["ip_adapter"]
+    part.shorten(3)
+    assert isinstance(part, LatentPart)
+    assert (part.recipe.steps, part.recipe.warm_up, part.count) == (3, 3, 3 * part.recipe.batch)
+
+
 def test_parts_come_after_those_they_need(tmp_path: Path) -> None:
     seen: set[str] = set()
     for name, part in family(tmp_path).items():
