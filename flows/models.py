@@ -48,7 +48,7 @@ def show_model(name: Annotated[str, typer.Argument(help="A name of the catalogue
     """Everything that is known of one model: origin, digest, licence and the doubts about it."""
     from sluice.infra.catalogue import catalogue, entry
 
-    own = name not in catalogue() and Path(name).expanduser().exists()
+    own = name not in ("", *catalogue()) and Path(name).expanduser().exists()
     for label, value in _own_facts(name) if own else _facts(name, entry(name)):
         typer.echo(f"{label + ':':<10} {value}")
 
@@ -172,6 +172,7 @@ def _facts(name: str, info: Entry) -> list[tuple[str, str]]:
             facts += [("file", file)]
     facts += [
         ("sha256", info.sha256 or pulled_digest or "unverified until pulled; recorded on first pull"),
+        *([("unverified", f"no digest is known of {', '.join(info.unverified)}")] if info.unverified else []),
         ("size", readable_size(info.size)),
         ("licence", info.licence),
         ("doubts", info.doubts or "none known"),

@@ -71,6 +71,8 @@ def pull(name: str, origin: str | None = None, progress: Progress | None = None)
     `origin` is None (where the catalogue says), "hub", or a folder or file, local or s3://; `progress(done, total)`
     counts the bytes of each file, total 0 where it is unknown. A pull that was cut off goes on where it stopped.
     """
+    if name not in catalogue() and Path(name).expanduser().exists():
+        raise WrongWeights(f"'{name}' is here, and there is nothing to pull: what takes a model takes its path.")
     known = None if name.startswith("s3://") else entry(name)
     if known is not None and isinstance(known.origin, Shipped):
         if origin is not None:

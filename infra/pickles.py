@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,7 +75,8 @@ def _refused(checkpoint: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):  # torch's doubts about what it is about to refuse
+            yield
     except (pickle.UnpicklingError, SafetensorError, *UNREADABLE) as error:
         raise UnsafePickle(
             f"{checkpoint} is refused: {_reason(error)}. Only checkpoints that hold nothing but tensors under names "
@@ -88,8 +90,8 @@ def _reason(error: Exception) -> str:
     asked = re.search(r"GLOBAL (\S+)", said)
     if asked:
         return f"it asks for {asked[1]}, which is no part of a tensor"
-    if said.startswith("Weights only load failed"):
-        return "it is no checkpoint of torch"
+    if "weights_only" in said:
+        return "it is no checkpoint of tensors alone"
     return said.strip().splitlines()[0] if said.strip() else type(error).__name__
 
 

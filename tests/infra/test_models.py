@@ -182,6 +182,12 @@ def test_a_read_only_cache_serves_and_says_that_it_cannot_take(
 
 
 @pytest.mark.usefixtures("toy")
+def test_what_is_here_is_not_pulled(by_hand: str) -> None:
+    with pytest.raises(WrongWeights, match=r"by-hand' is here, and there is nothing to pull"):
+        pull(by_hand)
+
+
+@pytest.mark.usefixtures("toy")
 def test_local_files_and_folders_are_found_by_path(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()

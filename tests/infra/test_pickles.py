@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sluice.infra.pickles import UnsafePickle, to_safetensors
+from sluice.infra.pickles import UnsafePickle, read_state, to_safetensors
 
 
 def converted(tmp_path: Path, tree: Any, protocol: int = 4) -> dict[str, torch.Tensor]:
@@ -48,6 +48,14 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, w
     assert "weights_only" not in str(refused.value)
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "net.safetensors").exists()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_a_script_of_torch_is_refused_without_advice_to_run_it(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "net.pt")
+    with pytest.raises(UnsafePickle, match=r"net\.pt is refused: it is no checkpoint of tensors alone") as refused:
+        read_state(tmp_path / "net.pt")
+    assert "weights_only" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cnc.ckpt").write_bytes(b"nothing of the kind")
     done = CliRunner().invoke(app, ["models", "convert", str(tmp_path / "cnc.ckpt"), "--to", str(tmp_path / "cnc")])
     assert isinstance(done.exception, UnsafePickle)
-    assert "cnc.ckpt is refused: it is no checkpoint of torch" in str(done.exception)
+    assert "cnc.ckpt is refused: it is no checkpoint of tensors alone" in str(done.exception)
 
 
 def test_what_is_not_the_release_is_refused() -> None:
