@@ -26,8 +26,9 @@ class LatentModel:
     scheduler: Any
 
     @classmethod
-    def load(cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Self:
+    def load(cls, folder: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Self:
         """From a folder with a subfolder for each part. Raises ModelFolderError for one that is not there whole."""
+        folder = Path(folder)
 
         def part(kind: Any, name: str) -> Any:
             return load_network(kind, folder, subfolder=name, dtype=dtype).to(device).requires_grad_(False)
