@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sluice.infra.storage import Storage
@@ -72,10 +71,11 @@ def _versions(storage: Storage, dataset: str) -> Iterator[Version]:
 
 
 def _next_version(storage: Storage, dataset: str, left: Left) -> list[Version]:
-    with suppress(UnknownVersion):
+    try:
         last = read_version(storage, dataset)
-        return [version_without(storage, last, left)] if holds(last, left) else []
-    return []
+    except UnknownVersion:  # it has none yet, or only earlier ones, from which they are withdrawn all the same
+        return []
+    return [version_without(storage, last, left)] if holds(last, left) else []
 
 
 def withdraw_from(storage: Storage, version: Version, left: Left) -> None:

@@ -17,7 +17,7 @@ from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.export import export_version
 from sluice.preprocess.version.manifest import read_version
 from sluice.preprocess.version.withdraw import Withdrawn, withdraw
-from tests.preprocess.builds import build_here, config_here, run_scan, write_photo, write_photos
+from tests.preprocess.builds import CHEAP_STAGES, build_here, config_here, run_scan, write_photo, write_photos
 from tests.preprocess.removals import GONE, Removable, moments_lead_to_the_same_end
 
 LOST = "0123456789abcdef"
@@ -66,6 +66,22 @@ def test_nothing_holds_them_and_every_version_is_whole(exported: Removable) -> N
     assert list(pending(build, read_commits(build), build.plan.shards, retry=False)) == []
     assert build_here(exported.config)[1].id == new.id, "the source still has them, and no build brings them back"
     assert list(find_keys(exported.place, keys)) == []
+
+
+def test_every_data_set_of_the_place_lets_go_of_them(removable: Removable) -> None:
+    """One in other shards, and one that shares every stage output but canny's."""
+    others = [{"name": "threes", "shard_size": 3}, {"name": "thin", "stages": {**CHEAP_STAGES, "canny": {"low": 50}}}]
+    configs = [removable.config.model_copy(update=other) for other in others]
+    before = {config.name: build_here(config)[1] for config in configs} | {"small": removable.last}
+    withdrawn = take(removable, keys := removable.keys(*GONE))
+    assert list(find_keys(removable.place, keys)) == []
+    assert {version.dataset for version in withdrawn.made} == {"small", "threes", "thin"}
+    for config in [removable.config, *configs]:
+        old = read_version(removable.place, config.name, before[config.name].id)
+        new = read_version(removable.place, config.name)
+        assert new.id != old.id
+        assert verify(removable.place, old) == verify(removable.place, new) == []
+        assert build_here(config)[1].id == new.id
 
 
 def test_what_weeks_of_work_leave_behind_holds_nothing_either(
