@@ -30,15 +30,14 @@ def load(loader: Any, folder: Path, *, subfolder: str = "", **options: Any) -> A
     try:
         with _quiet():
             loaded = loader.from_pretrained(str(place), local_files_only=True, **options)
-        if _knows_no_word(loaded):
-            raise ValueError("it has no vocabulary")  # of which transformers says nothing
-        return loaded
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelFolderError(
             f"{place} does not hold a {wanted} ({type(error).__name__}: {reason}); give a complete folder as "
             "`save_pretrained` writes it, of that kind of model"
         ) from error
+    _require_vocabulary(loaded, place)
+    return loaded
 
 
 def load_network(loader: Any, folder: Path, *, subfolder: str = "", unused: str | None = None, **options: Any) -> Any:
@@ -58,10 +57,16 @@ def load_network(loader: Any, folder: Path, *, subfolder: str = "", unused: str 
     return network.eval()
 
 
-def _knows_no_word(loaded: Any) -> bool:
+def _require_vocabulary(loaded: Any, folder: Path) -> None:
+    """transformers 5 builds a tokenizer without its vocabulary in silence; it then finds no word in any text."""
     from transformers import PreTrainedTokenizerBase
 
-    return isinstance(loaded, PreTrainedTokenizerBase) and len(loaded) <= len(set(loaded.all_special_ids))
+    own = getattr(loaded, "tokenizer", loaded)  # a pipeline's, or itself
+    if isinstance(own, PreTrainedTokenizerBase) and len(own) <= len(set(own.all_special_ids)):
+        raise ModelFolderError(
+            f"the tokenizer in {folder} has no vocabulary: its folder needs vocab.json with merges.txt, or "
+            "tokenizer.json"
+        )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.infra.pretrained import ModelFolderError, load, load_network
+from sluice.infra.pretrained import load, load_network
 from sluice.preprocess.perception.batch import in_batches
 from sluice.preprocess.record import Array
 
@@ -56,7 +56,6 @@ class TextEncoder:
         from transformers import CLIPTextModel, CLIPTokenizer
 
         self.tokenizer: Any = load(CLIPTokenizer, folder, subfolder="tokenizer")
-        require_vocabulary(self.tokenizer, folder)
         self.network = load_network(CLIPTextModel, folder, subfolder="text_encoder", dtype=dtype).to(device)
         self.tokens = min(self.tokenizer.model_max_length, self.network.config.max_position_embeddings)
         self.device, self.batch_size = device, batch_size
@@ -76,12 +75,3 @@ class TextEncoder:
 def _half(states: torch.Tensor) -> Array:
     array: Array = states.float().cpu().numpy().astype(np.float16)
     return array
-
-
-def require_vocabulary(tokenizer: Any, folder: Path) -> None:
-    """transformers 5 builds a tokenizer without its vocabulary in silence; it then finds no word in any text."""
-    if set(tokenizer("cat")["input_ids"]) <= set(tokenizer.all_special_ids):
-        raise ModelFolderError(
-            f"the tokenizer in {folder / 'tokenizer'} knows no part of the word 'cat'; its vocabulary is "
-            "missing: the folder needs vocab.json with merges.txt, or tokenizer.json"
-        )

@@ -13,7 +13,6 @@ import numpy as np
 
 from sluice.infra.pretrained import ModelFolderError, load, load_network
 from sluice.preprocess.perception.batch import in_batches
-from sluice.preprocess.perception.clip import require_vocabulary
 from sluice.preprocess.perception.inpaint import compose
 from sluice.preprocess.record import Array
 
@@ -149,7 +148,6 @@ def _load_pipeline(folder: Path, dtype: torch.dtype) -> Any:
         )
     parts = {"unet": unet, "vae": vae, "text_encoder": text_encoder, "safety_checker": None, "feature_extractor": None}
     pipeline = load(StableDiffusionInpaintPipeline, folder, requires_safety_checker=False, **parts)
-    require_vocabulary(pipeline.tokenizer, folder)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

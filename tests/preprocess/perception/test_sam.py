@@ -48,10 +48,10 @@ def test_what_is_no_sam_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(sam.SamError, match=r"other\.pt does not hold a SAM"):
         sam.load(tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no pickle")
-    with pytest.raises(sam.SamError, match=r"text\.pt cannot be read"):
+    with pytest.raises(sam.SamError, match=r"text\.pt is refused: it is no checkpoint"):
         sam.load(tmp_path / "text.pt")
     (tmp_path / "text.safetensors").write_text("no tensors")
-    with pytest.raises(sam.SamError, match=r"text\.safetensors cannot be read"):
+    with pytest.raises(sam.SamError, match=r"text\.safetensors is refused"):
         sam.load(tmp_path / "text.safetensors")
     state = random_sam().state_dict()
     del state["mask_decoder.iou_token.weight"]

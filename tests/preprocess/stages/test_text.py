@@ -60,7 +60,7 @@ def test_a_folder_without_a_vocabulary_is_refused(tiny_inpaint: Path, tmp_path: 
     shutil.copytree(tiny_inpaint, folder)
     for name in ("tokenizer.json", "vocab.json", "merges.txt"):
         (folder / "tokenizer" / name).unlink(missing_ok=True)
-    with pytest.raises(ModelFolderError, match="its vocabulary is missing"):
+    with pytest.raises(ModelFolderError, match=r"has no vocabulary: its folder needs vocab\.json"):
         Text(TextParameters(model=str(folder))).open(folder)
 
 
