@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow.parquet as pq
 
@@ -43,6 +43,12 @@ class BuiltData:
     def digest(self) -> str:
         return f"{self.version.dataset} {self.version.id}"
 
+    @property
+    def withdrawn(self) -> str | None:
+        """The digest of what the version says since records were withdrawn from it; its id stayed."""
+        said: Mapping[str, str] = self.version.manifest.get("withdrawn", {})
+        return said.get("digest")
+
     def weights(self, field: str) -> str | None:
         """The digest of the weights that made a field."""
         made = [stage["weights"] for stage in self.version.manifest["stages"] if field in stage["writes"]]
@@ -64,6 +70,8 @@ class MergedData:
     """A folder of merged shards, each tar with a parquet of the same stem: what `sluice dataset export` writes."""
 
     place: Storage
+    withdrawn: ClassVar[None] = None
+    """Other files are another digest."""
 
     @cached_property
     def tars(self) -> tuple[str, ...]:

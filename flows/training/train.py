@@ -63,7 +63,9 @@ class Prepared:
         names = {name: str(value) for name, value in self.recipe.model_dump(exclude=EXECUTION).items()}
         models = {name: own for name in ("base", "begin") if (own := getattr(self.recipe, name))}
         weights = {f"{name} weights": find(own).digest for name, own in models.items()}
-        return names | weights | {f"data {number}": own.digest for number, own in enumerate(self.shards)}
+        data = {f"data {number}": own.digest for number, own in enumerate(self.shards)}
+        withdrawn = {f"withdrawn {number}": own.withdrawn for number, own in enumerate(self.data) if own.withdrawn}
+        return names | weights | data | withdrawn
 
 
 def prepare(

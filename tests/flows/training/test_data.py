@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,6 +42,13 @@ def test_what_other_weights_cached_is_not_taken(tmp_path: Path) -> None:
     built = BuiltData(storage(tmp_path), Version("made", "id", {"stages": stages}))
     assert fields_for(built, "ours") == {"jpg", "txt", "latent.npy"}
     assert fields_for(built, "others") == {"jpg", "txt"}
+
+
+def test_a_version_that_records_were_withdrawn_from_is_told_from_itself_before(tmp_path: Path) -> None:
+    before = Version("made", "id", {"stages": []})
+    after = replace(before, manifest={"stages": [], "withdrawn": {"keys": ["aa"], "digest": "d1"}})
+    assert BuiltData(storage(tmp_path), before).withdrawn is None
+    assert BuiltData(storage(tmp_path), after).withdrawn == "d1"
 
 
 def test_another_byte_is_another_data_set(merged: Path) -> None:
