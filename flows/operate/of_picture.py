@@ -35,7 +35,7 @@ def of_picture(place: Storage, name: str) -> Told:
         f"picture {place.uri}/{stem}.png{there}{_edited(stem, record)}",
         [
             Told(f"job: {plain(job['prompts'][0])!r}, seed {job['seeds'][0]}", list(_settings(job))),
-            Told(f"code: {record['sluice']}"),
+            Told(f"code: {record.get('code', record['sluice'])}"),
             *(of_weights(own, record["made_of"][own], Path(record["folder"])) for own in sorted(models)),
             *(_image(own, digest, Path(record["folder"]), job) for own, digest in images.items()),
             *_noted(record),
@@ -134,6 +134,6 @@ def _records(node: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _noted(record: Mapping[str, Any]) -> Iterator[Told]:
-    told = {name: value for name, value in record.items() if name not in (*ASKED, "left_out") and value}
+    told = {name: value for name, value in record.items() if name not in (*ASKED, "code", "left_out") and value}
     if told:
         yield Told(plain(told))

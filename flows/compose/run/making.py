@@ -17,6 +17,7 @@ from sluice.flows.compose.run.safety import Screen, Verdict, judged, screen_of
 from sluice.flows.compose.run.watched import PICTURES, plain_notes
 from sluice.flows.compose.tree.job import Job
 from sluice.inference.watching import Watch
+from sluice.infra.code import code_version
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.record import Array
 from sluice.training.networks.latent_model import LatentModel
@@ -105,12 +106,12 @@ class Maker:
 
 
 def _noted(composer: Composer, own: Asked, place: int, size: int) -> dict[str, Any]:
-    """What of a picture its job does not tell: its energies, and when left out; its prompt, cut; its batch, halved."""
+    """What its job does not tell of a picture: code, energies and when left out, that its prompt or batch was cut."""
     steps = {
         f"energies.{number}": [t for t, which in left_out if which == place]
         for number, left_out in composer.left_out.items()
     }
-    noted: dict[str, Any] = {"left_out": {energy: at for energy, at in steps.items() if at}}
+    noted: dict[str, Any] = {"code": code_version(), "left_out": {energy: at for energy, at in steps.items() if at}}
     if composer.energies:
         noted["energies"] = composer.energies
     if composer.cut([own.prompt]):

@@ -26,6 +26,7 @@ from sluice.flows.compose.run.pictures import MadeOf, pictures_of
 from sluice.flows.compose.run.work import ComposeWork
 from sluice.flows.compose.tree.job import Job
 from sluice.inference.energies.energy import Energy
+from sluice.infra.code import code_version
 from sluice.infra.local import LocalStorage
 from sluice.infra.storage import Entry
 from tests.flows.runs import wait_until
@@ -70,6 +71,7 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_this_is_said_and_record
     assert len(made) == 5
     assert said.count("memory holds 2 at once, fewer than the job's `batch`") == 1
     assert [records(tmp_path / "out")[seed]["batch"] for seed in range(5)] == [2] * 5
+    assert records(tmp_path / "out")[0]["code"] == code_version()
     monkeypatch.undo()
     picture = tmp_path / "out" / f"{made[3]}.png"
     assert again(picture, tmp_path / "again", QUIET).read_bytes() == picture.read_bytes()
