@@ -77,7 +77,7 @@ class Survey:
 
 def survey(storage: Storage, gone: Collection[str]) -> Survey:
     """Look at everything. A shard that no plan knows any more is looked into, and goes as a whole where it must."""
-    datasets = sorted({entry.path.split("/")[1] for entry in storage.list("datasets/")})
+    datasets = list(storage.folders("datasets"))
     cuts: dict[str, Cut] = {}
     planned: set[str] = set()
     for dataset in datasets:
