@@ -62,7 +62,9 @@ def _require_vocabulary(loaded: Any, folder: Path) -> None:
     from transformers import PreTrainedTokenizerBase
 
     own = getattr(loaded, "tokenizer", loaded)  # a pipeline's, or itself
-    if isinstance(own, PreTrainedTokenizerBase) and len(own) <= len(set(own.all_special_ids)):
+    if not isinstance(own, PreTrainedTokenizerBase):
+        return
+    if own.get_vocab().keys() <= {*own.get_added_vocab(), *own.all_special_tokens}:
         raise ModelFolderError(
             f"the tokenizer in {folder} has no vocabulary: its folder needs vocab.json with merges.txt, or "
             "tokenizer.json"
