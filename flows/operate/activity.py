@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sluice.flows.operate.making import LISTERS, merging
+from sluice.flows.operate.making import LISTERS, merging, stage_prefixes
 from sluice.flows.operate.stored import DataSet
 from sluice.infra.storage import Storage
 from sluice.preprocess.version.parallel import in_threads
@@ -57,15 +57,6 @@ def activity(place: Storage, found: Sequence[DataSet], since: float) -> Activity
         frozenset(at_work),
         frozenset().union(*(planned[name] for name in at_work)),
     )
-
-
-def stage_prefixes(place: Storage) -> list[str]:
-    """Where the outputs of each stage's fingerprint lie."""
-    return [
-        f"stages/{stage}/{fingerprint}"
-        for stage in place.folders("stages")
-        for fingerprint in place.folders(f"stages/{stage}")
-    ]
 
 
 def _named(found: Sequence[DataSet], prefix: str) -> tuple[frozenset[str], float]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.flows.operate.activity import Activity, activity, stage_prefixes
+from sluice.flows.operate.activity import Activity, activity
 from sluice.flows.operate.doomed import Doomed, doomed_outputs, doomed_versions
 from sluice.flows.operate.keeping import Kept, Wish, kept
+from sluice.flows.operate.making import stage_prefixes
 from sluice.flows.operate.old_states import delete_states, old_states
 from sluice.flows.operate.stored import data_sets
 from sluice.flows.operate.trainings import TrainingFolder, trainings

@@ -32,16 +32,20 @@ class Merging:
     written: float
 
 
+def stage_prefixes(place: Storage) -> list[str]:
+    """Where the outputs of each stage's fingerprint lie."""
+    return [
+        f"stages/{stage}/{fingerprint}"
+        for stage in place.folders("stages")
+        for fingerprint in place.folders(f"stages/{stage}")
+    ]
+
+
 def unfinished(place: Storage, found: Sequence[DataSet]) -> list[Outputs]:
     """The outputs that versions do not tell all of: of unknown fingerprints, and of such as newest plans outgrew."""
     named = {prefix for data in found for stored in data.versions for prefix in stored.outputs}
     outgrown = {prefix for data in found for prefix in _outgrown(data)}
-    prefixes = [
-        prefix
-        for stage in place.folders("stages")
-        for fingerprint in place.folders(f"stages/{stage}")
-        if (prefix := f"stages/{stage}/{fingerprint}") in outgrown or prefix not in named
-    ]
+    prefixes = [prefix for prefix in stage_prefixes(place) if prefix in outgrown or prefix not in named]
     return list(in_threads(lambda prefix: _outputs(place, prefix), prefixes, LISTERS))
 
 
