@@ -24,22 +24,25 @@ GROUPS = {
     "train": "sluice.flows.training.commands",
     "models": "sluice.flows.models",
 }
-OPERATE = {"gc", "lineage", "status"}
+COMMANDS = {
+    **dict.fromkeys(("gc", "lineage", "status"), "sluice.flows.operate.commands"),
+    **dict.fromkeys(("logs", "stop", "submit"), "sluice.flows.submit.commands"),
+}
 
 
 class LazyGroups(TyperGroup):
     """Loads a group of commands, or one of a group that has no name, when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*sorted(GROUPS), *super().list_commands(ctx), *sorted(OPERATE)]
+        return [*sorted(GROUPS), *super().list_commands(ctx), *sorted(COMMANDS)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in GROUPS:
             group = typer.main.get_group(importlib.import_module(GROUPS[cmd_name]).app)
             group.name = cmd_name
             return group
-        if cmd_name in OPERATE:
-            return typer.main.get_group(importlib.import_module("sluice.flows.operate.commands").app).commands[cmd_name]
+        if cmd_name in COMMANDS:
+            return typer.main.get_group(importlib.import_module(COMMANDS[cmd_name]).app).commands[cmd_name]
         return super().get_command(ctx, cmd_name)
 
 

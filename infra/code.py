@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 from functools import cache
 from pathlib import Path
 
+CODE = "SLUICE_CODE"
+"""Where a job is told which code travelled with it."""
 CHECKOUT = Path(__file__).parents[1]
 
 
 @cache
 def code_version() -> str:
     """The installed version, and of a git checkout its commit, marked `changed` where tracked files differ from it."""
+    if told := os.environ.get(CODE):
+        return told
     version = importlib.metadata.version("sluice-diffusion")
     if not (CHECKOUT / ".git").exists():
         return version

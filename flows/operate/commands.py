@@ -20,6 +20,7 @@ def status(
     out: Annotated[str | None, typer.Argument(help=f"Where data sets were built to; {DEFAULT} unless given.")] = None,
     trained: Trained = None,
     composed: Annotated[list[str] | None, typer.Option(help="A folder of composed pictures, or s3://.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="A cluster by name: the jobs that were submitted to it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """What there is, what runs, what failed, and the command that mends it."""
@@ -28,10 +29,12 @@ def status(
 
     from sluice.flows.operate.said import said
     from sluice.flows.operate.status import status as look
+    from sluice.flows.submit.clusters import find_cluster
     from sluice.infra.storage import storage
 
-    asked = out or (None if trained or composed else DEFAULT)
-    found = look(storage(asked) if asked else None, trained or (), composed or ())
+    asked = out or (None if trained or composed or cluster else DEFAULT)
+    named = find_cluster(cluster) if cluster else None
+    found = look(storage(asked) if asked else None, trained or (), composed or (), named)
     if as_json:
         print(json.dumps(asdict(found), indent=1))
         return

@@ -9,6 +9,7 @@ from sluice.flows.operate.composed import ComposedStatus
 from sluice.flows.operate.data_status import RECENT, DataStatus, VersionStatus
 from sluice.flows.operate.status import Status
 from sluice.flows.operate.training_status import TrainingStatus
+from sluice.flows.submit.jobs import Job
 from sluice.infra.page import bytes_text, count_text, seconds_text
 
 SHOWN = 5
@@ -23,6 +24,8 @@ def said(status: Status) -> Iterator[str]:
         yield from _training(training)
     for composed in status.composed:
         yield from _composed(composed)
+    for job in status.jobs:
+        yield from _job(job, status.now)
 
 
 def _data(data: DataStatus, now: float) -> Iterator[str]:
@@ -76,6 +79,15 @@ def _composed(composed: ComposedStatus) -> Iterator[str]:
     yield from (f"  quarantined: {count} x {reason}" for reason, count in composed.reasons.items())
     if composed.quarantined:
         yield "    the same `sluice compose` command tries again those that were not found unsafe"
+
+
+def _job(job: Job, now: float) -> Iterator[str]:
+    since = job.ended or job.began
+    ago = "" if since is None else f", {'ended' if job.ended else 'begun'} {seconds_text(max(0.0, now - since))} ago"
+    yield f"job {job.id}: {job.state.lower()}{ago}: {job.command}"
+    if job.state == "FAILED":
+        yield f"  {job.message}"
+        yield f"    sluice logs {job.id} --cluster NAME says why; another --id of `sluice submit` starts it anew"
 
 
 def _counted(count: int, what: str) -> str:

@@ -13,6 +13,8 @@ from sluice.flows.operate.making import unfinished
 from sluice.flows.operate.stored import data_sets
 from sluice.flows.operate.training_status import TrainingStatus, training_status
 from sluice.flows.operate.trainings import trainings
+from sluice.flows.submit.clusters import Cluster
+from sluice.flows.submit.jobs import Job, Jobs
 from sluice.infra.storage import Storage, storage
 
 
@@ -25,10 +27,16 @@ class Status:
     data_sets: list[DataStatus]
     trainings: list[TrainingStatus]
     composed: list[ComposedStatus]
+    jobs: list[Job]
 
 
-def status(place: Storage | None, trained: Sequence[Path], composed: Sequence[str]) -> Status:
-    """By manifests, logs and listings, never by what they list. Raises NothingBuilt, NoTraining, NothingComposed."""
+def status(
+    place: Storage | None, trained: Sequence[Path], composed: Sequence[str], cluster: Cluster | None = None
+) -> Status:
+    """By manifests, logs and listings, never by what they list; jobs are a cluster's.
+
+    Raises NothingBuilt, NoTraining, NothingComposed, NoSuchCluster.
+    """
     now = time.time()
     found = data_sets(place) if place else []
     outputs = unfinished(place, found) if place else []
@@ -38,4 +46,5 @@ def status(place: Storage | None, trained: Sequence[Path], composed: Sequence[st
         [data_status(place, data, outputs, now) for data in found] if place else [],
         [training_status(training) for folder in trained for training in trainings(folder)],
         [composed_status(storage(uri)) for uri in composed],
+        Jobs(cluster).all() if cluster else [],
     )

@@ -40,6 +40,12 @@ def test_a_checkout_is_told_by_its_commit_and_by_changes(checkout: Path) -> None
     assert code_version() == f"{VERSION}, commit {commit}, changed"
 
 
+def test_a_job_is_told_which_code_travelled(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(checkout, "init", "-q")
+    monkeypatch.setenv("SLUICE_CODE", "7.0, commit abc")
+    assert code_version() == "7.0, commit abc"
+
+
 def test_what_is_installed_or_no_whole_checkout_is_told_by_its_version(checkout: Path) -> None:
     assert code_version() == VERSION
     (checkout / ".git").mkdir()

@@ -1,0 +1,83 @@
+"""Clusters by name: where their Jobs API is, which token it asks for, and what their machines see."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sluice.infra.settings import ConfigError, nearest, parse, read_settings
+
+READY = Path(__file__).parents[2] / "infra" / "clusters.yaml"
+OWN = "~/.config/sluice/clusters.yaml"
+OTHERS_MAY_READ = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Cluster(BaseModel):
+    """A Ray cluster: `address` of its dashboard, the file of its `token`, and folders that all its machines see."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    token: str | None = "~/.ray/auth_token"
+    shared: tuple[str, ...] = Field(default=())
+
+    @model_validator(mode="after")
+    def _tells_no_token_to_others(self) -> Self:
+        parts = urlsplit(self.address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"address must be such as http://127.0.0.1:8265; it is '{self.address}'")
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise ValueError(
+                f"{self.address} would carry the token in the clear: bring the port to this machine (`ray dashboard`, "
+                "`ssh -L`, `kubectl port-forward`) and name http://127.0.0.1:8265, or use https"
+            )
+        return self
+
+    def sees(self, place: str) -> bool:
+        """Whether all its machines find something at a URI or path."""
+        if "://" in place:
+            return True
+        path = PurePosixPath(place)
+        return path.is_absolute() and ".." not in path.parts and any(path.is_relative_to(own) for own in self.shared)
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries. Raises ConfigError for a token that is not here, or that others may read."""
+        if self.token is None:
+            return {}
+        file = Path(self.token).expanduser()
+        try:
+            mode, token = file.stat().st_mode, file.read_text().strip()
+        except OSError as error:
+            raise ConfigError(
+                f"{file}, the cluster's token, could not be read ({error.strerror}): copy it from the cluster's head, "
+                "where `ray get-auth-token --generate` made it, with mode 0600"
+            ) from error
+        if mode & OTHERS_MAY_READ:
+            raise ConfigError(f"{file}, the cluster's token, can be read by others of this machine: chmod 600 {file}")
+        if not token:
+            raise ConfigError(f"{file}, the cluster's token, is empty: copy it from the cluster's head")
+        return {"Authorization": f"Bearer {token}"}
+
+
+def find_cluster(name: str) -> Cluster:
+    """A cluster of one's own list, or a ready one. Raises ConfigError."""
+    own = Path(os.environ.get("SLUICE_CLUSTERS") or OWN).expanduser()
+    files = [READY, own] if own.exists() or "SLUICE_CLUSTERS" in os.environ else [READY]
+    listed = {known: (file, values) for file in files for known, values in read_settings(file, "`a800:`").items()}
+    if name not in listed:
+        raise ConfigError(f"--cluster {name}: {files[-1]} has no such cluster; {nearest(name, listed)}")
+    file, values = listed[name]
+    return parse(Cluster, values, f"{file}: {name}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,93 @@
+"""`sluice submit`, `sluice logs`, `sluice stop`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from sluice.flows.submit.jobs import Job, Jobs
+
+app = typer.Typer()
+console = Console(soft_wrap=True, markup=False, highlight=False)
+
+ClusterName = Annotated[str, typer.Option("--cluster", help="A name of infra/clusters.yaml or of one's own list.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="As `sluice submit` said it.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Go on with what it says, to its end; exit as it does.")]
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def submit(
+    words: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", help="dataset, train, compose or evaluate, in full.")
+    ],
+    cluster: ClusterName,
+    id_: Annotated[
+        str | None, typer.Option("--id", help="The same one is not run twice; made up unless given.")
+    ] = None,
+    cpus: Annotated[float, typer.Option(min=0, help="Of a node, for the command itself.")] = 0.0,
+    gpus: Annotated[float, typer.Option(min=0, help="Of a node, for the command itself.")] = 0.0,
+    follow: Follow = False,
+) -> None:
+    """Run a command as a job on a cluster: code and small files go along, data and weights are named."""
+    from sluice.flows.submit.clusters import find_cluster
+    from sluice.flows.submit.jobs import Jobs, Share, new_id
+    from sluice.flows.submit.words import understood
+
+    found = find_cluster(cluster)
+    asked = understood(words, found, cluster, bool(cpus or gpus))
+    jobs, id = Jobs(found), id_ or new_id(asked.name)
+    before = jobs.submit(asked, id, Share(cpus, gpus))
+    if before is None:
+        console.print(f"{id}: started on {cluster}; `sluice logs {id} --cluster {cluster} --follow` shows what it says")
+    else:
+        console.print(_said_before(before))
+    if follow:
+        _follow(jobs, id)
+
+
+@app.command()
+def logs(id: Id, cluster: ClusterName, follow: Follow = False) -> None:
+    """What a job has said."""
+    from sluice.flows.submit.clusters import find_cluster
+    from sluice.flows.submit.jobs import Jobs
+
+    jobs = Jobs(find_cluster(cluster))
+    if follow:
+        _follow(jobs, id)
+    else:
+        typer.echo(jobs.logs(id), nl=False)
+
+
+@app.command()
+def stop(id: Id, cluster: ClusterName) -> None:
+    """Tell a job to keep what it did, and end."""
+    from sluice.flows.submit.clusters import find_cluster
+    from sluice.flows.submit.jobs import Jobs
+
+    jobs = Jobs(find_cluster(cluster))
+    stopping = jobs.stop(id)
+    console.print(f"{id}: told to end" if stopping else f"{id}: had ended ({jobs.named(id).state.lower()})")
+
+
+def _said_before(job: Job) -> str:
+    """That a job was not started again. Raises FailedBefore for one that is not worth waiting for."""
+    from sluice.flows.submit.jobs import FailedBefore
+
+    if job.state in ("FAILED", "STOPPED"):
+        raise FailedBefore(
+            f"{job.id} was started before and {job.state.lower()} ({job.message}): it is not run twice. Another --id "
+            "starts it anew, and goes on from what is kept"
+        )
+    return f"{job.id}: {'done already' if job.state == 'SUCCEEDED' else 'running already'}; nothing was started"
+
+
+def _follow(jobs: Jobs, id: str) -> None:
+    for said in jobs.follow(id):
+        typer.echo(said, nl=False)
+    ended = jobs.named(id)
+    console.print(f"{id}: {ended.state.lower()}. {ended.message}")
+    if ended.state != "SUCCEEDED":
+        raise typer.Exit(1)

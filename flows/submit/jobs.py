@@ -1,0 +1,222 @@
+"""Jobs of a cluster through Ray's Jobs API."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from sluice.flows.submit.clusters import Cluster
+from sluice.flows.submit.parcel import RUN, pack
+from sluice.flows.submit.words import Asked
+from sluice.infra.code import CODE, code_version
+from sluice.infra.errors import SluiceError
+from sluice.infra.settings import nearest
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+TELLS_TOO_MUCH = (
+    "ray.dashboard.modules.job.sdk",
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray._private.runtime_env.packaging",
+)
+"""Ray's loggers of every upload and every socket that closes."""
+STOP_SECONDS = 120
+"""How long a job may take to keep what it did, once it is told to stop."""
+
+
+class NoSuchCluster(SluiceError):
+    """The cluster does not answer, does not let us in, or is of another kind."""
+
+    exit_code = 1
+
+
+class WrongJob(SluiceError):
+    """There is no job of an id, or it is another one."""
+
+
+class FailedBefore(SluiceError):
+    """A job of this id was run, and did not end well."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a node the command itself is given, apart from its actors."""
+
+    cpus: float = 0.0
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the cluster knows it: `state` is Ray's, times are seconds since 1970."""
+
+    id: str
+    state: str
+    command: str
+    message: str
+    began: float | None
+    ended: float | None
+
+
+class Jobs:
+    """The jobs of a cluster. Raises NoSuchCluster, ConfigError where it cannot be talked to."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        with _speaking(cluster):
+            self.client = _client(cluster)
+
+    def submit(self, asked: Asked, id: str, share: Share) -> Job | None:
+        """Start a job, unless its id is known: then that one is returned, and nothing is started.
+
+        Raises WrongJob where the id is of another command.
+        """
+        command = shlex.join(asked.words)
+        with TemporaryDirectory(prefix="sluice-") as folder:
+            pack(Path(folder), asked.files)
+            digest = _digest(command, asked)
+            if (before := self.find(id)) is not None:
+                if self._digest_of(id) != digest:
+                    raise WrongJob(f"{id} is a job of another command ({before.command}): give this one another --id")
+                return before
+            with _speaking(self.cluster):
+                self.client.submit_job(
+                    entrypoint=f"python {RUN} {command}",
+                    submission_id=id,
+                    runtime_env={
+                        "working_dir": folder,
+                        "env_vars": {CODE: code_version(), "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)},
+                    },
+                    metadata={"command": f"sluice {command}", "digest": digest},
+                    entrypoint_num_cpus=share.cpus or None,
+                    entrypoint_num_gpus=share.gpus or None,
+                )
+        return None
+
+    def all(self) -> list[Job]:
+        """What `submit` started, the newest first."""
+        with _speaking(self.cluster):
+            found = [job for job in self.client.list_jobs() if "digest" in (job.metadata or {})]
+        return sorted((_job(each) for each in found), key=lambda job: job.began or 0, reverse=True)
+
+    def find(self, id: str) -> Job | None:
+        """A job by its id."""
+        return next((job for job in self.all() if job.id == id), None)
+
+    def named(self, id: str) -> Job:
+        """A job by its id. Raises WrongJob."""
+        known = {job.id: job for job in self.all()}
+        if id not in known:
+            raise WrongJob(f"the cluster knows no job {id}" + (f"; {nearest(id, known)}" if known else ""))
+        return known[id]
+
+    def logs(self, id: str) -> str:
+        """All that a job has said."""
+        self.named(id)
+        with _speaking(self.cluster):
+            return str(self.client.get_job_logs(id))
+
+    def follow(self, id: str) -> Iterator[str]:
+        """What a job says, to its end."""
+        self.named(id)
+        with _speaking(self.cluster), asyncio.Runner() as runner:
+            said = self.client.tail_job_logs(id)
+            while True:
+                try:
+                    yield runner.run(anext(said))  # type: ignore[arg-type]
+                except StopAsyncIteration:
+                    return
+
+    def stop(self, id: str) -> bool:
+        """Tell a job to keep what it did and end; False where it had ended."""
+        self.named(id)
+        with _speaking(self.cluster):
+            return bool(self.client.stop_job(id))
+
+    def _digest_of(self, id: str) -> str:
+        with _speaking(self.cluster):
+            return str((self.client.get_job_info(id).metadata or {})["digest"])
+
+
+def new_id(command: str) -> str:
+    """An id that nobody has: what it does, and when."""
+    return f"{command.replace(' ', '-')}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _client(cluster: Cluster) -> JobSubmissionClient:
+    import ray
+    from ray.job_submission import JobSubmissionClient
+
+    with _without("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):  # either would be told the token instead
+        client = JobSubmissionClient(cluster.address, headers=cluster.headers())
+    for own in TELLS_TOO_MUCH:
+        logging.getLogger(own).setLevel(logging.WARNING)
+    theirs = client._server_ray_version
+    if theirs != ray.__version__:
+        raise NoSuchCluster(
+            f"{cluster.address} runs Ray {theirs}, and this Sluice is made for {ray.__version__}: start the cluster "
+            "from the image of infra/docker that goes with it"
+        )
+    return client
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+@contextmanager
+def _speaking(cluster: Cluster) -> Iterator[None]:
+    """Turn what Ray raises into what is to be done."""
+    import requests
+    from ray.exceptions import AuthenticationError
+
+    try:
+        yield
+    except (ConnectionError, requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+        raise NoSuchCluster(
+            f"nobody answers at {cluster.address}: is the cluster up, and its port brought here (`ray dashboard "
+            "infra/ray/NAME.yaml`, or `kubectl port-forward`)?"
+        ) from error
+    except (RuntimeError, AuthenticationError) as error:
+        raise NoSuchCluster(_why(str(error), cluster)) from error
+
+
+def _why(said: str, cluster: Cluster) -> str:
+    if said.startswith("Authentication required"):
+        return f"{cluster.address} asks for a token, and the cluster's `token:` is null: name the file of it"
+    if said.startswith("Authentication failed"):
+        return f"{cluster.address} has another token than {cluster.token}: copy it anew from the cluster's head"
+    return f"{cluster.address} could not do it: {said.splitlines()[0]}"
+
+
+def _digest(command: str, asked: Asked) -> str:
+    """Of a command and the files that it names: what tells the same job from another one."""
+    contents = {there: hashlib.sha256(file.read_bytes()).hexdigest() for file, there in asked.files.items()}
+    return hashlib.sha256(json.dumps([command, contents], sort_keys=True).encode()).hexdigest()
+
+
+def _job(details: Any) -> Job:
+    began, ended = (None if at is None else at / 1000 for at in (details.start_time, details.end_time))
+    about = details.metadata or {}
+    message = (details.message or "").partition(", last available logs")[0]
+    return Job(details.submission_id, details.status.value, about["command"], message, began, ended)

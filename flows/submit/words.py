@@ -1,0 +1,170 @@
+"""The words of a command that is to run on a cluster: understood here, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from sluice.flows.submit.clusters import Cluster
+from sluice.infra.errors import SluiceError
+from sluice.infra.settings import nearest
+
+RUN = ("dataset", "train", "compose", "evaluate")
+PLACES = {"out", "data", "trained", "composed", "to", "place", "results"}
+"""Options that name where something lies; others are names unless a folder of this machine is called so."""
+SETTINGS = {"settings", "set_"}
+LARGEST = 10 * 2**20
+
+
+class CannotSubmit(SluiceError):
+    """A command that could not run on the cluster as it is."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command as it will run there: its words, and of this machine's files that it names where each comes."""
+
+    words: tuple[str, ...]
+    files: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The command without its options: `train micontrolnet-1`."""
+        return " ".join(self.words[: 2 if self.words[0] in ("dataset", "train") else 1])
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a cluster of a name sees, and the files of this machine that are taken along to where it will."""
+
+    cluster: Cluster
+    name: str
+    files: dict[Path, str] = field(default_factory=dict)
+
+    def refuse_unseen(self, what: str, place: str) -> None:
+        """Raises CannotSubmit for a place that is not the same on all machines."""
+        if not self.cluster.sees(place):
+            raise CannotSubmit(f"{what} would be of one machine alone, and the others do not see it: give {self.seen}")
+
+    @property
+    def seen(self) -> str:
+        """What can be given instead."""
+        shared = self.cluster.shared
+        return "s3://..." + (f", or a folder under {' or '.join(shared)}" if shared else "") + f" ({self.name})"
+
+    def take(self, file: Path, there: str) -> None:
+        """Take a file along. Raises CannotSubmit for a large one."""
+        if file.stat().st_size > LARGEST:
+            raise CannotSubmit(
+                f"{file} is larger than 10 MiB, and what is large does not travel in a job: put it where the cluster "
+                "sees it, and name that"
+            )
+        self.files[file] = there
+
+    def take_beside(self, job: Path, image: Path) -> None:
+        """Take along what a job names in its own folder. Raises CannotSubmit for what is not there."""
+        file = job.parent / image
+        if ".." in image.parts or not file.is_file():
+            raise CannotSubmit(f"{file}, a condition of the job, must be a file below the job's own to travel with it")
+        self.take(file, str(Path(self.files[job]).parent / image))
+
+
+def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -> Asked:
+    """What a user would type, as it will run on a cluster of this name.
+
+    `alone` says that the command has a node's CPUs or GPUs for itself. Raises CannotSubmit, ConfigError, and what the
+    command line raises for words that it does not know.
+    """
+    if not words or words[0] not in RUN:
+        asked = words[0] if words else ""
+        raise CannotSubmit(f"submit takes a command of {', '.join(RUN)}, not '{asked}'; {nearest(asked, RUN)}")
+    context, sight = _parsed(words), Sight(cluster, name)
+    for option, value in _named(context):
+        _look(option, value, sight)
+    _look_inside(context.params, sight)
+    over = _on_the_cluster(context.params, alone)
+    return Asked((*(_renamed(word, sight.files) for word in words), *over), sight.files)
+
+
+def _parsed(words: Sequence[str]) -> Any:
+    """The context of the innermost command, parsed and not run."""
+    from sluice.flows.cli import app
+
+    command: Any = typer.main.get_command(app)
+    context = command.make_context("sluice", list(words))
+    while rest := [*context._protected_args, *context.args] if hasattr(command, "resolve_command") else []:
+        own, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(own, rest, parent=context)
+    return context
+
+
+def _named(context: Any) -> Iterator[tuple[str, str]]:
+    """What options of the command say, by their names, and where they write unless told otherwise."""
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name)
+        given = context.get_parameter_source(parameter.name).name != "DEFAULT"
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, str | Path) and (given or parameter.name in PLACES) and parameter.name not in SETTINGS:
+                yield parameter.name, str(one)
+
+
+def _look(option: str, value: str, sight: Sight) -> None:
+    """Refuse what is of this machine alone, but take files along."""
+    path = Path(value)
+    if option not in PLACES and path.is_file():
+        sight.take(path, f"files/{len(sight.files)}/{path.name}")
+    elif path.is_dir() or (option in PLACES and not _is_name(option, value)):
+        sight.refuse_unseen(f"--{option} {value}", value)
+
+
+def _is_name(option: str, value: str) -> bool:
+    """Whether a data set is meant by its name in another option's place."""
+    return option == "data" and "/" not in value
+
+
+def _look_inside(given: dict[str, Any], sight: Sight) -> None:
+    """Look at what a configuration or a job names."""
+    from sluice.flows.compose.tree.images import images_of
+    from sluice.flows.compose.tree.job_file import read_job
+    from sluice.flows.configs import find_config
+    from sluice.preprocess.planning.config import load_config
+
+    if given.get("job") is not None:
+        for image in images_of(read_job(given["job"], given.get("set_") or ())):
+            if isinstance(image, Path) and image.is_absolute():
+                sight.refuse_unseen(f"{image}, a condition of the job,", str(image))
+            elif isinstance(image, Path):
+                sight.take_beside(given["job"], image)
+    elif {"config", "settings", "source"} <= given.keys():
+        settings = given["settings"] or ()
+        config = load_config(find_config(given["config"]), settings, given["source"], given["out"])
+        sight.refuse_unseen(f"out ({config.out})", config.out)
+        uri = str(config.source.get("uri", ""))
+        if "/" in uri or Path(uri).exists():
+            sight.refuse_unseen(f"source ({uri})", uri)
+    elif "out" in given and given["out"] is None:
+        raise CannotSubmit(f"say with --out where the results go: {sight.seen}")
+
+
+def _on_the_cluster(given: dict[str, Any], alone: bool) -> list[str]:
+    """That a command's actors and processes are the cluster's."""
+    if "ray" in given and not given["ray"] and not alone:
+        raise CannotSubmit(
+            "a training needs machines: give --ray N, and it runs as so many processes, or --gpus N for one process "
+            "with these"
+        )
+    if "settings" in given and not any(own.startswith("ray_address=") for own in given["settings"] or ()):
+        return ["--set", "ray_address=auto"]
+    takes = "ray_address" in given and not given["ray_address"] and (given.get("ray") or "ray" not in given)
+    return ["--ray-address", "auto"] if takes else []
+
+
+def _renamed(word: str, files: dict[Path, str]) -> str:
+    option, equals, value = word.partition("=")
+    if word.startswith("--") and equals and Path(value) in files:
+        return f"{option}={files[Path(value)]}"
+    return files.get(Path(word), word)

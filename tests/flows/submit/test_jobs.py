@@ -1,0 +1,135 @@
+"""Jobs on a real cluster that asks for a token."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import ray
+from typer.testing import Result
+
+from sluice.flows.submit.clusters import Cluster
+from sluice.flows.submit.jobs import Jobs, NoSuchCluster
+from tests.flows.conftest import write_pictures
+from tests.flows.submit.conftest import Head
+
+Sluice = Callable[..., Result]
+CONFIG = "name: made\nsource: {kind: folder}\nstages: {image: {size: 64, min_side: 16}, canny: {}}\n"
+
+
+@pytest.fixture(scope="session")
+def pictures(head: Head) -> Path:
+    """A source that the cluster sees."""
+    write_pictures(head.shared / "pictures", range(6))
+    return head.shared / "pictures"
+
+
+@pytest.fixture
+def build(head: Head, pictures: Path, tmp_path: Path) -> list[str | Path]:
+    """A build whose configuration is on this machine alone."""
+    (tmp_path / "made.yaml").write_text(CONFIG)
+    return ["dataset", "build", "-c", tmp_path / "made.yaml", "--source", pictures, "--out", head.shared / "out"]
+
+
+def test_a_build_runs_there_once_and_says_here_what_it_does(head: Head, sluice: Sluice, build: list[str]) -> None:
+    done = sluice("submit", *build, "--cluster", "here", "--id", "weekly-48", "--follow")
+    assert done.exit_code == 0, done.output
+    assert "weekly-48: started on here" in done.output
+    assert "made" in done.output
+    assert "6 records from 6 images" in done.output
+    assert "weekly-48: succeeded" in done.output
+    (version,) = (head.shared / "out" / "datasets" / "made").glob("*/manifest.json")
+    again = sluice("submit", *build, "--cluster", "here", "--id", "weekly-48")
+    assert again.exit_code == 0
+    assert again.output == "weekly-48: done already; nothing was started\n"
+    other = sluice("submit", *build, "--limit", 1, "--cluster", "here", "--id", "weekly-48")
+    assert re.search(
+        r"weekly-48 is a job of another command \(sluice dataset build .*\): give this one another --id",
+        str(other.exception),
+    )
+    assert version.exists()
+    found = json.loads(sluice("status", "--cluster", "here", "--json").output)["jobs"]
+    assert [(job["id"], job["state"]) for job in found] == [("weekly-48", "SUCCEEDED")]
+    assert re.search(
+        r"job weekly-48: succeeded, ended .* ago: sluice dataset build", sluice("status", "--cluster", "here").output
+    )
+
+
+def test_a_job_that_failed_says_why_and_is_not_run_twice(sluice: Sluice, build: list[str]) -> None:
+    words = [*build, "--set", "stages.depth.model=gone", "--cluster", "here", "--id", "wrong"]
+    done = sluice("submit", *words, "--follow")
+    assert done.exit_code == 1
+    assert "gone" in done.output
+    assert "wrong: failed" in done.output
+    assert "gone" in sluice("logs", "wrong", "--cluster", "here").output
+    assert "wrong was started before and failed" in str(sluice("submit", *words).exception)
+    told = sluice("status", "--cluster", "here").output
+    assert "sluice logs wrong --cluster NAME says why" in told
+
+
+@pytest.mark.slow
+def test_a_job_that_is_told_to_stop_keeps_what_it_did(head: Head, sluice: Sluice, build: list[str]) -> None:
+    write_pictures(head.shared / "many", range(300))
+    out = head.shared / "slow"
+    words = [*build, "--set", "shard_size=5", "--source", head.shared / "many", "--out", out]
+    sluice("submit", *words, "--cluster", "here", "--id", "long")
+    _until(lambda: list(out.glob("stages/image/*/*.json")), 120)
+    assert sluice("stop", "long", "--cluster", "here").output == "long: told to end\n"
+    _until(lambda: "long: had ended (stopped)" in sluice("stop", "long", "--cluster", "here").output, 60)
+    said = sluice("logs", "long", "--cluster", "here").output
+    assert "Interrupted. What is done is kept" in said
+    assert sluice("submit", *words, "--cluster", "here", "--id", "long-2", "--follow").exit_code == 0
+
+
+def test_no_token_is_in_what_a_job_leaves(head: Head, sluice: Sluice) -> None:
+    """After the jobs above: in their logs, in what travelled, in what they wrote, and in what is said of them."""
+    files = [file for folder in (head.session, head.shared) for file in folder.rglob("*") if file.is_file()]
+    assert any(file.name.startswith("job-driver-") for file in files)
+    assert [file for file in files if head.token.encode() in file.read_bytes()] == []
+    assert head.token not in sluice("status", "--cluster", "here", "--json").output
+
+
+@pytest.mark.parametrize("command", ["logs", "stop"])
+def test_a_job_that_there_is_not_is_told_with_the_nearest(sluice: Sluice, command: str) -> None:
+    assert "the cluster knows no job weekly-84" in str(sluice(command, "weekly-84", "--cluster", "here").exception)
+
+
+def test_a_cluster_that_is_not_as_expected_is_told_apart(
+    head: Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = tmp_path / "token"
+    wrong.write_text("another")
+    wrong.chmod(0o600)
+    with pytest.raises(NoSuchCluster, match=r"has another token than .*token: copy it anew"):
+        Jobs(Cluster(address=head.address, token=str(wrong)))
+    with pytest.raises(NoSuchCluster, match="asks for a token, and the cluster's `token:` is null"):
+        Jobs(Cluster(address=head.address, token=None))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+    with pytest.raises(NoSuchCluster, match=f"nobody answers at http://127.0.0.1:{port}: is the cluster up"):
+        Jobs(Cluster(address=f"http://127.0.0.1:{port}", token=None))
+    monkeypatch.setattr(ray, "__version__", "2.1.0")
+    with pytest.raises(NoSuchCluster, match=r"runs Ray \d+\.\d+\.\d+, and this Sluice is made for 2.1.0"):
+        Jobs(Cluster(address=head.address, token=str(head.shared.parent / "token")))
+
+
+def test_a_token_goes_nowhere_but_to_its_cluster(sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own client would rather go where its variables say."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0)
+        monkeypatch.setenv("RAY_ADDRESS", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        assert sluice("status", "--cluster", "here").exit_code == 0
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+def _until(holds: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.5)

@@ -1,0 +1,138 @@
+"""What may be sent to a cluster, and what goes along."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer import TyperException
+
+from sluice.flows.submit.clusters import Cluster
+from sluice.flows.submit.words import Asked, CannotSubmit, understood
+from sluice.infra.settings import ConfigError
+
+CLUSTER = Cluster(address="http://127.0.0.1:8265", shared=("/weights",))
+
+
+def send(command: str, alone: bool = False) -> Asked:
+    return understood(shlex.split(command), CLUSTER, "a800", alone)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "there"),
+    [
+        (
+            "dataset build -c tabletop --source tabletop:20 --out s3://a/b",
+            "dataset build -c tabletop --source tabletop:20 --out s3://a/b --set ray_address=auto",
+        ),
+        (
+            "dataset build -c tabletop --out s3://a/b --set ray_address=10.0.0.1:6379",
+            "dataset build -c tabletop --out s3://a/b --set ray_address=10.0.0.1:6379",
+        ),
+        (
+            "train controlnet --data s3://a/b --out /weights/one --ray 8",
+            "train controlnet --data s3://a/b --out /weights/one --ray 8 --ray-address auto",
+        ),
+        (
+            "evaluate --suite papers --place /weights/p --out /weights/r",
+            "evaluate --suite papers --place /weights/p --out /weights/r",
+        ),
+    ],
+)
+def test_what_the_cluster_sees_goes_as_it_is_and_works_on_the_cluster(command: str, there: str) -> None:
+    assert shlex.join(send(command).words) == there
+    assert send(command).files == {}
+
+
+def test_a_training_with_gpus_of_its_own_is_one_process() -> None:
+    command = "train controlnet --data s3://a/b --out /weights/one"
+    assert shlex.join(send(command, alone=True).words) == command
+    with pytest.raises(CannotSubmit, match="give --ray N"):
+        send(command)
+
+
+def test_small_files_go_along(folder: Path) -> None:
+    (folder / "team.yaml").write_text("source: {uri: s3://team/pictures}\nout: s3://team/sluice\nstages: {canny: {}}")
+    (folder / "engine.json").write_text("{}")
+    asked = send("dataset build --config=./team.yaml")
+    assert asked.words[2] == "--config=files/0/team.yaml"
+    assert asked.files == {Path("team.yaml"): "files/0/team.yaml"}
+    assert asked.name == "dataset build"
+    asked = send("train controlnet --data s3://a/b --out /weights/one --ray 8 --engine engine.json")
+    assert asked.files == {Path("engine.json"): "files/0/engine.json"}
+
+
+def test_two_files_of_one_name_do_not_meet(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        (folder / name / "it").write_text("prompts: [a red star]\nseeds: [1]")
+    asked = send("compose a/it --table b/it --out s3://a/b")
+    assert asked.words[1:4] == ("files/0/it", "--table", "files/1/it")
+
+
+def test_a_jobs_images_lie_beside_it_there_too(folder: Path) -> None:
+    (folder / "own" / "edges").mkdir(parents=True)
+    cv2.imwrite(str(folder / "own" / "edges" / "cat.png"), np.zeros((64, 64), np.uint8))
+    job = """
+prompts: [a red star]
+picture:
+  kind: ddim
+  of:
+    kind: guided
+    model: {kind: multi_controlnet, over: {kind: base, model: tabletop}, controls: [{network: a, image: %s}]}
+"""
+    (folder / "own" / "job.yaml").write_text(job % "edges/cat.png")
+    asked = send("compose own/job.yaml --out s3://a/b")
+    assert asked.files == {
+        Path("own/job.yaml"): "files/0/job.yaml",
+        Path("own/edges/cat.png"): "files/0/edges/cat.png",
+    }
+    for image in ("../cat.png", "gone.png"):
+        (folder / "own" / "job.yaml").write_text(job % image)
+        with pytest.raises(CannotSubmit, match=f"own/{image}, a condition of the job, must be a file below"):
+            send("compose own/job.yaml --out s3://a/b")
+    (folder / "own" / "job.yaml").write_text(job % "/home/cat.png")
+    with pytest.raises(CannotSubmit, match=r"/home/cat.png, a condition of the job, would be of one machine alone"):
+        send("compose own/job.yaml --out s3://a/b")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("models pull sd15", "submit takes a command of dataset, train, compose, evaluate, not 'models'"),
+        ("dataset build -c tabletop", r"out \(sluice-data\) would be of one machine alone.*give s3://..., or a folder"),
+        ("dataset build --source here --out s3://a/b", r"--source here would be of one machine alone"),
+        ("dataset build --source ./her/e --out s3://a/b", r"source \(./her/e\) would be of one machine alone"),
+        ("train controlnet --data here --data s3://a --out /weights/a --ray 2", "--data here"[2:]),
+        (
+            "train controlnet --data s3://a --out runs --ray 2",
+            r"--out runs would be of one machine alone.*/weights \(a800\)",
+        ),
+        ("evaluate --suite papers --place /weights/p", "say with --out where the results go"),
+        ("evaluate --suite papers --out /weights/p", "--place evaluation would be"[2:]),
+        ("compose large.yaml --out s3://a/b", "large.yaml is larger than 10 MiB"),
+    ],
+)
+def test_what_is_of_this_machine_alone_is_refused(folder: Path, command: str, said: str) -> None:
+    (folder / "here").mkdir()
+    (folder / "large.yaml").write_bytes(b"#" * (10 * 2**20 + 1))
+    with pytest.raises(CannotSubmit, match=said):
+        send(command)
+
+
+def test_what_is_mistyped_is_told_before_anything_is_sent() -> None:
+    with pytest.raises(TyperException, match="No such command 'biuld'"):
+        send("dataset biuld")
+    with pytest.raises(TyperException, match="--oot"):
+        send("train controlnet --data s3://a --oot /weights/a")
+    with pytest.raises(ConfigError, match="did you mean 'shard_size'"):
+        send("dataset build -c tabletop --out s3://a/b --set shard_sise=3")
