@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from sluice.infra.errors import SluiceError
 
@@ -37,6 +39,7 @@ def ray_session(address: str | None, workers: int | None, says: bool = False) ->
         return
     if named := address or os.environ.get("RAY_ADDRESS"):
         refuse_where_nobody_answers(named)
+    keep_token_private()
     logging.getLogger("ray").setLevel(logging.ERROR)
     cores = max(os.cpu_count() or 1, workers or 1)
     local = address is None and "RAY_ADDRESS" not in os.environ
@@ -58,6 +61,20 @@ def ray_session(address: str | None, workers: int | None, says: bool = False) ->
         raise KeyboardInterrupt from ended  # Ray's own handler of SIGTERM exits without a word
     finally:
         ray.shutdown()  # of a start that was interrupted too, which would crash at the end of the process
+
+
+def keep_token_private() -> None:
+    """Make the token that a Ray of one's own asks for, readable by nobody else: Ray makes it as the umask has it."""
+    if "RAY_AUTH_TOKEN" in os.environ or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    with suppress(OSError):  # a home that cannot be written, or a file that is another's
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+                made.write(secrets.token_hex(32))
+        except FileExistsError:
+            file.chmod(0o600)
 
 
 def refuse_where_nobody_answers(address: str) -> None:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sluice.infra.errors import SluiceError
+from sluice.infra.placement import Capacity, Demand, Share, capacity_of, of_kind, resources_of, shares
 
-
-class ExecutionError(SluiceError):
-    """A unit failed for good, or no node can hold a stage."""
-
-    exit_code = 1
-
-
-class Demand(Protocol):
-    """What an actor needs of a node."""
-
-    @property
-    def cpus(self) -> int: ...
-    @property
-    def gpus(self) -> float: ...
-    @property
-    def accelerator(self) -> str | None: ...
+LOOK_SECONDS = 5.0
+"""How old what is known of the nodes may be: some join late, some are gone."""
+ASK_SECONDS = 30.0
+MOST_ASKED = 256
 
 
 class Work(Protocol):
@@ -59,73 +48,98 @@ class Actor:
     """An actor, the kind it has open, and the unit it is busy with (of which this file knows nothing) since `began`."""
 
     handle: Any
-    demand: Demand
+    share: Share
     kind: str | None = None
     unit: Any = None
     began: float = 0.0
 
 
 class Crew:
-    """The actors, and the CPUs and GPUs that they leave free. Raises ExecutionError for a demand that no node holds."""
+    """The actors of a run, as many as there is room for. Raises ExecutionError for a demand that no node could hold.
+
+    `shares` is what an actor of each kind asks of Ray; `workers` bounds the CPUs that are used at once.
+    """
 
     def __init__(self, work: Work, demands: Mapping[str, Demand], workers: int | None) -> None:
         import ray
 
         self.ray = ray
         self.work = ray.put(work)
-        refuse_what_no_node_holds(demands, ray.nodes())  # type: ignore[no-untyped-call]
-        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self.free_cpus = float(workers or total.get("CPU", 1))
-        self.free_gpus = float(total.get("GPU", 0))
+        self.workers = workers
         self.actors: list[Actor] = []
+        self.asked = 0.0
+        self._look()
+        self.shares = shares(demands, self.nodes)
 
     def idle(self) -> list[Actor]:
         """The actors without a unit."""
         return [actor for actor in self.actors if actor.unit is None]
 
-    def hire(self, demand: Demand) -> Actor | None:
-        """A new actor where there is room, after letting idle ones of other demands go; else None."""
+    def hire(self, share: Share) -> Actor | None:
+        """A new actor where there is room, after letting idle ones of other shares go; else None."""
+        if time.monotonic() - self.looked > LOOK_SECONDS:
+            self._look()
         for idle in self.idle():
-            if self._room(demand):
+            if self._room(share):
                 break
-            if idle.demand != demand:
+            if idle.share != share:
                 self.ray.kill(idle.handle)
                 self.bury(idle)
-        if not self._room(demand):
+        if not self._room(share):
             return None
-        options: dict[str, Any] = {"num_cpus": demand.cpus, "num_gpus": demand.gpus, "max_restarts": 0}
-        if demand.accelerator:
-            options["accelerator_type"] = demand.accelerator
-        actor = Actor(self.ray.remote(_Worker).options(**options).remote(self.work), demand)
+        options: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_restarts": 0}
+        if share.accelerator:
+            options["accelerator_type"] = share.accelerator
+        actor = Actor(self.ray.remote(_Worker).options(**options).remote(self.work), share)
         self.actors.append(actor)
-        self.free_cpus -= demand.cpus
-        self.free_gpus -= demand.gpus
         return actor
+
+    def ask(self, wanted: Iterable[tuple[Share, int]]) -> None:
+        """Tell an autoscaler, where there is one, for how many more actors of each share there would be work."""
+        more = [share for share, count in wanted for _ in range(min(count, MOST_ASKED))]
+        if not more or (self.asked and time.monotonic() - self.asked < ASK_SECONDS):
+            return
+        self.asked = time.monotonic()
+        all_ = [*(actor.share for actor in self.actors), *more][:MOST_ASKED]
+        self._request([share.bundle for share in self._within_workers(all_)])
 
     def bury(self, actor: Actor) -> None:
         """Forget a dead actor."""
         self.actors.remove(actor)
-        self.free_cpus += actor.demand.cpus
-        self.free_gpus += actor.demand.gpus
 
     def dismiss(self) -> None:
         """End all actors."""
         for actor in self.actors:
             self.ray.kill(actor.handle)
+        if self.asked:
+            self._request([])
 
-    def _room(self, demand: Demand) -> bool:
-        nobody = not self.actors
-        return self.free_gpus >= demand.gpus and (self.free_cpus >= demand.cpus or nobody)
+    def _look(self) -> None:
+        self.nodes = resources_of(self.ray.nodes())  # type: ignore[no-untyped-call]
+        self.capacity: Capacity = capacity_of(self.nodes)
+        self.looked = time.monotonic()
 
+    def _room(self, share: Share) -> bool:
+        held = [actor.share for actor in self.actors]
+        cpus = self.workers or self.capacity.cpus
+        if held and sum(own.cpus for own in held) + share.cpus > cpus:
+            return False
+        if share.accelerator:
+            alike = sum(own.gpus for own in held if own.accelerator == share.accelerator)
+            if alike + share.gpus > of_kind(self.capacity, share.accelerator):
+                return False
+        return sum(own.gpus for own in held) + share.gpus <= self.capacity.gpus
 
-def refuse_what_no_node_holds(demands: Mapping[str, Demand], nodes: Sequence[dict[str, Any]]) -> None:
-    """Raises ExecutionError for a kind whose CPUs or GPUs exceed every node's."""
-    live = [node["Resources"] for node in nodes if node["Alive"]]
-    for kind, demand in demands.items():
-        fits = any(n.get("CPU", 0) >= demand.cpus and n.get("GPU", 0) >= demand.gpus for n in live)
-        if not fits:
-            there = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in live)
-            raise ExecutionError(
-                f"stage '{kind}' asks for {demand.cpus} CPUs and {demand.gpus:g} GPUs, and no node has them "
-                f"(there are: {there}); lower stages.{kind}.cpus or .gpus, or add such a node"
-            )
+    def _within_workers(self, all_: list[Share]) -> list[Share]:
+        kept: list[Share] = []
+        cpus = 0
+        for share in all_:
+            cpus += share.cpus
+            if self.workers is None or cpus <= self.workers or not kept:
+                kept.append(share)
+        return kept
+
+    def _request(self, bundles: list[dict[str, float]]) -> None:
+        from ray.autoscaler.sdk import request_resources
+
+        request_resources(bundles=bundles)

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.infra import interrupts
-from sluice.infra.actors import Actor, Crew, Demand, ExecutionError, Work
+from sluice.infra.actors import Actor, Crew, Work
 from sluice.infra.errors import SluiceError
+from sluice.infra.placement import Demand, ExecutionError
 
 log = logging.getLogger("sluice.execute")
 
@@ -71,8 +72,9 @@ class Dispatcher:
         on_result: Callable[[Unit, Any], None],
         workers: int | None = None,
     ) -> None:
-        self.work, self.demands, self.on_result = work, demands, on_result
+        self.work, self.on_result = work, on_result
         self.crew = Crew(work, demands, workers)
+        self.shares = self.crew.shares
         self.ray = self.crew.ray
         self.running: dict[Any, Actor] = {}
         self.ready: dict[str, deque[Unit]] = defaultdict(deque)
@@ -215,14 +217,15 @@ class Dispatcher:
             if kind is not None:
                 self._start(actor, kind)
         for kind in sorted((k for k in self.ready if self.ready[k]), key=self._work_left, reverse=True):
-            while self.ready[kind] and (hired := self.crew.hire(self.demands[kind])):
+            while self.ready[kind] and (hired := self.crew.hire(self.shares[kind])):
                 self._start(hired, kind)
+        self.crew.ask((self.shares[kind], len(units)) for kind, units in self.ready.items() if units)
 
     def _kind_for(self, actor: Actor) -> str | None:
-        """The kind it has open, else of those with its demand the one with the most work ready."""
+        """The kind it has open, else of those with its share the one with the most work ready."""
         if actor.kind is not None and self.ready[actor.kind]:
             return actor.kind
-        fit = [k for k in sorted(self.ready) if self.ready[k] and self.demands[k] == actor.demand]
+        fit = [k for k in sorted(self.ready) if self.ready[k] and self.shares[k] == actor.share]
         return max(fit, key=self._work_left, default=None)
 
     def _work_left(self, kind: str) -> tuple[float, int]:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from sluice.flows.session import ray_session
-from sluice.infra.actors import ExecutionError
 from sluice.infra.errors import SluiceError
 from sluice.infra.execute import Dispatcher, Unit
+from sluice.infra.placement import ExecutionError
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,6 +28,7 @@ def ray_here() -> Iterator[None]:
 class Demand:
     cpus: int = 1
     gpus: float = 0.0
+    gpu_memory_gb: float = 0.0
     accelerator: str | None = None
 
 

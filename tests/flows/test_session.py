@@ -1,0 +1,62 @@
+"""The token of a Ray of one's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice.flows.session import keep_token_private
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
+def test_a_token_is_made_for_its_owner_alone_and_stays(home: Path) -> None:
+    keep_token_private()
+    file = home / ".ray" / "auth_token"
+    assert mode(file) == 0o600
+    token = file.read_text()
+    assert len(token) == 64
+    file.chmod(0o644)
+    keep_token_private()
+    assert mode(file) == 0o600
+    assert file.read_text() == token
+
+
+@pytest.mark.parametrize(("name", "value"), [("RAY_AUTH_MODE", "disabled"), ("RAY_AUTH_TOKEN", "a secret")])
+def test_nothing_is_made_where_none_is_read(home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    keep_token_private()
+    assert not (home / ".ray").exists()
+
+
+def test_a_home_that_cannot_be_written_is_no_error(home: Path) -> None:
+    (home / ".ray").write_text("a file")
+    keep_token_private()
+
+
+def test_a_local_ray_asks_for_it(home: Path) -> None:
+    """Whatever the umask is."""
+    script = "from sluice.flows.session import ray_session\nwith ray_session(None, 1): pass"
+    done = subprocess.run(
+        ["sh", "-c", f'umask 0 && exec "{sys.executable}" -c "{script}"'],
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert mode(home / ".ray" / "auth_token") == 0o600
