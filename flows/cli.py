@@ -26,6 +26,7 @@ GROUPS = {
 }
 COMMANDS = {
     **dict.fromkeys(("gc", "lineage", "status"), "sluice.flows.operate.commands"),
+    **dict.fromkeys(("deploy", "serve"), "sluice.flows.schedule.commands"),
     **dict.fromkeys(("logs", "stop", "submit"), "sluice.flows.submit.commands"),
 }
 

@@ -26,8 +26,11 @@ DEFAULTS = {
 
 
 @contextmanager
-def prefect_server() -> Iterator[None]:
-    """The server that the user's settings name, else a temporary one, started once and then in use by all flows."""
+def prefect_server(services: bool = False) -> Iterator[None]:
+    """The server that the user's settings name, else a temporary one, started once and then in use by all flows.
+
+    With `services` it also does by itself what is scheduled.
+    """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -35,27 +38,33 @@ def prefect_server() -> Iterator[None]:
     if PREFECT_API_URL.value():
         yield
         return
-    _, port = _start()
+    _, port = _start(services)
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
         yield
 
 
 @cache
-def _start() -> tuple[subprocess.Popen[bytes], int]:
+def _start(services: bool) -> tuple[subprocess.Popen[bytes], int]:
     """The server, for as long as this process holds its standard input, and its port, where requests may queue now."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         handed = listening.fileno()
-        command = [sys.executable, "-m", "sluice.flows.prefect_server", str(handed)]
+        command = [
+            sys.executable,
+            "-m",
+            "sluice.flows.prefect_server",
+            str(handed),
+            *(["services"] if services else []),
+        ]
         server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[handed], start_new_session=True)
         return server, listening.getsockname()[1]
 
 
-def _serve(listening: int) -> None:
+def _serve(listening: int, services: bool) -> None:
     threading.Thread(target=_end_with_driver, daemon=True).start()
     import uvicorn
     from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(create_app(ephemeral=True, final=True), log_level="critical")
+    config = uvicorn.Config(create_app(ephemeral=not services, final=True), log_level="critical")
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
 
 
@@ -65,4 +74,4 @@ def _end_with_driver() -> None:
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(int(sys.argv[1]), "services" in sys.argv[2:])

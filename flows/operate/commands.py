@@ -55,16 +55,19 @@ def gc(
 ) -> None:
     """Delete what no kept version needs: outputs, unfinished work, checkpoints of finished trainings but the last."""
     from sluice.flows.operate.gc import GarbageCollection
-    from sluice.flows.operate.keeping import Wish, moment_of, seconds_of
+    from sluice.flows.operate.keeping import Wish, moment_of
     from sluice.flows.operate.said_gc import said_gc
     from sluice.infra.settings import ConfigError
+    from sluice.infra.spans import seconds_of
     from sluice.infra.storage import storage
 
     if keep is not None and keep_since is not None:
         raise ConfigError("--keep and --keep-since are two ways to say which versions stay: give one of them")
     wish = Wish(keep, moment_of(keep_since) if keep_since else None)
     asked = out or (None if trained else DEFAULT)
-    told = GarbageCollection(wish, seconds_of(grace), delete)(storage(asked) if asked else None, trained or ())
+    told = GarbageCollection(wish, seconds_of(grace, "--grace"), delete)(
+        storage(asked) if asked else None, trained or ()
+    )
     for line in said_gc(told, delete):
         console.print(line)
 

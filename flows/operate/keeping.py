@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,6 @@ from datetime import datetime
 from sluice.flows.operate.stored import DataSet, Stored
 from sluice.flows.operate.trainings import TrainingFolder
 from sluice.infra.settings import ConfigError
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 24 * 3600.0}
-SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 @dataclass(frozen=True)
@@ -69,14 +65,6 @@ def _in_use(
         yield "made or used within the grace period"
     name = f"{data.name} {stored.id}"
     yield from (f"{own.path} is trained on it" for own in trained if not own.finished and name in own.data)
-
-
-def seconds_of(span: str) -> float:
-    """`24h`, `30m`, `2d` or `0s` in seconds. Raises ConfigError."""
-    found = SPAN.fullmatch(span.strip())
-    if found is None:
-        raise ConfigError(f"--grace {span}: give a number with s, m, h or d behind it, such as 24h")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def moment_of(date: str) -> float:

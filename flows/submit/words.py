@@ -82,7 +82,7 @@ def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -
     if not words or words[0] not in RUN:
         asked = words[0] if words else ""
         raise CannotSubmit(f"submit takes a command of {', '.join(RUN)}, not '{asked}'; {nearest(asked, RUN)}")
-    context, sight = _parsed(words), Sight(cluster, name)
+    context, sight = parsed(words), Sight(cluster, name)
     for option, value in _named(context):
         _look(option, value, sight)
     _look_inside(context.params, sight)
@@ -90,7 +90,7 @@ def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -
     return Asked((*(_renamed(word, sight.files) for word in words), *over), sight.files)
 
 
-def _parsed(words: Sequence[str]) -> Any:
+def parsed(words: Sequence[str]) -> Any:
     """The context of the innermost command, parsed and not run."""
     from sluice.flows.cli import app
 

@@ -1,0 +1,1 @@
+"""Commands that run by themselves: every week, every hour, or when a source has new images."""

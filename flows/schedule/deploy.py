@@ -1,0 +1,51 @@
+"""`sluice deploy`: a timetable on a server that others keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+from prefect import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+
+from sluice.flows.schedule.deployments import deployments, notify, set_limits
+from sluice.flows.schedule.timetable import read_timetable
+from sluice.infra.errors import SluiceError
+
+
+class NoServer(SluiceError):
+    """No Prefect server answers, or it has no such work pool."""
+
+    exit_code = 1
+
+
+def deploy(file: Path, pool: str) -> Iterator[str]:
+    """Put deployments, limits and the automation there, again where they are; lines that say so.
+
+    Everything is understood before anything is put there. Raises NoServer, ConfigError and what `deployments` raises.
+    """
+    table = read_timetable(file)
+    made = deployments(table, file.absolute().parent, pool)
+    _refuse_without(pool)
+    set_limits(made)
+    for entry in made:
+        entry.apply()
+        yield f"{entry.name}: {entry.description}, by the workers of {pool}"
+    if table.notify is not None:
+        notify(table.notify)
+        yield f"failures are posted to the URL in {table.notify}"
+
+
+def _refuse_without(pool: str) -> None:
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise NoServer("PREFECT_API_URL names no server: set it, or run `sluice serve` on one machine without a server")
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_work_pool(pool)
+    except ObjectNotFound as error:
+        raise NoServer(f"{url} has no work pool '{pool}': `prefect work-pool create {pool} --type process`") from error
+    except (httpx.HTTPError, RuntimeError) as error:
+        raise NoServer(f"no Prefect server answers at PREFECT_API_URL = {url} ({error})") from error

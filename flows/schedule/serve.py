@@ -1,0 +1,43 @@
+"""`sluice serve`: a timetable that this process keeps."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from sluice.flows.prefect_server import prefect_server
+from sluice.flows.schedule.timetable import read_timetable
+from sluice.infra.lock import alone_in
+
+SAID = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_TO_API_ENABLED": "true"}
+"""What runs say is kept by the server, whose page shows it."""
+
+SERVING = Path("~/.cache/sluice/serve")
+"""Held while a process serves: whose runs are going on is then certain."""
+
+
+def serve(file: Path, console: Console) -> None:
+    """Run what is due until a Ctrl-C; runs that were due meanwhile begin with the next start, of each entry one.
+
+    Raises Occupied where another process serves, ConfigError and what `deployments` raises.
+    """
+    table = read_timetable(file)
+    for name, value in SAID.items():
+        os.environ.setdefault(name, value)
+    with alone_in(SERVING.expanduser()), prefect_server(services=True):
+        import prefect
+        from prefect.settings import PREFECT_API_URL
+
+        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, notify, set_limits
+
+        made = deployments(table, file.absolute().parent, None)
+        set_limits(made)
+        bury_dead_runs([entry.name for entry in made])
+        if table.notify is not None:
+            notify(table.notify)
+        for entry in made:
+            console.print(f"{entry.name}: {entry.description}")
+        console.print(f"{(PREFECT_API_URL.value() or '').removesuffix('/api')} shows runs; Ctrl-C ends")
+        prefect.serve(*made, print_starting_message=False, pause_on_shutdown=False)

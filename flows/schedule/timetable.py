@@ -1,0 +1,112 @@
+"""A timetable: which commands run when, where, and who is told when one fails."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sluice.flows.submit.words import RUN
+from sluice.infra.settings import ConfigError, nearest, parse, read_settings
+from sluice.infra.spans import seconds_of
+
+LOOKS = "10m"
+"""How often a source is looked at for new images."""
+
+
+class Entry(BaseModel):
+    """One command: by `cron`, `every` so long, or `when` its source has new images (looked at `every` so long)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    cron: str | None = None
+    every: str | None = None
+    when: Literal["new images"] | None = None
+    timezone: str = "UTC"
+    cluster: str | None = None
+    retries: int = Field(2, ge=0)
+    retry_after: str = "10m"
+
+    @field_validator("command")
+    @classmethod
+    def _can_run(cls, command: str) -> str:
+        words = shlex.split(command)
+        if not words or words[0] not in (*RUN, "submit"):
+            raise ValueError(f"a command of {', '.join(RUN)}, as it is typed behind `sluice`")
+        if words[0] == "submit":
+            raise ValueError("without `submit`: `cluster: NAME` says where it runs")
+        return command
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, cron: str | None) -> str | None:
+        from prefect.client.schemas.schedules import CronSchedule
+
+        try:
+            return cron and CronSchedule(cron=cron).cron
+        except ValidationError as error:
+            raise ValueError('five fields, such as "0 3 * * 1" for Mondays at three') from error
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, timezone: str) -> str:
+        if timezone not in available_timezones():
+            raise ValueError(f"no time zone; {nearest(timezone, available_timezones())}")
+        return timezone
+
+    @model_validator(mode="after")
+    def _says_when(self) -> Self:
+        if self.cron is None and self.every is None and self.when is None:
+            raise ValueError("say when: `cron`, `every` (6h), or `when: new images`")
+        if self.cron is not None and (self.every is not None or self.when is not None):
+            raise ValueError("`cron` goes with neither `every` nor `when`")
+        if self.when is not None and self.words[:2] != ["dataset", "build"]:
+            raise ValueError("`when: new images` is for `dataset build`, which has a source")
+        return self
+
+    @property
+    def words(self) -> list[str]:
+        """As the command line takes them."""
+        return shlex.split(self.command)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Of its cron."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def seconds(self) -> float | None:
+        """Between two runs or looks, None by cron."""
+        return None if self.cron else seconds_of(self.every or LOOKS, "every:")
+
+
+class Timetable(BaseModel):
+    """Entries by name. `notify` is a file of mode 0600 with the URL that failures are posted to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    runs: dict[str, Entry] = Field(min_length=1)
+    notify: Path | None = None
+
+    @field_validator("runs")
+    @classmethod
+    def _are_names(cls, runs: dict[str, Any]) -> dict[str, Any]:
+        for name in runs:
+            if not name.replace("-", "").replace("_", "").isalnum():
+                raise ValueError(f"'{name}' is no name: letters, digits, - and _")
+        return runs
+
+
+def read_timetable(path: Path) -> Timetable:
+    """A timetable from its YAML file. Raises ConfigError."""
+    table = parse(Timetable, read_settings(path, "`runs: {weekly: {command: ..., cron: ...}}`"), str(path))
+    for name, entry in table.runs.items():
+        seconds = entry.seconds
+        if seconds is not None and seconds < 1:
+            raise ConfigError(f"{path}: runs.{name}.every: it is {entry.every}, and no run is over so soon")
+        seconds_of(entry.retry_after, f"{path}: runs.{name}.retry_after:")
+    return table
