@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -65,12 +65,34 @@ def _described(error: ValidationError, model: type[BaseModel], where: str) -> st
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{where}: there is no '{name}'; {nearest(str(problem['loc'][-1]), model.model_fields)}")
+            lines.append(
+                f"{where}: there is no '{name}'; {nearest(str(problem['loc'][-1]), _known(model, problem['loc']))}"
+            )
         else:
             given = "" if problem["type"] == "missing" else f" (it is {problem['input']!r})"
             place = f"{where}: {name}" if name else where
             lines.append(f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}")
     return "\n".join(lines)
+
+
+def _known(model: Any, loc: Sequence[int | str]) -> list[str]:
+    """The names that may stand where the last of a place does: of the model there, in whatever it lies."""
+    kinds = [model]
+    for part in loc[:-1]:
+        kinds = [kind for own in kinds for kind in _models(_inside(own, part))]
+    return [name for kind in kinds if hasattr(kind, "model_fields") for name in kind.model_fields]
+
+
+def _inside(kind: Any, part: int | str) -> Any:
+    fields = getattr(kind, "model_fields", {})
+    return fields[part].annotation if part in fields else kind
+
+
+def _models(kind: Any) -> list[Any]:
+    """The pydantic models that an annotation holds."""
+    if hasattr(kind, "model_fields"):
+        return [kind]
+    return [model for own in get_args(kind) for model in _models(own)]
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -6,9 +6,10 @@ import hashlib
 import stat
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from prefect import get_client
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
@@ -40,6 +41,8 @@ from sluice.infra.spans import seconds_of
 TAG = "sluice"
 WEBHOOK = "sluice-failures"
 FAILED = {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
+MONDAY = date(2024, 1, 1)
+"""Spans are counted from its midnight, and not from the last start: who starts often would never come to `7d`."""
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that would overlap the one before it is left out, and its state says so."""
 
@@ -78,7 +81,8 @@ def _deployment(name: str, entry: Entry, folder: Path, pool: str | None) -> Runn
 def _schedule(entry: Entry) -> Any:
     if entry.cron:
         return CronSchedule(cron=entry.cron, timezone=entry.timezone)
-    return IntervalSchedule(interval=timedelta(seconds=entry.seconds or 0))
+    anchor = datetime.combine(MONDAY, time(), ZoneInfo(entry.timezone))
+    return IntervalSchedule(interval=timedelta(seconds=entry.seconds or 0), anchor_date=anchor, timezone=entry.timezone)
 
 
 def holds(entry: Entry, folder: Path) -> str:

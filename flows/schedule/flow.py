@@ -87,17 +87,17 @@ def command(name: str, words: list[str], folder: str, cluster: str | None) -> No
 
 
 def _last_completed() -> float:
-    """When the last run of this deployment began that ended well, in seconds since 1970; 0 where there is none."""
+    """When the last run of this deployment ended well, in seconds since 1970; 0 where none has."""
     with get_client(sync_client=True) as client:
         found = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 deployment_id=FlowRunFilterDeploymentId(any_=[UUID(str(deployment.id))]),
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])),
             ),
-            sort=FlowRunSort.START_TIME_DESC,
+            sort=FlowRunSort.END_TIME_DESC,
             limit=1,
         )
-    return found[0].start_time.timestamp() if found and found[0].start_time else 0.0
+    return found[0].end_time.timestamp() if found and found[0].end_time else 0.0
 
 
 def _run(words: Sequence[str], folder: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -72,11 +72,6 @@ class Entry(BaseModel):
     def words(self) -> list[str]:
         """As the command line takes them."""
         return shlex.split(self.command)
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Of its cron."""
-        return ZoneInfo(self.timezone)
 
     @property
     def seconds(self) -> float | None:

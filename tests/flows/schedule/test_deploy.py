@@ -1,0 +1,133 @@
+"""A timetable, and the project's own prefect.yaml, on a real Prefect server with a work pool and a worker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from sluice.flows.cli import app
+from tests.flows.conftest import write_pictures
+from tests.flows.schedule.test_serve import CONFIG
+
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+INFRA = Path(__file__).parents[3] / "infra"
+SERVER = """
+import os, sys
+from sluice.flows.prefect_server import prefect_server
+from prefect.settings import PREFECT_API_URL
+with prefect_server(services=True):
+    print(PREFECT_API_URL.value(), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=home
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    prefect("work-pool", "create", "sluice", "--type", "process")
+    yield url
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait(60)
+
+
+def prefect(*words: str) -> str:
+    done = subprocess.run([PREFECT, *words], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def sluice(*words: str) -> str:
+    """In a process of its own: settings of Prefect are read once."""
+    program = str(Path(sys.executable).with_name("sluice"))
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=300)
+    return f"{done.returncode} {done.stdout}{done.stderr}"
+
+
+def asked(url: str, path: str, of: dict[str, object]) -> list[dict[str, object]]:
+    answer = httpx.post(f"{url}/{path}", json=of, timeout=60)
+    answer.raise_for_status()
+    found: list[dict[str, object]] = answer.json()
+    return found
+
+
+@pytest.mark.slow
+def test_a_worker_runs_what_is_deployed(server: str, home: Path) -> None:
+    write_pictures(home / "pictures", range(4))
+    (home / "made.yaml").write_text(CONFIG)
+    table = home / "table.yaml"
+    weekly = "{command: dataset build -c made.yaml --source pictures --out data, cron: '0 3 * * 1'}"
+    table.write_text(f"runs:\n  weekly: {weekly}\n")
+    assert "0 weekly: sluice dataset build" in sluice("deploy", str(table), "--pool", "sluice")
+    assert sluice("deploy", str(table), "--pool", "sluice").startswith("0 ")
+    (made,) = asked(server, "deployments/filter", {})
+    assert made["entrypoint"] == "sluice.flows.schedule.flow.scheduled"
+    (limit,) = asked(server, "v2/concurrency_limits/filter", {"limit": 10})[:1]
+    assert limit["limit"] == 1
+    prefect("deployment", "run", "sluice/weekly")
+    prefect("worker", "start", "--pool", "sluice", "--run-once")
+    assert list((home / "data" / "datasets" / "made").glob("*/manifest.json"))
+    (run,) = asked(
+        server,
+        "flow_runs/filter",
+        {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}, "flows": {"name": {"any_": ["sluice"]}}},
+    )
+    assert run["name"] == "weekly"
+
+
+@pytest.mark.slow
+def test_prefects_own_command_takes_the_projects_file(server: str) -> None:
+    prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(INFRA / "prefect.yaml"))
+    found = asked(server, "deployments/filter", {"sort": "NAME_ASC"})
+    assert [made["name"] for made in found] == ["compose", "dataset", "evaluate", "train"]
+    from sluice.flows.submit.clusters import find_cluster
+    from sluice.flows.submit.words import understood
+
+    for made in found:
+        parameters = made["parameters"]
+        assert isinstance(parameters, dict)
+        alone = parameters["name"] == "evaluate"
+        if parameters["name"] != "compose":  # whose job file is the cluster's
+            assert understood(parameters["words"], find_cluster(parameters["cluster"]), "a800", alone)
+
+
+def test_a_server_or_pool_that_there_is_not_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = home / "table.yaml"
+    table.write_text("runs: {weekly: {command: evaluate --suite papers, every: 7d}}")
+    said = sluice("deploy", str(table), "--pool", "sluice")
+    assert "1 Error: PREFECT_API_URL names no server: set it, or run `sluice serve`" in said
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    said = sluice("deploy", str(table), "--pool", "sluice")
+    assert "1 Error: no Prefect server answers at PREFECT_API_URL = http://127.0.0.1:9/api" in said
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "said"), [(0o640, "https://x", "chmod 600"), (0o600, "x", "must hold the URL")]
+)
+def test_a_url_is_kept_like_a_token(home: Path, mode: int, text: str, said: str) -> None:
+    from sluice.flows.schedule.deployments import notify
+    from sluice.infra.settings import ConfigError
+
+    file = home / "url"
+    file.write_text(text)
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=said):
+        notify(file)
+    with pytest.raises(ConfigError, match=r"notify: .*gone could not be read"):
+        notify(home / "gone")
+
+
+def test_the_commands_are_there() -> None:
+    for command in ("deploy", "serve"):
+        assert "timetable" in CliRunner().invoke(app, [command, "--help"]).output.lower()

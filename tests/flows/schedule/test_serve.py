@@ -1,0 +1,80 @@
+"""`sluice serve`: what is due runs, news is noticed, failures are told, and a kill leaves nothing held."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import write_pictures
+from tests.flows.schedule.conftest import Told, until
+
+CONFIG = "name: made\nsource: {kind: folder}\nstages: {image: {size: 64, min_side: 16}, canny: {}}\n"
+TABLE = """
+notify: {url}
+runs:
+  pictures: {{command: dataset build -c made.yaml --source pictures --out data, every: 5s, when: new images}}
+  wrong: {{command: dataset build -c made.yaml --source gone --out other, every: 20s, retries: 1, retry_after: 1s}}
+"""
+
+
+@contextmanager
+def serving(folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as said:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("sluice")), "serve", "table.yaml"],
+            cwd=folder,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_source_is_watched_and_failures_are_told(home: Path, told: Told) -> None:
+    write_pictures(home / "pictures", range(4))
+    (home / "made.yaml").write_text(CONFIG)
+    (home / "table.yaml").write_text(TABLE.format(url=told.file))
+    log = home / "serve.log"
+
+    def versions() -> list[Path]:
+        return list((home / "data" / "datasets" / "made").glob("*/manifest.json"))
+
+    def begun() -> int:
+        return log.read_text().count("Beginning flow run 'pictures'")
+
+    with serving(home, log):
+        until(lambda: len(versions()) == 1)
+        until(lambda: "NothingNew" in log.read_text())
+        write_pictures(home / "pictures", range(4, 6))
+        until(lambda: len(versions()) == 2)
+        until(lambda: told.texts)
+        before = begun()
+        until(lambda: begun() > before)
+    assert re.fullmatch(r"Sluice: wrong failed\nError: The folder source .*gone does not exist.*", told.texts[0])
+    assert "a-secret-path" not in log.read_text()
+    before = begun()
+    with serving(home, log):  # what was killed in its midst keeps nobody
+        until(lambda: begun() > before)
+        second = subprocess.run(
+            [str(Path(sys.executable).with_name("sluice")), "serve", "table.yaml"],
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert second.returncode == 2
+        assert "another process of Sluice" in second.stderr

@@ -1,0 +1,88 @@
+"""Timetables: what they say, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sluice.flows.schedule.deployments import deployments, holds
+from sluice.flows.schedule.timetable import Entry, read_timetable
+from sluice.flows.submit.words import CannotSubmit
+from sluice.infra.settings import ConfigError
+
+WEEKLY = "runs:\n  weekly: {command: dataset build -c tabletop --source tabletop:20, cron: '0 3 * * 1'}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "table.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path: Path) -> None:
+    text = (
+        WEEKLY
+        + "  hourly: {command: evaluate --suite papers, every: 1h}\n"
+        + "  news: {command: dataset build, when: new images}\n"
+    )
+    table = read_timetable(write(tmp_path, text))
+    assert [entry.seconds for entry in table.runs.values()] == [None, 3600, 600]
+    weekly, hourly, news = deployments(table, tmp_path, None)
+    assert weekly.schedules[0].schedule.cron == "0 3 * * 1"
+    assert hourly.schedules[0].schedule.interval.total_seconds() == 3600
+    assert hourly.schedules[0].schedule.anchor_date.isoformat() == "2024-01-01T00:00:00+00:00"
+    assert weekly.parameters["words"] == ["dataset", "build", "-c", "tabletop", "--source", "tabletop:20"]
+    assert [made.parameters["when_new"] for made in (weekly, hourly, news)] == [False, False, True]
+    assert weekly.parameters["retries"] == {"count": 2, "after": 600}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{cron: '0 3 * * 1'}", r"runs.weekly.command: field required"),
+        ("{command: models pull sd15, cron: '0 3 * * 1'}", r"weekly.command: .*a command of dataset, train, compose"),
+        ("{command: submit train controlnet, every: 1h}", r"without `submit`: `cluster: NAME` says where"),
+        ("{command: evaluate}", r"runs.weekly: .*say when: `cron`, `every` \(6h\), or `when: new images`"),
+        ("{command: evaluate, cron: '0 3 * * 1', every: 1h}", r"`cron` goes with neither `every` nor `when`"),
+        ("{command: evaluate, cron: monday}", r"weekly.cron: .*five fields, such as \"0 3 \* \* 1\""),
+        ("{command: evaluate, cron: '0 3 * * 1', timezone: Europe/Berlni}", r"did you mean 'Europe/Berlin'\?"),
+        ("{command: evaluate, every: soon}", r"every: soon: give a number with s, m, h or d behind it"),
+        ("{command: evaluate, every: 0s}", r"runs.weekly.every: it is 0s, and no run is over so soon"),
+        ("{command: evaluate, every: 1h, retry_after: soon}", r"runs.weekly.retry_after: soon: give a number"),
+        ("{command: evaluate, when: new images}", r"`when: new images` is for `dataset build`"),
+        ("{command: evaluate, evry: 1h}", r"there is no 'runs.weekly.evry'; did you mean 'every'"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_said_with_its_place(tmp_path: Path, entry: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_timetable(write(tmp_path, f"runs:\n  weekly: {entry}\n"))
+
+
+def test_names_are_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'a week/ly' is no name"):
+        read_timetable(write(tmp_path, "runs:\n  a week/ly: {command: evaluate, every: 1h}\n"))
+
+
+def test_commands_are_understood_before_anything_is_put_anywhere(tmp_path: Path) -> None:
+    wrong = write(tmp_path, WEEKLY.replace("tabletop:20", "tabletop:20 --set shard_sise=3"))
+    with pytest.raises(ConfigError, match="did you mean 'shard_size'"):
+        deployments(read_timetable(wrong), tmp_path, None)
+    here = write(tmp_path, WEEKLY.replace("cron:", "cluster: a800, cron:"))
+    with pytest.raises(CannotSubmit, match=r"out \(sluice-data\) would be of one machine alone"):
+        deployments(read_timetable(here), tmp_path, None)
+
+
+def test_what_writes_to_one_place_waits_for_each_other(tmp_path: Path) -> None:
+    def held(command: str) -> str:
+        return holds(Entry(command=command, every="1h"), tmp_path)
+
+    weekly = held("dataset build -c tabletop --out data")
+    assert held(f"dataset build -c tabletop --source tabletop:9 --out {tmp_path}/data") == weekly
+    others = [
+        held("dataset build -c tabletop --out data2"),
+        held("dataset build -c tabletop --out data --set name=other"),
+        held("train controlnet --data data/datasets/tabletop --out data"),
+        held("evaluate --suite papers --place data/evaluation"),
+    ]
+    assert len({weekly, *others}) == 5
