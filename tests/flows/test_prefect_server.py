@@ -17,7 +17,7 @@ def test_the_server_that_the_user_names_is_used() -> None:
 
 def test_a_ctrl_c_in_the_terminal_does_not_reach_the_server() -> None:
     with prefect_server():
-        server, _ = module._start()
+        server, _ = module._start(False)
         assert os.getsid(server.pid) != os.getsid(0)
 
 
