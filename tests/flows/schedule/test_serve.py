@@ -1,9 +1,8 @@
-"""`sluice serve`: what is due runs, news is noticed, failures are told, and a kill leaves nothing held."""
+"""`sluice serve`: what is due runs, news is noticed, and a kill leaves nothing held."""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -43,7 +42,7 @@ def serving(folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.slow
-def test_a_source_is_watched_and_failures_are_told(home: Path, told: Told) -> None:
+def test_a_source_is_watched_and_a_kill_keeps_nobody(home: Path, told: Told) -> None:
     write_pictures(home / "pictures", range(4))
     (home / "made.yaml").write_text(CONFIG)
     (home / "table.yaml").write_text(TABLE.format(url=told.file))
@@ -60,10 +59,8 @@ def test_a_source_is_watched_and_failures_are_told(home: Path, told: Told) -> No
         until(lambda: "NothingNew" in log.read_text())
         write_pictures(home / "pictures", range(4, 6))
         until(lambda: len(versions()) == 2)
-        until(lambda: told.texts)
         before = begun()
         until(lambda: begun() > before)
-    assert re.fullmatch(r"Sluice: wrong failed\nError: The folder source .*gone does not exist.*", told.texts[0])
     assert "a-secret-path" not in log.read_text()
     before = begun()
     with serving(home, log):  # what was killed in its midst keeps nobody
