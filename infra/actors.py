@@ -96,8 +96,10 @@ class Crew:
 
     def ask(self, wanted: Iterable[tuple[Share, int]]) -> None:
         """Tell an autoscaler, where there is one, for how many more actors of each share there would be work."""
+        if self.asked and time.monotonic() - self.asked < ASK_SECONDS:
+            return
         more = [share for share, count in wanted for _ in range(min(count, MOST_ASKED))]
-        if not more or (self.asked and time.monotonic() - self.asked < ASK_SECONDS):
+        if not more:
             return
         self.asked = time.monotonic()
         all_ = [*(actor.share for actor in self.actors), *more][:MOST_ASKED]
