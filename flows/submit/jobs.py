@@ -63,9 +63,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the cluster knows it: `state` is Ray's, times are seconds since 1970."""
+    """A job as the cluster knows it: `state` is Ray's, times are seconds since 1970, `digest` is of what was asked."""
 
     id: str
+    digest: str
     state: str
     command: str
     message: str
@@ -87,13 +88,13 @@ class Jobs:
         Raises WrongJob where the id is of another command.
         """
         command = shlex.join(asked.words)
+        digest = _digest(command, asked)
+        if (before := self.find(id)) is not None:
+            if before.digest != digest:
+                raise WrongJob(f"{id} is a job of another command ({before.command}): give this one another --id")
+            return before
         with TemporaryDirectory(prefix="sluice-") as folder:
             pack(Path(folder), asked.files)
-            digest = _digest(command, asked)
-            if (before := self.find(id)) is not None:
-                if self._digest_of(id) != digest:
-                    raise WrongJob(f"{id} is a job of another command ({before.command}): give this one another --id")
-                return before
             with _speaking(self.cluster):
                 self.client.submit_job(
                     entrypoint=f"python {RUN} {command}",
@@ -147,10 +148,6 @@ class Jobs:
         self.named(id)
         with _speaking(self.cluster):
             return bool(self.client.stop_job(id))
-
-    def _digest_of(self, id: str) -> str:
-        with _speaking(self.cluster):
-            return str((self.client.get_job_info(id).metadata or {})["digest"])
 
 
 def new_id(command: str) -> str:
@@ -219,4 +216,4 @@ def _job(details: Any) -> Job:
     began, ended = (None if at is None else at / 1000 for at in (details.start_time, details.end_time))
     about = details.metadata or {}
     message = (details.message or "").partition(", last available logs")[0]
-    return Job(details.submission_id, details.status.value, about["command"], message, began, ended)
+    return Job(details.submission_id, about["digest"], details.status.value, about["command"], message, began, ended)
