@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -53,8 +54,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def until(holds: Callable[[], object], seconds: float = 240) -> None:
     """Wait for it."""
-    import time
-
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not come"

@@ -12,6 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.flows.cli import app
+from sluice.flows.schedule.deployments import notify
+from sluice.flows.submit.clusters import find_cluster
+from sluice.flows.submit.words import understood
+from sluice.infra.settings import ConfigError
 from tests.flows.conftest import write_pictures
 from tests.flows.schedule.test_serve import CONFIG
 
@@ -91,9 +95,6 @@ def test_prefects_own_command_takes_the_projects_file(server: str) -> None:
     prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(INFRA / "prefect.yaml"))
     found = asked(server, "deployments/filter", {"sort": "NAME_ASC"})
     assert [made["name"] for made in found] == ["compose", "dataset", "evaluate", "train"]
-    from sluice.flows.submit.clusters import find_cluster
-    from sluice.flows.submit.words import understood
-
     for made in found:
         parameters = made["parameters"]
         assert isinstance(parameters, dict)
@@ -116,9 +117,6 @@ def test_a_server_or_pool_that_there_is_not_is_told(home: Path, monkeypatch: pyt
     ("mode", "text", "said"), [(0o640, "https://x", "chmod 600"), (0o600, "x", "must hold the URL")]
 )
 def test_a_url_is_kept_like_a_token(home: Path, mode: int, text: str, said: str) -> None:
-    from sluice.flows.schedule.deployments import notify
-    from sluice.infra.settings import ConfigError
-
     file = home / "url"
     file.write_text(text)
     file.chmod(mode)

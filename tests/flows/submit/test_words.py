@@ -112,13 +112,16 @@ picture:
         ("dataset build -c tabletop", r"out \(sluice-data\) would be of one machine alone.*give s3://..., or a folder"),
         ("dataset build --source here --out s3://a/b", r"--source here would be of one machine alone"),
         ("dataset build --source ./her/e --out s3://a/b", r"source \(./her/e\) would be of one machine alone"),
-        ("train controlnet --data here --data s3://a --out /weights/a --ray 2", "--data here"[2:]),
+        (
+            "train controlnet --data here --data s3://a --out /weights/a --ray 2",
+            r"--data here would be of one machine alone",
+        ),
         (
             "train controlnet --data s3://a --out runs --ray 2",
             r"--out runs would be of one machine alone.*/weights \(a800\)",
         ),
         ("evaluate --suite papers --place /weights/p", "say with --out where the results go"),
-        ("evaluate --suite papers --out /weights/p", "--place evaluation would be"[2:]),
+        ("evaluate --suite papers --out /weights/p", r"--place evaluation would be of one machine alone"),
         ("compose large.yaml --out s3://a/b", "large.yaml is larger than 10 MiB"),
     ],
 )
