@@ -49,7 +49,7 @@ class Cluster(BaseModel):
     def headers(self) -> dict[str, str]:
         """What a request carries. Raises ConfigError for a token that is not here, or that others may read."""
         if self.token is None:
-            return {}
+            return {"Authorization": ""}  # Ray's client would fill in this machine's own token
         file = Path(self.token).expanduser()
         try:
             mode, token = file.stat().st_mode, file.read_text().strip()

@@ -49,15 +49,17 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     own = ["--node-ip-address=127.0.0.1", "--block", "--disable-usage-stats", "--num-cpus=1"]
+    # Ray's own agent port is taken where another Ray runs on this machine, and then no job is taken.
+    agents = [f"--dashboard-agent-listen-port={_free()}" for _ in range(2)]
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as session:  # a socket's path may not be long
         # Each node has a folder of its own: what travelled is deleted where one that shares it needs it no more.
         first = ["--head", f"--port={port}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
-        nodes = [_start([*first, *own, f"--temp-dir={session}/head"], environment, folder / "head.log")]
+        nodes = [_start([*first, *own, agents[0], f"--temp-dir={session}/head"], environment, folder / "head.log")]
         try:
             _wait(dashboard, nodes[0], folder / "head.log")
             nodes.append(
                 _start(
-                    [f"--address=127.0.0.1:{port}", *own, f"--temp-dir={session}/node"],
+                    [f"--address=127.0.0.1:{port}", *own, agents[1], f"--temp-dir={session}/node"],
                     environment,
                     folder / "node.log",
                 )

@@ -65,7 +65,7 @@ def test_a_list_that_is_named_must_be_there(own: Path) -> None:
 
 def test_a_token_is_read_from_a_file_that_nobody_else_reads(tmp_path: Path) -> None:
     assert token(tmp_path, 0o600).headers() == {"Authorization": "Bearer a secret"}
-    assert Cluster(address=HERE, token=None).headers() == {}
+    assert Cluster(address=HERE, token=None).headers() == {"Authorization": ""}
     with pytest.raises(ConfigError, match=r"token, can be read by others of this machine: chmod 600 .*token"):
         token(tmp_path, 0o640).headers()
     with pytest.raises(ConfigError, match="token, is empty"):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,6 +130,25 @@ def test_a_token_goes_nowhere_but_to_its_cluster(sluice: Sluice, monkeypatch: py
         assert sluice("status", "--cluster", "here").exit_code == 0
         with pytest.raises(BlockingIOError):
             listening.accept()
+
+
+def test_a_cluster_without_a_token_is_not_told_this_machines_own(tmp_path: Path) -> None:
+    """In a process of its own: Ray reads its variables once."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as beside:
+        heard = beside.submit(_hear, listening)
+        listed = tmp_path / "clusters.yaml"
+        listed.write_text(f"open: {{address: 'http://127.0.0.1:{listening.getsockname()[1]}', token: null}}")
+        own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-machine", "SLUICE_CLUSTERS": str(listed)}
+        told = [Path(sys.executable).with_name("sluice"), "status", "--cluster", "open"]
+        assert subprocess.run(told, env={**os.environ, **own}, capture_output=True).returncode == 1
+        assert "GET /api/version" in heard.result()
+        assert "of-this-machine" not in heard.result()
+
+
+def _hear(listening: socket.socket) -> str:
+    """What is asked of a server, which then says no more."""
+    with listening.accept()[0] as asked:
+        return asked.recv(65536).decode()
 
 
 def _until(holds: Callable[[], object], seconds: float) -> None:
