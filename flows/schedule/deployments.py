@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
@@ -31,10 +30,11 @@ from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
 from sluice.flows.schedule.flow import Retries, scheduled
-from sluice.flows.schedule.news import config_of, in_folder
+from sluice.flows.schedule.news import in_folder
 from sluice.flows.schedule.timetable import Entry, Timetable
 from sluice.flows.submit.clusters import find_cluster
-from sluice.flows.submit.words import parsed, understood
+from sluice.flows.submit.words import config_of, parsed, understood
+from sluice.infra.private import read_private
 from sluice.infra.settings import ConfigError
 from sluice.infra.spans import seconds_of
 
@@ -92,9 +92,9 @@ def holds(entry: Entry, folder: Path) -> str:
             understood(entry.words, find_cluster(entry.cluster), entry.cluster, alone=False)
         given = parsed(entry.words).params
         place = str(given.get("out") or given.get("place") or "")
-    if entry.words[0] == "dataset" and "source" in given:
-        config = config_of(entry.words, folder)
-        place = f"{config.out}/datasets/{config.name}"
+        if entry.words[0] == "dataset" and "source" in given:
+            config = config_of(given)
+            place = f"{config.out}/datasets/{config.name}"
     whole = place if "://" in place else str(folder / place)
     return f"sluice-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
@@ -151,13 +151,8 @@ def notify(file: Path) -> None:
 
 def _url(file: Path) -> str:
     """A URL is a secret: whoever has it may write there."""
-    where = file.expanduser()
-    try:
-        mode, url = where.stat().st_mode, where.read_text().strip()
-    except OSError as error:
-        raise ConfigError(f"notify: {where} could not be read: {error.strerror}") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"notify: {where} can be read by others of this machine: chmod 600 {where}")
+    remedy = "it must hold the URL, https://..., that failures are posted to"
+    url = read_private(file, "which `notify:` names", remedy)
     if not url.startswith(("https://", "http://")):
-        raise ConfigError(f"notify: {where} must hold the URL, https://..., that failures are posted to")
+        raise ConfigError(f"notify: {file}: {remedy}")
     return url

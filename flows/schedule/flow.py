@@ -83,7 +83,11 @@ def command(name: str, words: list[str], folder: str, cluster: str | None) -> No
     if cluster is None:
         return _run([sluice, *words], folder)
     id = f"{name}-{str(flow_run.id)[:8]}-{task_run.run_count}"  # a cluster runs no id twice
-    return _run([sluice, "submit", *words, "--cluster", cluster, "--id", id, "--follow"], folder)
+    try:
+        _run([sluice, "submit", *words, "--cluster", cluster, "--id", id, "--follow"], folder)
+    except BaseException:  # cancelled, or cut off: a job that goes on would write where the next run does
+        _stop([sluice, "stop", id, "--cluster", cluster], folder)
+        raise
 
 
 def _last_completed() -> float:
@@ -110,8 +114,20 @@ def _run(words: Sequence[str], folder: str) -> None:
             end.append(line)
         process.wait()
     finally:  # a cancelled run, too
-        if process.poll() is None:
-            process.terminate()
-            process.wait(END_SECONDS)
+        _end(process)
     if process.returncode:
         raise FailedRun("".join(end).strip() or f"it ended with {process.returncode}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()  # of one that has ended, nothing
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _stop(words: Sequence[str], folder: str) -> None:
+    told = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=END_SECONDS)
+    get_run_logger().info((told.stdout + told.stderr).strip())

@@ -7,18 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sluice.flows.configs import find_config
-from sluice.flows.submit.words import parsed
+from sluice.flows.submit.words import config_of, parsed
 from sluice.infra.storage import storage
-from sluice.preprocess.planning.config import DatasetConfig, load_config, make_source
+from sluice.preprocess.planning.config import make_source
 from sluice.preprocess.planning.index import changes, index_prefix, read_index
-
-
-def config_of(words: Sequence[str], folder: Path) -> DatasetConfig:
-    """The configuration that a `dataset` command in a folder resolves to. Raises ConfigError."""
-    with in_folder(folder):
-        given = parsed(words).params
-        return load_config(find_config(given["config"]), given["settings"] or (), given["source"], given["out"])
 
 
 def has_news(words: Sequence[str], folder: Path, since: float) -> bool:
@@ -26,8 +18,8 @@ def has_news(words: Sequence[str], folder: Path, since: float) -> bool:
 
     Raises ConfigError, and what the source raises.
     """
-    config = config_of(words, folder)
     with in_folder(folder):
+        config = config_of(parsed(words).params)
         source, place = make_source(config), storage(config.out)
         prefix = index_prefix(source, config.near_duplicates is not None)
         read = max((entry.modified for entry in place.list(prefix)), default=0.0)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import stat
 from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sluice.infra.private import read_private
 from sluice.infra.settings import ConfigError, nearest, parse, read_settings
 
 READY = Path(__file__).parents[2] / "infra" / "clusters.yaml"
 OWN = "~/.config/sluice/clusters.yaml"
-OTHERS_MAY_READ = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Cluster(BaseModel):
@@ -50,18 +49,8 @@ class Cluster(BaseModel):
         """What a request carries. Raises ConfigError for a token that is not here, or that others may read."""
         if self.token is None:
             return {"Authorization": ""}  # Ray's client would fill in this machine's own token
-        file = Path(self.token).expanduser()
-        try:
-            mode, token = file.stat().st_mode, file.read_text().strip()
-        except OSError as error:
-            raise ConfigError(
-                f"{file}, the cluster's token, could not be read ({error.strerror}): copy it from the cluster's head, "
-                "where `ray get-auth-token --generate` made it, with mode 0600"
-            ) from error
-        if mode & OTHERS_MAY_READ:
-            raise ConfigError(f"{file}, the cluster's token, can be read by others of this machine: chmod 600 {file}")
-        if not token:
-            raise ConfigError(f"{file}, the cluster's token, is empty: copy it from the cluster's head")
+        remedy = "copy it from the cluster's head, where `ray get-auth-token --generate` made it, with mode 0600"
+        token = read_private(self.token, "the cluster's token", remedy)
         return {"Authorization": f"Bearer {token}"}
 
 

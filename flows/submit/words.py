@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from sluice.flows.submit.clusters import Cluster
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
+
+if TYPE_CHECKING:
+    from sluice.preprocess.planning.config import DatasetConfig
 
 RUN = ("dataset", "train", "compose", "evaluate")
 PLACES = {"out", "data", "trained", "composed", "to", "place", "results"}
@@ -102,6 +105,14 @@ def parsed(words: Sequence[str]) -> Any:
     return context
 
 
+def config_of(given: dict[str, Any]) -> DatasetConfig:
+    """The configuration that the options of a `dataset` command resolve to. Raises ConfigError."""
+    from sluice.flows.configs import find_config
+    from sluice.preprocess.planning.config import load_config
+
+    return load_config(find_config(given["config"]), given["settings"] or (), given["source"], given["out"])
+
+
 def _named(context: Any) -> Iterator[tuple[str, str]]:
     """What options of the command say, by their names, and where they write unless told otherwise."""
     for parameter in context.command.params:
@@ -130,8 +141,6 @@ def _look_inside(given: dict[str, Any], sight: Sight) -> None:
     """Look at what a configuration or a job names."""
     from sluice.flows.compose.tree.images import images_of
     from sluice.flows.compose.tree.job_file import read_job
-    from sluice.flows.configs import find_config
-    from sluice.preprocess.planning.config import load_config
 
     if given.get("job") is not None:
         for image in images_of(read_job(given["job"], given.get("set_") or ())):
@@ -140,8 +149,7 @@ def _look_inside(given: dict[str, Any], sight: Sight) -> None:
             elif isinstance(image, Path):
                 sight.take_beside(given["job"], image)
     elif {"config", "settings", "source"} <= given.keys():
-        settings = given["settings"] or ()
-        config = load_config(find_config(given["config"]), settings, given["source"], given["out"])
+        config = config_of(given)
         sight.refuse_unseen(f"out ({config.out})", config.out)
         uri = str(config.source.get("uri", ""))
         if "/" in uri or Path(uri).exists():

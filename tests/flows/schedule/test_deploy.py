@@ -122,7 +122,7 @@ def test_a_url_is_kept_like_a_token(home: Path, mode: int, text: str, said: str)
     file.chmod(mode)
     with pytest.raises(ConfigError, match=said):
         notify(file)
-    with pytest.raises(ConfigError, match=r"notify: .*gone could not be read"):
+    with pytest.raises(ConfigError, match=r"gone, which `notify:` names, could not be read"):
         notify(home / "gone")
 
 

@@ -19,8 +19,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sluice.flows.cli import app
+from tests.flows.conftest import write_pictures
 
 SECONDS = 120
+CONFIG = "name: made\nsource: {kind: folder}\nstages: {image: {size: 64, min_side: 16}, canny: {}}\n"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,20 @@ def sluice(head: Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     )
     monkeypatch.setenv("SLUICE_CLUSTERS", str(listed))
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="session")
+def pictures(head: Head) -> Path:
+    """A source that the cluster sees."""
+    write_pictures(head.shared / "pictures", range(6))
+    return head.shared / "pictures"
+
+
+@pytest.fixture
+def build(head: Head, pictures: Path, tmp_path: Path) -> list[str | Path]:
+    """A build whose configuration is on this machine alone."""
+    (tmp_path / "made.yaml").write_text(CONFIG)
+    return ["dataset", "build", "-c", tmp_path / "made.yaml", "--source", pictures, "--out", head.shared / "out"]
 
 
 def _start(words: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -23,21 +23,6 @@ from tests.flows.conftest import write_pictures
 from tests.flows.submit.conftest import Head
 
 Sluice = Callable[..., Result]
-CONFIG = "name: made\nsource: {kind: folder}\nstages: {image: {size: 64, min_side: 16}, canny: {}}\n"
-
-
-@pytest.fixture(scope="session")
-def pictures(head: Head) -> Path:
-    """A source that the cluster sees."""
-    write_pictures(head.shared / "pictures", range(6))
-    return head.shared / "pictures"
-
-
-@pytest.fixture
-def build(head: Head, pictures: Path, tmp_path: Path) -> list[str | Path]:
-    """A build whose configuration is on this machine alone."""
-    (tmp_path / "made.yaml").write_text(CONFIG)
-    return ["dataset", "build", "-c", tmp_path / "made.yaml", "--source", pictures, "--out", head.shared / "out"]
 
 
 def test_a_build_runs_there_once_and_says_here_what_it_does(head: Head, sluice: Sluice, build: list[str]) -> None:
