@@ -7,12 +7,14 @@ import importlib
 import importlib.metadata
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from sluice.flows.observe.log import told
 from sluice.infra import interrupts
 from sluice.infra.errors import SluiceError
 
@@ -58,12 +60,30 @@ def _say_version(asked: bool) -> None:
 
 @app.callback()
 def sluice(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; anywhere in the command.")] = False,
-    version: Annotated[
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; anywhere in the command.")] = False,  # noqa: ARG001
+    log: Annotated[
+        str | None,
+        typer.Option(envvar="SLUICE_LOG", help="A file of JSON lines, or -: what happens, by run and shard."),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(envvar="SLUICE_METRICS", help="PORT, or HOST:PORT, where Prometheus reads figures meanwhile."),
+    ] = None,
+    version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", help="Say which Sluice this is.", callback=_say_version, is_eager=True)
     ] = False,
 ) -> None:
     """Multi-condition diffusion, from raw images to composed pictures."""
+    if log is None and metrics is None:
+        return
+    from sluice.flows.observe.log import begin, log_to
+    from sluice.flows.observe.metrics import serve_metrics
+
+    if log is not None:
+        log_to(log)
+    if metrics is not None and os.environ.get("RANK", "0") == "0":
+        serve_metrics(metrics)
+    begin(sys.argv[1:])
 
 
 @app.command()
@@ -131,10 +151,7 @@ def main() -> None:
     if words != sys.argv[1:]:
         os.environ["SLUICE_DEBUG"] = "1"
     try:
-        code = app(words, standalone_mode=False)  # Typer turns a Ctrl-C into its exit code, and does not exit
-        if code == INTERRUPTED:
-            raise KeyboardInterrupt
-        sys.exit(code)
+        sys.exit(told(lambda: _run(words)))
     except (KeyboardInterrupt, typer.Abort):
         _end(SAID_INTERRUPTED, INTERRUPTED)
     except Exception as error:
@@ -142,6 +159,13 @@ def main() -> None:
             _end(SAID_INTERRUPTED, INTERRUPTED)
         _explain(error)
         raise
+
+
+def _run(words: Sequence[str]) -> Any:
+    code = app(words, standalone_mode=False)  # Typer turns a Ctrl-C into its exit code, and does not exit
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code
 
 
 def _explain(error: Exception) -> None:

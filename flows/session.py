@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import signal
 import socket
 import threading
@@ -13,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.private import keep_secret
 
 RAY_DEFAULTS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 REACH_SECONDS = 10.0
@@ -69,12 +69,7 @@ def keep_token_private() -> None:
         return
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     with suppress(OSError):  # a home that cannot be written, or a file that is another's
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-                made.write(secrets.token_hex(32))
-        except FileExistsError:
-            file.chmod(0o600)
+        keep_secret(file)
 
 
 def refuse_where_nobody_answers(address: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from sluice.infra import interrupts
 from sluice.infra.actors import Actor, Crew, Work
 from sluice.infra.errors import SluiceError
+from sluice.infra.metrics import BUSY, FAILURES, GPU_SECONDS, SECONDS, UNITS
 from sluice.infra.placement import Demand, ExecutionError
 
 log = logging.getLogger("sluice.execute")
@@ -30,7 +31,10 @@ POLL_SECONDS = 0.2
 
 @dataclass(eq=False)
 class Unit:
-    """A unit of work: its name, the kind of actor that runs it, what it is given, and the units it waits for."""
+    """A unit of work: its name, the kind of actor that runs it, what it is given, and the units it waits for.
+
+    `seconds` is how long it took, once it is done.
+    """
 
     name: str
     kind: str
@@ -38,7 +42,15 @@ class Unit:
     needs: set[str] = field(default_factory=set)
     deaths: int = 0
     attempts: int = 0
+    seconds: float = 0.0
     cornered: bool = False  # its halves were run, or it is marked: nothing in it is left to blame
+
+
+def about(unit: Unit) -> dict[str, str]:
+    """What a log tells of a unit apart from the event: a name is a kind, a shard, and what part of it."""
+    kind, _, rest = unit.name.partition("/")
+    shard, _, part = rest.partition("/")
+    return {"stage": kind, "shard": shard, **({"part": part} if part else {})}
 
 
 @dataclass
@@ -150,6 +162,7 @@ class Dispatcher:
             actor = self.running.pop(reference)
             unit, actor.unit = actor.unit, None
             assert unit is not None
+            BUSY.labels(unit.kind).dec()
             try:
                 result = self.ray.get(reference)
             except self.ray.exceptions.RayActorError as error:
@@ -158,9 +171,16 @@ class Dispatcher:
             except self.ray.exceptions.RayTaskError as error:
                 self._after_failure(unit, error)
             else:
-                self.paces[unit.kind].add(time.monotonic() - actor.began)
+                self._count(unit, time.monotonic() - actor.began)
                 self.on_result(unit, result)
                 self._finish(unit)
+
+    def _count(self, unit: Unit, seconds: float) -> None:
+        unit.seconds = seconds
+        self.paces[unit.kind].add(seconds)
+        UNITS.labels(unit.kind).inc()
+        SECONDS.labels(unit.kind).inc(seconds)
+        GPU_SECONDS.labels(unit.kind).inc(seconds * self.shares[unit.kind].gpus)
 
     def _finish(self, unit: Unit) -> None:
         with self.changed:
@@ -174,10 +194,12 @@ class Dispatcher:
 
     def _after_failure(self, unit: Unit, error: Any) -> None:
         unit.attempts += 1
+        FAILURES.labels(unit.kind, "raised").inc()
         cause = error.cause if isinstance(error.cause, BaseException) else error
         if unit.attempts >= ATTEMPTS or isinstance(cause, SluiceError):
             raise ExecutionError(f"{unit.name} failed: {type(cause).__name__}: {cause}") from error
-        log.warning("%s failed (%s: %s); attempt %d follows", unit.name, type(cause).__name__, cause, unit.attempts + 1)
+        said = "%s failed (%s: %s); attempt %d follows"
+        log.warning(said, unit.name, type(cause).__name__, cause, unit.attempts + 1, extra=about(unit))
         with self.changed:
             self.ready[unit.kind].append(unit)
 
@@ -186,7 +208,9 @@ class Dispatcher:
             reason = str(error).strip().splitlines()[-1]
             raise ExecutionError(f"no worker can be started ({reason}); is the same code installed there?") from error
         unit.deaths += 1
-        log.warning("the worker of %s died (%d): %s", unit.name, unit.deaths, str(error).splitlines()[0])
+        FAILURES.labels(unit.kind, "died").inc()
+        said = "the worker of %s died (%d): %s"
+        log.warning(said, unit.name, unit.deaths, str(error).splitlines()[0], extra=about(unit))
         if unit.deaths >= DEATHS and unit.cornered:
             raise ExecutionError(
                 f"{unit.name} kills its workers with nothing left in it to run; is there enough memory?"
@@ -236,3 +260,4 @@ class Dispatcher:
     def _start(self, actor: Actor, kind: str) -> None:
         actor.unit, actor.kind, actor.began = self.ready[kind].popleft(), kind, time.monotonic()
         self.running[actor.handle.run.remote(kind, actor.unit.payload)] = actor
+        BUSY.labels(kind).inc()

@@ -236,13 +236,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole page: a name, what kind of thing it is, facts in pairs, notices, sections."""
+    """A whole page: a name, what kind of thing it is, facts in pairs, notices, sections.
+
+    `refresh` is after how many seconds a browser looks at it again.
+    """
 
     title: str
     about: str
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
     notices: Sequence[Notice] = field(default=())
+    refresh: float | None = None
 
 
 def render(page: Page) -> bytes:

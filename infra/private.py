@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -25,3 +27,14 @@ def read_private(file: str | Path, what: str, remedy: str) -> str:
     if not secret:
         raise ConfigError(f"{where}, {what}, is empty: {remedy}")
     return secret
+
+
+def keep_secret(file: Path) -> None:
+    """Make a secret where there is none, and let nobody but its owner read what is there. Raises OSError."""
+    where = file.expanduser()
+    where.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            made.write(secrets.token_hex(32))
+    except FileExistsError:
+        where.chmod(0o600)

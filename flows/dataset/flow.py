@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rich.console import Console
 
 from sluice.flows.dataset.tally import Tally, tally_before
 from sluice.flows.dataset.units import EXPORT, BuildWork, Done, merge_units, rows_of, stage_units
+from sluice.flows.observe.page import LivePage
+from sluice.flows.observe.units import done as observe
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.progress import BuildProgress
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
 from sluice.infra.execute import Dispatcher, Unit
+from sluice.infra.page import Page
 from sluice.preprocess.graph import Resources
+from sluice.preprocess.page.dataset import dataset_page, of_run, run_page
 from sluice.preprocess.planning.build import Build, pending, read_commits
 from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.units.work import StageWork
@@ -54,9 +59,12 @@ class _Arrivals:
         if isinstance(done.result, Exported):
             self.exported.append(done.result)
             self.progress.advance(EXPORT, done.result.records, 1)
+            observe(unit, done.result.records, done.result.size, repeated=done.retries)
         elif unit.name in self.rows:  # not the half of a unit that killed its worker
             whole = unit.payload.span is None
             self.progress.advance(unit.kind, self.rows[unit.name], int(whole))
+            kinds = [entry["kind"] for entry in done.result.quarantined]
+            observe(unit, self.rows[unit.name], done.result.size, kinds, done.retries)
             if whole:
                 self.tally.add(done.result.quarantined)
 
@@ -70,6 +78,7 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
     with (
         prefect_server(),
         ray_session(config.ray_address, config.workers),
+        LivePage(build.storage, run_page(config.name), lambda: _page(build)),
         BuildProgress(console, _totals(units, rows, shards)) as progress,
     ):
         arrivals = _Arrivals(rows, progress, tally)
@@ -86,6 +95,10 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
             finally:
                 arrivals.repeated["driver"] = work.retries
                 _say_repeated(console, +arrivals.repeated)
+
+
+def _page(build: Build) -> Page:
+    return dataset_page(of_run(build, read_commits(build)), datetime.now().astimezone())
 
 
 def _totals(units: Sequence[Unit], rows: Mapping[str, int], shards: Sequence[Shard]) -> dict[str, tuple[int, int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sluice.infra.local import LocalStorage
 from sluice.infra.page import Page, render
 from sluice.infra.storage import Storage, StorageError, storage
-from sluice.preprocess.page.dataset import dataset_page, of_run, of_version
+from sluice.preprocess.page.dataset import dataset_page, of_run, of_version, run_page
 from sluice.preprocess.page.record import record_page
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import read_version, version_ids
@@ -27,7 +27,7 @@ def show_dataset(config: DatasetConfig, version: str, key: str | None, page_path
     now = datetime.now().astimezone()
     unfinished = version == RUN or (key is None and version == "latest" and not version_ids(place, config.name))
     if unfinished:
-        return _write(_run_page(config, now), place, f"datasets/{config.name}/run/page.html", page_path)
+        return _write(_page_of_run(config, now), place, run_page(config.name), page_path)
     shown = read_version(place, config.name, version)
     if key is None:
         return _write(dataset_page(of_version(place, shown), now), place, f"{shown.prefix}/page.html", page_path)
@@ -35,7 +35,7 @@ def show_dataset(config: DatasetConfig, version: str, key: str | None, page_path
     return _write(page, place, f"{shown.prefix}/page-{page.title}.html", page_path)
 
 
-def _run_page(config: DatasetConfig, now: datetime) -> Page:
+def _page_of_run(config: DatasetConfig, now: datetime) -> Page:
     from sluice.flows.dataset.indexing import prepare_build
     from sluice.preprocess.planning.build import read_commits
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sluice.infra.loopback import is_loopback
 from sluice.infra.private import read_private
 from sluice.infra.settings import ConfigError, nearest, parse, read_settings
 
@@ -31,7 +31,7 @@ class Cluster(BaseModel):
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"address must be such as http://127.0.0.1:8265; it is '{self.address}'")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError(
                 f"{self.address} would carry the token in the clear: bring the port to this machine (`ray dashboard`, "
                 "`ssh -L`, `kubectl port-forward`) and name http://127.0.0.1:8265, or use https"
@@ -63,10 +63,3 @@ def find_cluster(name: str) -> Cluster:
         raise ConfigError(f"--cluster {name}: {files[-1]} has no such cluster; {nearest(name, listed)}")
     file, values = listed[name]
     return parse(Cluster, values, f"{file}: {name}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,15 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sluice.flows.curves import loss_curves, sample_strips
-from sluice.infra.page import Cell, Page, Section, Table, render
+from sluice.infra.page import Cell, Notice, Page, Section, Table, render
 from sluice.infra.whole import write_whole
 from sluice.training.recipe import Recipe
 
 SAMPLES = "samples.json"
 
 
-def write_page(out: Path, recipe: Recipe, data: Sequence[str], lines: Sequence[Mapping[str, float]]) -> Path:
-    """`index.html` in a training's folder."""
+def write_page(
+    out: Path,
+    recipe: Recipe,
+    data: Sequence[str],
+    lines: Sequence[Mapping[str, float]],
+    notices: Sequence[Notice] = (),
+    refresh: float | None = None,
+) -> Path:
+    """`index.html` in a training's folder, looked at anew after `refresh` seconds."""
     values = [[Cell(name), Cell(str(value))] for name, value in recipe.model_dump().items() if value is not None]
     sections = [
         Section("losses", "Losses", [loss_curves(lines)]),
@@ -23,5 +30,5 @@ def write_page(out: Path, recipe: Recipe, data: Sequence[str], lines: Sequence[M
     ]
     facts = [("folder", f"`{out}`"), *(("data", f"`{name}`") for name in data)]
     path = out / "index.html"
-    write_whole(path, render(Page(recipe.method, "training", facts, sections)))
+    write_whole(path, render(Page(recipe.method, "training", facts, sections, notices, refresh)))
     return path

@@ -8,19 +8,23 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
 from rich.console import Console
 from torch import nn
 
+from sluice.flows.observe.page import REFRESH_SECONDS, running, why
 from sluice.flows.training.card import SNAPSHOTS, write_card, write_origin
 from sluice.flows.training.data import Data, fields_for, open_data, require_fields
 from sluice.flows.training.page import SAMPLES, write_page
 from sluice.flows.training.trackers import Tracker, TrackerName, tracker
 from sluice.flows.training.watch import TrainingWatch
 from sluice.infra.lock import alone_in
+from sluice.infra.metrics import TRAINING
 from sluice.infra.models import find
+from sluice.infra.page import Notice
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import storage
 from sluice.infra.whole import write_whole
@@ -131,9 +135,11 @@ def _train(
             method.save(network, out / SNAPSHOTS / f"{step:09}")
 
     try:
-        network = train(
-            method, recipe, prepared.stream, prepared.steps, settings, checkpoints, log, watch, snapshot, console.print
-        )
+        with log:
+            network = train(
+                method, recipe, prepared.stream, prepared.steps, settings, checkpoints, log, watch, snapshot,
+                console.print,
+            )  # fmt: skip
     except Diverged as error:
         if first:
             write_whole(out / LEFT_OUT, "".join(f"{key}\n" for key in error.keys))
@@ -156,7 +162,7 @@ def _held_out(data: Data, method: Method) -> Iterator[Sample]:
 
 @dataclass(frozen=True)
 class _Log:
-    """Losses as JSON lines, said, on the page, and given to trackers."""
+    """Losses as JSON lines, said, on the page, and given to trackers; `with` it, the page tells what went wrong."""
 
     out: Path
     recipe: Recipe
@@ -170,9 +176,27 @@ class _Log:
         before = [line for line in read_losses(file) if line["step"] < step]  # a killed run had logged later steps
         lines = [*before, {"step": step, **figures}]
         write_losses(file, lines)
-        write_page(self.out, self.recipe, self.data, lines)
+        over = step == self.steps
+        self._show(lines, [] if over else [running()], None if over else REFRESH_SECONDS)
+        for name, value in {"step": step, **figures}.items():
+            TRAINING.labels(name).set(value)
         for tracked in self.trackers:
             tracked(step, figures)
+        self._say(step, figures)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        """Show on the page, first, why it goes on no more."""
+        if error is not None and _first():
+            self._show(read_losses(self.out / LOSSES), [why(error)])
+
+    def _show(
+        self, lines: Sequence[Mapping[str, float]], notices: Sequence[Notice], refresh: float | None = None
+    ) -> None:
+        write_page(self.out, self.recipe, self.data, lines, notices, refresh)
+
+    def _say(self, step: int, figures: Mapping[str, float]) -> None:
         left = (self.steps - step) * self.recipe.batch / figures["images/s"] / 60
         told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         self.console.print(f"step {step} of {self.steps}, {told}; {left:.0f} min left")

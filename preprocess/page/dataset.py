@@ -118,6 +118,11 @@ def of_run(build: Build, commits: Commits) -> Shown:
     )
 
 
+def run_page(name: str) -> str:
+    """Where the page of a data set's run lies, in its storage."""
+    return f"datasets/{name}/run/page.html"
+
+
 def dataset_page(shown: Shown, when: datetime) -> Page:
     """The page of a version or of an unfinished run; `when` is the time that it says it was made at."""
     picked = sample(shown.storage, shown.outputs)

@@ -115,9 +115,9 @@ def tree(out: Path) -> dict[str, str]:
 
 
 def is_promised(path: PurePath) -> bool:
-    """Not so: the plan and the index, commits (which hold timings), and what a killed run had in hand."""
+    """Not so: the plan and the index, a run's page, commits (which hold timings), and what a killed run had in hand."""
     if path.name.startswith(TEMPORARY):
         return False
     if path.parts[0] == "stages":
         return path.suffix in (".tar", ".parquet") and "chunks" not in path.parts
-    return path.parts[0] == "datasets" and path.parts[2] != "plan"
+    return path.parts[0] == "datasets" and path.parts[2] not in ("plan", "run")

@@ -25,10 +25,15 @@ SHOWN, LINKED = 24, 1000
 
 def write_page(out: Storage, asked: Sequence[Asked], wrong: Sequence[Row] = ()) -> None:
     """Of the pictures that were asked for, as far as they are there, and the rows of a table that were wrong."""
+    out.write(PAGE, render(page_now(out, asked, wrong)))
+
+
+def page_now(out: Storage, asked: Sequence[Asked], wrong: Sequence[Row] = ()) -> Page:
+    """The page as far as the pictures have come."""
     asked = list({own.name: own for own in asked}.values())
     there = {entry.path for entry in out.list()}
     found = find_all(out, asked[:SHOWN], there)
-    out.write(PAGE, render(page_of(asked, found, len(quarantined(there, asked)), wrong)))
+    return page_of(asked, found, len(quarantined(there, asked)), wrong)
 
 
 def page_of(asked: Sequence[Asked], found: Sequence[Found], withheld: int, wrong: Sequence[Row] = ()) -> Page:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +13,15 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from sluice.flows.compose.page.page import write_page
-from sluice.flows.compose.run.batches import Batch, batches_of
+from sluice.flows.compose.page.page import PAGE, page_now, write_page
+from sluice.flows.compose.run.batches import batches_of
 from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.run.said import Said
 from sluice.flows.compose.run.tables import Row, ledger, rows_of, told
 from sluice.flows.compose.run.work import QUARANTINE, ComposeWork, Report, quarantined
 from sluice.flows.compose.tree.job import Job
+from sluice.flows.observe.page import LivePage
+from sluice.flows.observe.units import done as observe
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
@@ -92,7 +96,9 @@ def compose_all(
     if batches := batches_of(left, size):
         batches[0] = replace(batches[0], watched=watched)
         run = _here if workers is None else partial(_over_ray, workers)
-        run(ComposeWork(folder, out), batches, Said(console, len(left)))
+        units = [Unit(f"{KIND}/{batch.asked[0].name}", KIND, batch) for batch in batches]
+        with LivePage(out, PAGE, lambda: page_now(out, asked)) if watched else nullcontext():
+            run(ComposeWork(folder, out), units, Said(console, len(left)))
         there = {entry.path for entry in out.list()}
     bad = quarantined(there, asked)
     return Composed([own.name for own in asked if own.name not in bad], list(bad))
@@ -154,21 +160,25 @@ def _forgotten(there: set[str], asked: Sequence[Asked], out: Storage) -> set[str
     return unsafe
 
 
-def _here(work: ComposeWork, batches: Sequence[Batch], said: Said) -> None:
+def _here(work: ComposeWork, units: Sequence[Unit], said: Said) -> None:
     threads = torch.get_num_threads()
     make = work.open(KIND)
     try:
-        for batch in batches:
-            said.report(make(batch))
+        for unit in units:
+            began = time.monotonic()
+            report = make(unit.payload)
+            unit.seconds = time.monotonic() - began
+            _tell(said, unit, report)
     finally:
         torch.set_num_threads(threads)
 
 
-def _over_ray(workers: Workers, work: ComposeWork, batches: Sequence[Batch], said: Said) -> None:
-    units = [Unit(f"{KIND}/{batch.asked[0].name}", KIND, batch) for batch in batches]
-
+def _over_ray(workers: Workers, work: ComposeWork, units: Sequence[Unit], said: Said) -> None:
     def arrived(unit: Unit, report: Report) -> None:
-        said.report(report, whole=unit in units)  # not the half of one that killed its worker
+        if unit in units:
+            _tell(said, unit, report)
+        else:  # the half of one that killed its worker
+            said.report(report, whole=False)
 
     with prefect_server(), ray_session(workers.address, workers.count):
         import ray
@@ -177,3 +187,8 @@ def _over_ray(workers: Workers, work: ComposeWork, batches: Sequence[Batch], sai
         with Dispatcher(work, {KIND: Resources(gpus=gpus)}, arrived, workers.count) as dispatcher:
             dispatcher.submit(units)
             run_stage_flow("sluice-compose", "compose", dispatcher, units, lambda: None)
+
+
+def _tell(said: Said, unit: Unit, report: Report) -> None:
+    said.report(report)
+    observe(unit, report.done, left_out=["failed"] * report.withheld)

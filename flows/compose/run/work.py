@@ -28,13 +28,15 @@ DEADLY = "its worker died of it twice"
 class Report:
     """What is to be said of a batch: how many are done, which prompts were cut, and by picture what was left out.
 
-    `size` is how many at once fitted into memory, where it is not as many as the job asks for.
+    `withheld` is how many went to quarantine, `size` how many at once fitted into memory, where it is not as many as
+    the job asks for.
     """
 
     done: int = 0
     cut: tuple[str, ...] = ()
     left_out: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     size: int | None = None
+    withheld: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class ComposeWork:
         """Make those that are not there: halves, and what went before a worker's death, have made some."""
         if batch.deadly:
             self._quarantine(batch.asked[0], batch.asked[0].record, DEADLY)
-            return Report(1)
+            return Report(1, withheld=1)
         left = tuple(own for own in batch.asked if not self._is_done(own))
         made = self.make(maker, replace(batch, asked=left)) if left else []
         for own in made:
@@ -107,4 +109,5 @@ def _report(batch: Batch, made: Sequence[Made]) -> Report:
         tuple(dict.fromkeys(own.asked.prompt for own in made if "cut" in own.noted)),
         {own.asked.name: own.noted["left_out"] for own in made if own.noted["left_out"]},
         min(sizes, default=None),
+        sum(own.refused is not None for own in made),
     )

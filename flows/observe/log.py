@@ -1,0 +1,70 @@
+"""A run's log: JSON lines, each with the run and the command it is of."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sluice.infra.code import code_version
+from sluice.infra.settings import ConfigError
+
+RUN_ID = "SLUICE_RUN"
+log = logging.getLogger("sluice.run")
+
+
+def log_to(file: str) -> None:
+    """Write what happens to the end of a file, or with `-` to standard error. Raises ConfigError."""
+    from pythonjsonlogger.json import JsonFormatter
+
+    try:
+        handler = logging.StreamHandler(sys.stderr) if file == "-" else logging.FileHandler(Path(file))
+    except OSError as error:
+        raise ConfigError(f"--log {file} cannot be written: {error.strerror}") from error
+    handler.setFormatter(
+        JsonFormatter(
+            ["levelname", "name", "message"],
+            rename_fields={"levelname": "level", "name": "logger", "message": "event"},
+            static_fields={"run": run_id(), "pid": os.getpid()},
+            timestamp="time",
+        )
+    )
+    logging.getLogger("sluice").addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    log.propagate = False  # to a terminal, all this is said in other words
+
+
+def begin(words: Sequence[str]) -> None:
+    """Say which run this is."""
+    from sluice.infra.metrics import RUN
+
+    command = shlex.join(["sluice", *words])
+    RUN.labels(run_id(), command).set_to_current_time()
+    log.info("began", extra={"command": command, "sluice": code_version()})
+
+
+def told(command: Callable[[], Any]) -> Any:
+    """Run a command, and say how it ended: what it returns is its exit code."""
+    began = time.monotonic()
+    try:
+        code = command()
+    except KeyboardInterrupt:
+        log.warning("interrupted", extra={"seconds": time.monotonic() - began})
+        raise
+    except Exception as error:
+        log.error("failed", extra={"seconds": time.monotonic() - began, "error": f"{type(error).__name__}: {error}"})
+        raise
+    log.info("ended", extra={"seconds": time.monotonic() - began, "exit": code or 0})
+    return code
+
+
+def run_id() -> str:
+    """Of this process, and of those that it starts."""
+    return os.environ.setdefault(RUN_ID, uuid.uuid4().hex[:12])

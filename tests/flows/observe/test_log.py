@@ -1,0 +1,42 @@
+"""A run's log."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from sluice.flows.observe.log import begin, log_to, told
+from sluice.infra.settings import ConfigError
+from tests.flows.observe.conftest import lines
+
+
+def test_each_line_says_its_run_and_what_it_is_about(log: Path) -> None:
+    begin(["dataset", "build", "--set", "name=two words"])
+    logging.getLogger("sluice.execute").warning("the worker of %s died", "canny/1", extra={"stage": "canny"})
+    began, died = lines(log)
+    assert (began["event"], began["run"]) == ("began", "a-run")
+    assert began["command"] == "sluice dataset build --set 'name=two words'"
+    assert (died["level"], died["event"], died["stage"]) == ("WARNING", "the worker of canny/1 died", "canny")
+
+
+@pytest.mark.parametrize(
+    ("error", "event"), [(KeyboardInterrupt(), "interrupted"), (ValueError("no such model"), "failed")]
+)
+def test_an_end_is_told_and_goes_on(log: Path, error: BaseException, event: str) -> None:
+    def ends() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        told(ends)
+    (line,) = lines(log)
+    assert line["event"] == event
+    assert ("error" in line) == (event == "failed")
+    assert told(lambda: 3) == 3
+    assert lines(log)[-1]["exit"] == 3
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--log .*gone/log cannot be written: No such file"):
+        log_to(str(tmp_path / "gone" / "log"))
