@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sluice.flows.operate.trainings import trainings_below
 from sluice.flows.training.card import CARD
 from sluice.infra.settings import ConfigError
 
@@ -20,7 +21,7 @@ class Trained:
     """A network or a training's checkpoints, and what it says that it was trained on: `NAME VERSION`, or merged shards
     as `URI DIGEST`."""
 
-    path: Path
+    path: str
     data: tuple[str, ...]
 
 
@@ -32,11 +33,14 @@ def find_trained(folders: Iterable[Path]) -> Iterator[Trained]:
         for card in sorted(folder.rglob(CARD)):
             text = card.read_text(errors="replace")
             if OURS in text:
-                yield Trained(card.parent, tuple(DATA.findall(text)))
+                yield Trained(str(card.parent), tuple(DATA.findall(text)))
         for checkpoints in sorted({note.parent for note in folder.rglob("checkpoints/*.json")}):
             data = {said for note in checkpoints.glob("*.json") for said in _noted(note)}
             if data:
-                yield Trained(checkpoints, tuple(sorted(data)))
+                yield Trained(str(checkpoints), tuple(sorted(data)))
+        for training in trainings_below(folder):
+            if training.origin.get("checkpoints") and training.checkpoints:  # kept elsewhere
+                yield Trained(training.states.uri, tuple(sorted(training.data)))
 
 
 def _noted(note: Path) -> list[str]:

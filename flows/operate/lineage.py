@@ -9,12 +9,12 @@ from sluice.flows.operate.of_record import of_record
 from sluice.flows.operate.of_version import built, of_version
 from sluice.flows.operate.told import NoLineage, Told
 from sluice.flows.operate.trainings import RECIPE
+from sluice.flows.training.card import CHECKPOINTS
 from sluice.flows.training.data import BUILT
 from sluice.infra.catalogue import catalogue
 from sluice.infra.storage import storage
 
 PICTURE = (".png", ".json")
-CHECKPOINTS = "checkpoints"
 
 
 def lineage(artifact: str, of: str | None = None) -> Told:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sluice.flows.operate.of_version import of_data
 from sluice.flows.operate.told import Told, plain
-from sluice.flows.operate.trainings import ORIGIN, RECIPE, TrainingFolder, read_json
+from sluice.flows.operate.trainings import RECIPE, TrainingFolder
+from sluice.flows.training.card import ORIGIN
 from sluice.infra.catalogue import catalogue
 from sluice.infra.errors import SluiceError
 from sluice.infra.models import Found, find
@@ -66,7 +67,7 @@ def of_training(training: TrainingFolder, above: frozenset[Path] = frozenset()) 
 
 def _kept(training: TrainingFolder) -> Iterator[Told]:
     for step in training.checkpoints:
-        note = read_json(training.path / "checkpoints" / f"{step:09}.json")
+        note = training.note(step)
         yield Told(f"checkpoint after step {step}, SHA-256 {note.get('sha256', 'not noted')}")
 
 

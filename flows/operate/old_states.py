@@ -5,12 +5,11 @@ from __future__ import annotations
 from sluice.flows.operate.doomed import Doomed
 from sluice.flows.operate.trainings import TrainingFolder
 from sluice.infra.lock import alone_in
-from sluice.infra.storage import storage
 
 
 def old_states(training: TrainingFolder, since: float) -> Doomed:
     """Of a training that is done, all checkpoints but the last; of any, states older than `since` without a note."""
-    place, steps = storage(training.path / "checkpoints"), training.checkpoints
+    place, steps = training.states, training.checkpoints
     going = [f"{step:09}" for step in steps[:-1]] if training.finished else []
     entries = {entry.path: entry for entry in place.list()}
     nameless = [
@@ -25,7 +24,6 @@ def old_states(training: TrainingFolder, since: float) -> Doomed:
 
 def delete_states(training: TrainingFolder, doomed: Doomed) -> None:
     """Notes before states, as nobody trains. Raises Occupied."""
-    place = storage(training.path / "checkpoints")
     with alone_in(training.path):
-        place.delete(doomed.names)
-        place.delete(doomed.files)
+        training.states.delete(doomed.names)
+        training.states.delete(doomed.files)

@@ -12,10 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sluice.flows.training.card import CARD, CHECKPOINTS, ORIGIN
 from sluice.infra.errors import SluiceError
 from sluice.infra.lock import is_held
+from sluice.infra.storage import Storage, storage
 
-RECIPE, ORIGIN, LOSSES, CARD = "recipe.json", "training.json", "losses.jsonl", "README.md"
+RECIPE, LOSSES = "recipe.json", "losses.jsonl"
 CHECKPOINT = re.compile(r"\d{9}\.json")
 
 
@@ -58,11 +60,20 @@ class TrainingFolder:
         told = self.origin.get("steps") or recipe.get("steps") or (samples and max(1, round(samples / recipe["batch"])))
         return int(told) if told else None
 
+    @cached_property
+    def states(self) -> Storage:
+        """Where its checkpoints are."""
+        return storage(self.origin.get("checkpoints") or self.path / CHECKPOINTS)
+
     @property
     def checkpoints(self) -> list[int]:
         """The steps after which a state was kept, oldest first."""
-        folder = self.path / "checkpoints"
-        return sorted(int(file.stem) for file in folder.glob("*.json") if CHECKPOINT.fullmatch(file.name))
+        return sorted(int(entry.path[:9]) for entry in self.states.list() if CHECKPOINT.fullmatch(entry.path))
+
+    def note(self, step: int) -> Mapping[str, Any]:
+        """What is noted of the state after a step. Raises NoTraining where it is damaged."""
+        name = f"{step:09}.json"
+        return _parsed(self.states.read(name), f"{self.states.uri}/{name}")
 
     @property
     def left_out(self) -> int:
@@ -76,7 +87,7 @@ class TrainingFolder:
         if "identity" in self.origin:
             return dict(self.origin["identity"])
         last = max(self.checkpoints, default=None)
-        return dict(read_json(self.path / "checkpoints" / f"{last:09}.json").get("training", {})) if last else {}
+        return dict(self.note(last).get("training", {})) if last else {}
 
     @property
     def data(self) -> list[str]:
@@ -98,13 +109,14 @@ def trainings(folder: Path) -> list[TrainingFolder]:
     """All in a folder and those below it. Raises NoTraining."""
     if not folder.is_dir():
         raise NoTraining(f"{folder} is no folder: name the --out of `sluice train`, or a folder of several")
-    found = list(_below(folder))
+    found = list(trainings_below(folder))
     if not found:
         raise NoTraining(f"{folder} holds no training (no {RECIPE}): name the --out of `sluice train`, or one above it")
     return found
 
 
-def _below(folder: Path) -> Iterator[TrainingFolder]:
+def trainings_below(folder: Path) -> Iterator[TrainingFolder]:
+    """All in a folder and those below it; none is in another one."""
     for place, folders, files in os.walk(folder):
         folders.sort()
         if RECIPE in files:
@@ -115,9 +127,14 @@ def _below(folder: Path) -> Iterator[TrainingFolder]:
 def read_json(file: Path) -> Mapping[str, Any]:
     """A small file of ours, empty where it is not there. Raises NoTraining where it is damaged."""
     try:
-        read: Mapping[str, Any] = json.loads(file.read_text())
+        return _parsed(file.read_bytes(), str(file))
     except FileNotFoundError:
         return {}
+
+
+def _parsed(data: bytes, place: str) -> Mapping[str, Any]:
+    try:
+        read: Mapping[str, Any] = json.loads(data)
     except ValueError as error:
-        raise NoTraining(f"{file} is damaged ({error}); the same training, given again, writes it anew") from error
+        raise NoTraining(f"{place} is damaged ({error}); the same training, given again, writes it anew") from error
     return read

@@ -15,6 +15,8 @@ from sluice.training.recipe import Recipe
 
 SNAPSHOTS = "snapshots"
 """Beside the model: what it was along its training, a folder for each step."""
+CHECKPOINTS = "checkpoints"
+"""Where a training keeps what it needs to go on, unless told otherwise."""
 CARD = "README.md"
 """Of a network, written last: without it a training was cut off while it saved."""
 ORIGIN = "training.json"
@@ -22,9 +24,17 @@ ORIGIN = "training.json"
 
 
 def write_origin(
-    folder: Path, recipe: Recipe, steps: int, identity: Mapping[str, str], data: Sequence[TrainingData]
+    folder: Path,
+    recipe: Recipe,
+    steps: int,
+    identity: Mapping[str, str],
+    data: Sequence[TrainingData],
+    states: str | None = None,
 ) -> None:
-    """Recipe, steps, digests of data and of models, where the data lie, the code, and the command as it was given."""
+    """Recipe, steps, digests of data and of models, where the data lie, the code, and the command as it was given.
+
+    `states` is where its checkpoints are, if not in the folder.
+    """
     told = {
         "recipe": recipe.model_dump(exclude_none=True),
         "steps": steps,
@@ -32,6 +42,7 @@ def write_origin(
         "data": [{"uri": own.uri, "digest": own.digest} for own in data],
         "code": code_version(),
         "folder": str(Path.cwd()),
+        "checkpoints": states if states is None or "://" in states else str(Path(states).absolute()),
         "command": shlex.join(["sluice", *sys.argv[1:]]) if sys.argv[1:2] == ["train"] else None,
     }
     write_whole(folder / ORIGIN, json.dumps(told, indent=1) + "\n")

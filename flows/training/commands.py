@@ -33,6 +33,9 @@ Out = Annotated[Path, typer.Option(parser=_folder, help="Where the network comes
 Weights = Annotated[list[float] | None, typer.Option(help="Of each --data; by their sizes unless given.")]
 Scale = Annotated[str, typer.Option(help="tabletop, or paper: the values for Stable Diffusion 1.5.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over the recipe's.")]
+Checkpoints = Annotated[
+    str | None, typer.Option(help="A folder or s3://bucket/prefix for what is needed to go on; in --out unless given.")
+]
 Processes = Annotated[int | None, typer.Option("--ray", min=1, help="As so many processes of Ray Train.")]
 Address = Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster; this machine unless given.")]
 EstimateOnly = Annotated[bool, typer.Option("--estimate", help="Only say what it will take, from one measured step.")]
@@ -50,6 +53,7 @@ def recipe(
     set_: Set = None,
     engine: Engine = ENGINE,
     track: Track = None,
+    checkpoints: Checkpoints = None,
     ray: Processes = None,
     ray_address: Address = None,
     estimate: EstimateOnly = False,
@@ -67,7 +71,7 @@ def recipe(
     asked = load_recipe(file, scale, set_ or ())
 
     def begin(console: Console) -> None:
-        train_prepared(prepare(asked, data, weight, settings), settings, out, console, track or ())
+        train_prepared(prepare(asked, data, weight, settings), settings, out, console, track or (), checkpoints)
 
     console = Console(soft_wrap=True, highlight=False)
     if estimate:

@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import nn
 
 from sluice.flows.observe.page import REFRESH_SECONDS, running, why
-from sluice.flows.training.card import SNAPSHOTS, write_card, write_origin
+from sluice.flows.training.card import CHECKPOINTS, SNAPSHOTS, write_card, write_origin
 from sluice.flows.training.data import Data, fields_for, open_data, require_fields
 from sluice.flows.training.page import SAMPLES, write_page
 from sluice.flows.training.trackers import Tracker, TrackerName, tracker
@@ -100,15 +100,20 @@ def prepare(
 
 
 def train_prepared(
-    prepared: Prepared, settings: Mapping[str, Any], out: Path, console: Console, track: Sequence[TrackerName] = ()
+    prepared: Prepared,
+    settings: Mapping[str, Any],
+    out: Path,
+    console: Console,
+    track: Sequence[TrackerName] = (),
+    states: str | None = None,
 ) -> Path:
-    """Train, or go on: the network comes to `out/model` as diffusers reads it, `out` keeps what is needed to go on.
+    """Train, or go on: the network comes to `out/model` as diffusers reads it.
 
-    `settings` are DeepSpeed's, `track` where figures go beside the folder's own log. Raises OtherTraining, CannotTrain,
-    Diverged, MissingTracker, Occupied.
+    `settings` are DeepSpeed's, `track` where figures go beside the folder's own log, `states` a folder or s3:// where
+    checkpoints are kept, if not in `out`. Raises OtherTraining, CannotTrain, Diverged, MissingTracker, Occupied.
     """
     with alone_in(out) if _first() else nullcontext():
-        return _train(prepared, settings, out, console, track)
+        return _train(prepared, settings, out, console, track, states)
 
 
 def _first() -> bool:
@@ -117,13 +122,18 @@ def _first() -> bool:
 
 
 def _train(
-    prepared: Prepared, settings: Mapping[str, Any], out: Path, console: Console, track: Sequence[TrackerName]
+    prepared: Prepared,
+    settings: Mapping[str, Any],
+    out: Path,
+    console: Console,
+    track: Sequence[TrackerName],
+    states: str | None,
 ) -> Path:
     recipe, method, first = prepared.recipe, prepared.method, _first()
     write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
-    checkpoints = Checkpoints(storage(out / "checkpoints"), prepared.identity)
+    checkpoints = Checkpoints(storage(states or out / CHECKPOINTS), prepared.identity)
     if first:
-        write_origin(out, recipe, prepared.steps, prepared.identity, prepared.shards)
+        write_origin(out, recipe, prepared.steps, prepared.identity, prepared.shards, states)
     settings_told = recipe.model_dump(exclude_none=True)
     trackers = [tracker(name, out, recipe.method, settings_told) for name in track] if first else []
     log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console, trackers)
