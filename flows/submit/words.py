@@ -14,13 +14,14 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
 
 if TYPE_CHECKING:
+    from sluice.flows.compose.tree.job import Job
     from sluice.preprocess.planning.config import DatasetConfig
 
 RUN = ("dataset", "train", "compose", "evaluate")
-PLACES = {"out", "data", "trained", "composed", "to", "place", "results"}
+PLACES = {"out", "data", "trained", "composed", "to", "place", "results", "checkpoints"}
 """Options that name where something lies; others are names unless a folder of this machine is called so."""
 SETTINGS = {"settings", "set_"}
-LARGEST = 10 * 2**20
+LARGEST, LARGEST_ALL = 10 * 2**20, 100 * 2**20
 
 
 class CannotSubmit(SluiceError):
@@ -68,6 +69,14 @@ class Sight:
             )
         self.files[file] = there
 
+    def refuse_many(self) -> None:
+        """Raises CannotSubmit where the files are large together."""
+        if sum(file.stat().st_size for file in self.files) > LARGEST_ALL:
+            raise CannotSubmit(
+                f"{len(self.files)} files of this machine are named, more than 100 MiB in all, and what is large does "
+                "not travel in a job: put them where the cluster sees them, and name that"
+            )
+
     def take_beside(self, job: Path, image: Path) -> None:
         """Take along what a job names in its own folder. Raises CannotSubmit for what is not there."""
         file = job.parent / image
@@ -89,6 +98,7 @@ def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -
     for option, value in _named(context):
         _look(option, value, sight)
     _look_inside(context.params, sight)
+    sight.refuse_many()
     over = _on_the_cluster(context.params, alone)
     return Asked((*(_renamed(word, sight.files) for word in words), *over), sight.files)
 
@@ -139,15 +149,9 @@ def _is_name(option: str, value: str) -> bool:
 
 def _look_inside(given: dict[str, Any], sight: Sight) -> None:
     """Look at what a configuration or a job names."""
-    from sluice.flows.compose.tree.images import images_of
-    from sluice.flows.compose.tree.job_file import read_job
-
     if given.get("job") is not None:
-        for image in images_of(read_job(given["job"], given.get("set_") or ())):
-            if isinstance(image, Path) and image.is_absolute():
-                sight.refuse_unseen(f"{image}, a condition of the job,", str(image))
-            elif isinstance(image, Path):
-                sight.take_beside(given["job"], image)
+        for job in _jobs(given):
+            _look_inside_job(job, given["job"], sight)
     elif {"config", "settings", "source"} <= given.keys():
         config = config_of(given)
         sight.refuse_unseen(f"out ({config.out})", config.out)
@@ -156,6 +160,32 @@ def _look_inside(given: dict[str, Any], sight: Sight) -> None:
             sight.refuse_unseen(f"source ({uri})", uri)
     elif "out" in given and given["out"] is None:
         raise CannotSubmit(f"say with --out where the results go: {sight.seen}")
+
+
+def _jobs(given: dict[str, Any]) -> Iterator[Job]:
+    from sluice.flows.compose.run.tables import jobs_of
+    from sluice.flows.compose.tree.job_file import read_job
+
+    settings = given.get("set_") or ()
+    if given.get("table") is not None:
+        yield from jobs_of(given["table"], given["job"], settings)
+    else:
+        yield read_job(given["job"], settings)
+
+
+def _look_inside_job(job: Job, file: Path, sight: Sight) -> None:
+    """Take its images along, and refuse models that are folders of this machine."""
+    from sluice.flows.compose.run.pictures import MODELS, named
+    from sluice.flows.compose.tree.images import images_of
+
+    for image in images_of(job):
+        if isinstance(image, Path) and image.is_absolute():
+            sight.refuse_unseen(f"{image}, a condition of the job,", str(image))
+        elif isinstance(image, Path):
+            sight.take_beside(file, image)
+    for name in sorted(named(job.model_dump(mode="json"), *MODELS, "safety")):
+        if Path(name).is_dir():
+            sight.refuse_unseen(f"{name}, a model of the job,", name)
 
 
 def _on_the_cluster(given: dict[str, Any], alone: bool) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,37 @@ def read_table(path: Path) -> list[dict[str, Any]]:
 
 def rows_of(table: Path, file: Path, settings: Sequence[str], made_of: MadeOf) -> Iterator[Row]:
     """What each row makes of the job in `file`. Raises ConfigError where the job itself cannot be."""
+    for number, cells, job in _jobs(table, file, settings):
+        try:
+            yield Row(number, tuple(pictures_of(job(), made_of)))
+        except (Unscreened, _Unreadable):
+            raise
+        except SluiceError as error:
+            yield Row(number, wrong=f"{table}: row {number}: {_blamed(cells, str(error))}{error}")
+
+
+def jobs_of(table: Path, file: Path, settings: Sequence[str]) -> Iterator[Job]:
+    """The jobs of all rows that are not wrong in themselves. Raises as `rows_of`."""
+    for _, _, job in _jobs(table, file, settings):
+        try:
+            yield job()
+        except _Unreadable:
+            raise
+        except ConfigError:
+            continue
+
+
+def _jobs(
+    table: Path, file: Path, settings: Sequence[str]
+) -> Iterator[tuple[int, Mapping[str, Any], Callable[[], Job]]]:
+    """Number, cells, and what makes the job of each row."""
     values = read_settings(file, "`prompts: [a red star]`")
     for setting in settings:
         override(values, setting, "steps=50")
     rows = read_table(table)
     columns = tuple(dict.fromkeys(name for cells in rows for name in cells))
     for number, cells in enumerate(rows, 1):
-        try:
-            yield Row(number, tuple(pictures_of(_job(values, cells, columns, file), made_of)))
-        except (Unscreened, _Unreadable):
-            raise
-        except SluiceError as error:
-            yield Row(number, wrong=f"{table}: row {number}: {_blamed(cells, str(error))}{error}")
+        yield number, cells, partial(_job, values, cells, columns, file)
 
 
 class _Unreadable(ConfigError):

@@ -10,11 +10,21 @@ import numpy as np
 import pytest
 from typer import TyperException
 
+from sluice.flows.submit import words
 from sluice.flows.submit.clusters import Cluster
 from sluice.flows.submit.words import Asked, CannotSubmit, understood
 from sluice.infra.settings import ConfigError
 
 CLUSTER = Cluster(address="http://127.0.0.1:8265", shared=("/weights",))
+
+JOB = """
+prompts: [a red star]
+picture:
+  kind: ddim
+  of:
+    kind: guided
+    model: {kind: multi_controlnet, over: {kind: base, model: tabletop}, controls: [{network: a, image: %s}]}
+"""
 
 
 def send(command: str, alone: bool = False) -> Asked:
@@ -72,37 +82,55 @@ def test_small_files_go_along(folder: Path) -> None:
 
 
 def test_two_files_of_one_name_do_not_meet(folder: Path) -> None:
-    for name in ("a", "b"):
+    for name, text in {"one": JOB % "cat.png", "two": "seed\n1\n"}.items():
         (folder / name).mkdir()
-        (folder / name / "it").write_text("prompts: [a red star]\nseeds: [1]")
-    asked = send("compose a/it --table b/it --out s3://a/b")
-    assert asked.words[1:4] == ("files/0/it", "--table", "files/1/it")
+        (folder / name / "it.csv").write_text(text)
+        cv2.imwrite(str(folder / name / "cat.png"), np.zeros((64, 64), np.uint8))
+    asked = send("compose one/it.csv --table two/it.csv --out s3://a/b")
+    assert asked.words[1:4] == ("files/0/it.csv", "--table", "files/1/it.csv")
 
 
 def test_a_jobs_images_lie_beside_it_there_too(folder: Path) -> None:
     (folder / "own" / "edges").mkdir(parents=True)
     cv2.imwrite(str(folder / "own" / "edges" / "cat.png"), np.zeros((64, 64), np.uint8))
-    job = """
-prompts: [a red star]
-picture:
-  kind: ddim
-  of:
-    kind: guided
-    model: {kind: multi_controlnet, over: {kind: base, model: tabletop}, controls: [{network: a, image: %s}]}
-"""
-    (folder / "own" / "job.yaml").write_text(job % "edges/cat.png")
+    (folder / "own" / "job.yaml").write_text(JOB % "edges/cat.png")
     asked = send("compose own/job.yaml --out s3://a/b")
     assert asked.files == {
         Path("own/job.yaml"): "files/0/job.yaml",
         Path("own/edges/cat.png"): "files/0/edges/cat.png",
     }
     for image in ("../cat.png", "gone.png"):
-        (folder / "own" / "job.yaml").write_text(job % image)
+        (folder / "own" / "job.yaml").write_text(JOB % image)
         with pytest.raises(CannotSubmit, match=f"own/{image}, a condition of the job, must be a file below"):
             send("compose own/job.yaml --out s3://a/b")
-    (folder / "own" / "job.yaml").write_text(job % "/home/cat.png")
+    (folder / "own" / "job.yaml").write_text(JOB % "/home/cat.png")
     with pytest.raises(CannotSubmit, match=r"/home/cat.png, a condition of the job, would be of one machine alone"):
         send("compose own/job.yaml --out s3://a/b")
+
+
+def test_a_tables_images_go_along_and_a_folders_model_does_not(folder: Path) -> None:
+    for name in ("cat", "dog"):
+        cv2.imwrite(str(folder / f"{name}.png"), np.zeros((64, 64), np.uint8))
+    (folder / "job.yaml").write_text(JOB % "cat.png")
+    table = folder / "rows.csv"
+    table.write_text("seed,picture.of.model.controls.0.image\n1,\n2,dog.png\n")
+    asked = send("compose job.yaml --table rows.csv --out s3://a/b")
+    assert asked.files[Path("dog.png")] == "files/0/dog.png"
+    assert asked.files[Path("cat.png")] == "files/0/cat.png"
+    table.write_text("seed,picture.of.model.controls.0.image\n1,\n2,gone.png\n")
+    with pytest.raises(CannotSubmit, match=r"gone.png, a condition of the job, must be a file below"):
+        send("compose job.yaml --table rows.csv --out s3://a/b")
+    (folder / "own").mkdir()
+    table.write_text("seed,picture.of.model.over.model\n1,own\n")
+    with pytest.raises(CannotSubmit, match=r"own, a model of the job, would be of one machine alone"):
+        send("compose job.yaml --table rows.csv --out s3://a/b")
+
+
+def test_many_files_are_too_many_for_a_job(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "LARGEST_ALL", 4)
+    (folder / "engine.json").write_text("{    }")
+    with pytest.raises(CannotSubmit, match="1 files of this machine are named, more than 100 MiB in all"):
+        send("train controlnet --data s3://a/b --out /weights/one --ray 8 --engine engine.json")
 
 
 @pytest.mark.parametrize(
