@@ -1,7 +1,8 @@
 """Prefect's temporary server, which ends when its driver does and not before.
 
 The one that Prefect starts by itself dies of a Ctrl-C in the terminal before the run has ended, and outlives a driver
-that is killed. This one has a session of its own, and standard input as its life line.
+that is killed. This one has a session of its own, and standard input as its life line; where it is killed itself,
+another takes its place.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ DEFAULTS = {
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
+RESTARTS = 3
 
 
 @contextmanager
@@ -46,17 +48,25 @@ def prefect_server(services: bool = False) -> Iterator[None]:
 @cache
 def _start(services: bool) -> tuple[subprocess.Popen[bytes], int]:
     """The server, for as long as this process holds its standard input, and its port, where requests may queue now."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        handed = listening.fileno()
-        command = [
-            sys.executable,
-            "-m",
-            "sluice.flows.prefect_server",
-            str(handed),
-            *(["services"] if services else []),
-        ]
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[handed], start_new_session=True)
-        return server, listening.getsockname()[1]
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = _serving(listening, services)
+    threading.Thread(target=_start_again, args=(server, listening, services), daemon=True).start()
+    return server, listening.getsockname()[1]
+
+
+def _start_again(server: subprocess.Popen[bytes], listening: socket.socket, services: bool) -> None:
+    """Put another server in the place of one that died: requests queue meanwhile, and its database has the runs."""
+    for _ in range(RESTARTS):
+        server.wait()
+        server = _serving(listening, services)
+    server.wait()
+    listening.close()  # who asks is refused now, and need not wait
+
+
+def _serving(listening: socket.socket, services: bool) -> subprocess.Popen[bytes]:
+    handed = listening.fileno()
+    command = [sys.executable, "-m", "sluice.flows.prefect_server", str(handed), *(["services"] if services else [])]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[handed], start_new_session=True)
 
 
 def _serve(listening: int, services: bool) -> None:

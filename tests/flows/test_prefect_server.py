@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -29,3 +30,14 @@ def test_flows_of_one_process_share_a_server_and_leave_the_settings_alone() -> N
         assert PREFECT_API_URL.value() == first
     assert PREFECT_API_URL.value() == before
     assert first.startswith("http://127.0.0.1:")
+
+
+def test_another_takes_the_place_of_one_that_is_killed() -> None:
+    server, port = module._start.__wrapped__(False)
+    health = f"http://127.0.0.1:{port}/api/health"
+    with urllib.request.urlopen(health, timeout=240) as before:
+        assert before.status == 200
+    server.kill()
+    server.wait()
+    with urllib.request.urlopen(health, timeout=240) as after:
+        assert after.status == 200
