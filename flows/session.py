@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from sluice.infra.errors import SluiceError
 from sluice.infra.private import keep_secret
 
 RAY_DEFAULTS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 REACH_SECONDS = 10.0
+log = logging.getLogger("sluice.session")
 
 
 class NoCluster(SluiceError):
-    """Nobody answers at the address of a Ray cluster."""
+    """Nobody answers at the address of a Ray cluster, or none could be started here."""
 
     exit_code = 1
 
@@ -41,26 +44,53 @@ def ray_session(address: str | None, workers: int | None, says: bool = False) ->
         refuse_where_nobody_answers(named)
     keep_token_private()
     logging.getLogger("ray").setLevel(logging.ERROR)
-    cores = max(os.cpu_count() or 1, workers or 1)
+    ending, over = signal.getsignal(signal.SIGTERM), threading.Event()
+    try:
+        _start(address, workers, says)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ending)
+        threading.Thread(target=_tell_of_its_end, args=(over,), daemon=True).start()
+        yield
+    except SystemExit as ended:
+        raise KeyboardInterrupt from ended  # Ray's own handler of SIGTERM exits without a word
+    finally:
+        over.set()
+        ray.shutdown()  # of a start that was interrupted too, which would crash at the end of the process
+
+
+def _start(address: str | None, workers: int | None, says: bool) -> None:
+    import ray
+
     local = address is None and "RAY_ADDRESS" not in os.environ
-    ending = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             # Without an address Ray would join a cluster that someone else started on this machine.
             address="local" if local else address,
-            num_cpus=cores if local else None,
+            num_cpus=max(os.cpu_count() or 1, workers or 1) if local else None,
             include_dashboard=False,
             log_to_driver=says,
             logging_level=logging.ERROR,
             configure_logging=False,
         )
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ending)
-        yield
-    except SystemExit as ended:
-        raise KeyboardInterrupt from ended  # Ray's own handler of SIGTERM exits without a word
-    finally:
-        ray.shutdown()  # of a start that was interrupted too, which would crash at the end of the process
+    except Exception as error:  # of no other kind
+        if "timed out during startup" not in str(error):
+            raise
+        raise NoCluster(
+            "Ray did not start on this machine within half a minute: other work keeps it busy, or its memory is used "
+            "up. Run the same command again when there is room; what is done is kept."
+        ) from error
+
+
+def _tell_of_its_end(over: threading.Event) -> None:
+    """Where the raylet of a Ray of one's own dies before it is over, Ray ends this process soon, without a word."""
+    for raylet in (own for own in psutil.Process().children() if own.name() == "raylet"):
+        raylet.wait()
+        if not over.is_set():
+            log.error(
+                "the raylet of this run's Ray (process %d) was killed, by the system for want of memory maybe: where "
+                "this run ends, the same command goes on from there",
+                raylet.pid,
+            )
 
 
 def keep_token_private() -> None:
