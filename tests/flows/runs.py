@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +58,19 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-class Driver:
-    """`sluice dataset build` in a session of its own, as in a terminal."""
+class Command:
+    """`sluice` with some words in a session of its own, as in a terminal; what it says is kept in `folder`."""
 
-    def __init__(self, config: DatasetConfig, folder: Path) -> None:
+    def __init__(self, words: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.mark = uuid.uuid4().hex
         self.log = folder / f"{self.mark}.log"
-        file = folder / f"{self.mark}.yaml"
-        file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [SLUICE, "dataset", "build", "--config", file],
+                [SLUICE, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, MARK: self.mark},
+                env={**os.environ, **(environment or {}), MARK: self.mark},
                 start_new_session=True,
             )
 
@@ -113,7 +111,7 @@ class Driver:
     def left_behind(self, timeout_s: float, but: Iterable[str] = ()) -> list[str]:
         """The command lines of its processes that are still there when the time is over."""
         ends = time.monotonic() + timeout_s
-        while left := [c for c in map(_command, self.family()) if c and not c.startswith(tuple(but))]:
+        while left := [c for c in map(command_line, self.family()) if c and not c.startswith(tuple(but))]:
             if time.monotonic() > ends:
                 return left
             time.sleep(0.2)
@@ -126,7 +124,17 @@ class Driver:
             process.kill()
 
 
-def _command(process: psutil.Process) -> str:
+class Driver(Command):
+    """`sluice dataset build`."""
+
+    def __init__(self, config: DatasetConfig, folder: Path) -> None:
+        file = folder / f"{uuid.uuid4().hex}.yaml"
+        file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+        super().__init__(["dataset", "build", "--config", file], folder)
+
+
+def command_line(process: psutil.Process) -> str:
+    """As one text; empty where the process is gone."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -146,7 +154,7 @@ def working() -> list[psutil.Process]:
     """The Ray workers of this process that run something now."""
     found = []
     for process in psutil.Process().children(recursive=True):
-        if _command(process).startswith("ray::_Worker.run"):
+        if command_line(process).startswith("ray::_Worker.run"):
             found.append(process)
     return found
 
