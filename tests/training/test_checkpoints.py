@@ -9,6 +9,7 @@ import torch
 
 from sluice.infra.storage import storage
 from sluice.training.checkpoints import Checkpoints, OtherTraining
+from tests.faults.proxy import FaultProxy, seeded
 
 TRAINING = {"recipe": "micontrolnet-1", "data": "abc"}
 
@@ -71,3 +72,20 @@ def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
     at(tmp_path).write(1, {"step": 1})
     with pytest.raises(OtherTraining, match=r"data: abc then, xyz now.*--out of its own"):
         at(tmp_path, {**TRAINING, "data": "xyz"}).newest(quiet)
+
+
+def test_a_server_that_misbehaves_keeps_them_whole(fault_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in fault_proxy.environment.items():
+        monkeypatch.setenv(name, value)
+    kept = Checkpoints(storage(f"s3://{fault_proxy.server.new_bucket()}/checkpoints"), TRAINING, keep=2)
+    states = {step: torch.randn(1000) for step in range(1, 5)}
+    with fault_proxy.dealing(seeded(0.3, seed=5)):
+        for step, weight in states.items():
+            kept.write(step, {"step": step, "weight": weight})
+        found = kept.newest(quiet)
+    assert fault_proxy.counts
+    assert found is not None
+    assert torch.equal(found["weight"], states[4])
+    assert sorted(entry.path for entry in kept.storage.list()) == [
+        "000000003.json", "000000003.pt", "000000004.json", "000000004.pt",
+    ]  # fmt: skip

@@ -1,0 +1,105 @@
+"""Compositions on a server that misbehaves, on a full disk, and two at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from sluice.flows.compose.run.flow import compose
+from sluice.flows.compose.tree.job import Job
+from sluice.infra.storage import NoSpace, storage
+from tests.faults.proxy import FaultProxy, seeded
+
+QUIET = Console(quiet=True)
+KILOBYTES = 4
+
+
+def run(job: dict[str, Any], folder: Path, out: Path | str) -> Sequence[str]:
+    return compose(Job.model_validate(job), folder, out, QUIET).made
+
+
+def files(out: Path | str) -> dict[str, bytes]:
+    """What is there, of a folder or a bucket."""
+    place = storage(out)
+    return {entry.path: place.read(entry.path) for entry in place.list()}
+
+
+def begun(target: Callable[..., None], *given: Any) -> BaseProcess:
+    """In a process of its own."""
+    process = multiprocessing.get_context("fork").Process(target=target, args=given)
+    process.start()
+    return process
+
+
+def alone(job: dict[str, Any], folder: Path, out: Path) -> None:
+    """In a process forked from one that had threads, which are not there: with one."""
+    torch.set_num_threads(1)
+    run(job, folder, out)
+
+
+def cramped(job: dict[str, Any], folder: Path, out: Path, said: Path) -> None:
+    """Where no picture has room."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (KILOBYTES << 10, KILOBYTES << 10))
+    try:
+        alone(job, folder, out)
+    except NoSpace as error:
+        said.write_text(str(error))
+
+
+@pytest.fixture(scope="module")
+def job(plain: dict[str, Any]) -> dict[str, Any]:
+    return {**plain, "seeds": [*range(12)], "batch": 2}
+
+
+@pytest.fixture(scope="module")
+def whole(job: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+    """The folder of the job, and what it comes to undisturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(job, folder, folder / "out")
+    return folder, files(folder / "out")
+
+
+def test_a_server_that_misbehaves_costs_no_picture_and_no_byte(
+    job: dict[str, Any],
+    whole: tuple[Path, dict[str, bytes]],
+    fault_proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in fault_proxy.environment.items():
+        monkeypatch.setenv(name, value)
+    folder, there = whole
+    out = f"s3://{fault_proxy.server.new_bucket()}/out"
+    with fault_proxy.dealing(seeded(0.25, seed=1)):
+        run(job, folder, out)
+    assert len(fault_proxy.counts) >= 5
+    assert files(out) == there
+
+
+def test_a_full_disk_is_said_and_when_there_is_room_it_goes_on(
+    job: dict[str, Any], whole: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    folder, there = whole
+    begun(cramped, job, folder, tmp_path / "out", tmp_path / "said").join()
+    assert "run the same command again: it resumes" in (tmp_path / "said").read_text()
+    assert files(tmp_path / "out") == {}
+    run(job, folder, tmp_path / "out")
+    assert files(tmp_path / "out") == there
+
+
+def test_two_at_once_make_the_same_pictures(
+    job: dict[str, Any], whole: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    folder, there = whole
+    both = [begun(alone, job, folder, tmp_path / "out") for _ in range(2)]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert files(tmp_path / "out") == there
