@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow bench lint setup
+.PHONY: demo test test-slow bench soak lint setup
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -24,6 +24,9 @@ test-slow: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks
+
+soak: setup
+	$(BIN)/python -m tests.soak
 
 lint: setup
 	$(BIN)/ruff check .
