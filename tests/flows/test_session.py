@@ -60,3 +60,22 @@ def test_a_local_ray_asks_for_it(home: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, b"")
     assert mode(home / ".ray" / "auth_token") == 0o600
+
+
+KILLED = """
+import os, time, psutil
+from sluice.flows.session import ray_session
+with ray_session(None, 1):
+    for raylet in [own for own in psutil.Process().children() if own.name() == "raylet"]:
+        raylet.kill()
+    time.sleep(3)
+    os._exit(3)  # Ray would, some ten seconds later
+"""
+
+
+@pytest.mark.usefixtures("home")
+def test_a_raylet_that_is_killed_is_said_with_what_to_do() -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 3
+    assert "was killed" in done.stderr
+    assert "the same command goes on from there" in done.stderr

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import yaml
 
 from sluice.infra.storage import storage
@@ -52,6 +52,7 @@ class Grounds:
     small: bool
     proxy: FaultProxy
     bucket: str
+    started: list[Command] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -72,7 +73,13 @@ class Grounds:
 
     def start(self, words: list[str]) -> Command:
         """`sluice` with these words."""
-        return Command(words, self.folder, self.environment)
+        self.started.append(Command(words, self.folder, self.environment))
+        return self.started[-1]
+
+    def clear(self) -> None:
+        """End whatever is left of all commands."""
+        for command in self.started:
+            command.clear()
 
 
 @contextmanager
@@ -82,11 +89,14 @@ def grounds(folder: Path, inputs: int) -> Iterator[Grounds]:
     (folder / "disk").mkdir()
     with ExitStack() as ends:
         server = ends.enter_context(rclone(folder / "s3"))
-        os.environ.update(server.environment)
+        patch = ends.enter_context(pytest.MonkeyPatch.context())
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
         proxy = FaultProxy(server)
         ends.callback(proxy.close)
         small = ends.enter_context(_mounted(folder / "disk"))
         made = Grounds(folder, folder / "disk", small, proxy, f"s3://{server.new_bucket()}")
+        ends.callback(made.clear)
         for number in range(inputs):
             _write_inputs(made.place(number, ""), number)
         yield made

@@ -42,8 +42,10 @@ def disturb(flow: Flow, place: Place, grounds: Grounds, storm: Storm, undisturbe
     """Run a flow in a storm until it says that it is done, and compare."""
     run = Run(flow.name)
     struck: list[Strike] = []
-    while run.starts < STARTS and not _once(flow, place, grounds, storm, run, struck):
-        pass
+    while not _once(flow, place, grounds, storm, run, struck):
+        if run.starts == STARTS:
+            run.failed.append(f"given up after {STARTS} starts")
+            break
     storm.calm()
     for strike in struck:
         strike.went_on_s = strike.went_on_s or storm.now_s - strike.at_s

@@ -43,10 +43,11 @@ class Storm:
 
     def blow(self, command: Command, flow: Flow) -> Strike | None:
         """Called all the time: the strike that falls just now, if any."""
-        if self.strikes and self.now_s > self._ends:
-            self.strikes[-1].lasting.end()
+        if self.now_s > self._ends:
+            self.calm()
         if self._next is None or self.now_s < self._next or not (kind := self._kind(flow)):
             return None
+        self.calm()
         lasting = FAULTS[kind].begin(command, self.grounds, self.draw)
         if lasting is None:
             return None
