@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from sluice.infra.storage import Storage
-from sluice.preprocess.version.manifest import UnknownVersion, Version, read_version, version_ids
+from sluice.preprocess.version.manifest import (
+    UnknownVersion,
+    Version,
+    alias_history,
+    point,
+    read_version,
+    version_ids,
+)
 
 NAME = re.compile(r"(?!\d+$)(?![0-9a-f]{12}$)[a-z][a-z0-9._-]{0,63}")
 TAKEN = ("run",)
@@ -35,8 +41,20 @@ def set_alias(storage: Storage, dataset: str, alias: str, name: str) -> Version:
     if name not in aliases(storage, dataset) and not any(v.startswith(name) for v in version_ids(storage, dataset)):
         raise UnknownVersion(_unknown(storage, dataset, name))
     version = read_version(storage, dataset, name)
-    storage.write(f"datasets/{dataset}/aliases/{alias}.json", json.dumps({"version": version.id}).encode())
+    point(storage, version, alias)
     return version
+
+
+def version_before(storage: Storage, version: Version) -> Version | None:
+    """The version that `latest` last pointed to before this one, of those that are still there.
+
+    None for a first version, and for one that `latest` never pointed to.
+    """
+    history = alias_history(storage, version.dataset)
+    there = {*version_ids(storage, version.dataset)} - {version.id}
+    last = max((place for place, id_ in enumerate(history) if id_ == version.id), default=0)
+    found = next((id_ for id_ in reversed(history[:last]) if id_ in there), None)
+    return read_version(storage, version.dataset, found) if found else None
 
 
 def _unknown(storage: Storage, dataset: str, name: str) -> str:

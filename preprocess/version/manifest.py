@@ -21,6 +21,7 @@ from sluice.preprocess.planning.build import Build, Commits
 from sluice.preprocess.planning.plan import Shard
 
 FORMAT = 1
+KEPT_BEFORE = 100
 
 
 class UnknownVersion(SluiceError):
@@ -191,9 +192,24 @@ def set_latest(storage: Storage, version: Version) -> None:
         with suppress(UnknownVersion):
             if not read_version(storage, version.dataset).limited:
                 return
-    path, data = f"datasets/{version.dataset}/aliases/latest.json", json.dumps({"version": version.id}).encode()
-    if storage.head(path) is None or storage.read(path) != data:
-        storage.write(path, data)
+    point(storage, version, "latest")
+
+
+def point(storage: Storage, version: Version, alias: str) -> None:
+    """Let an alias, which may be new, point to a version; it keeps the ids that it pointed to before, oldest first."""
+    before = alias_history(storage, version.dataset, alias)
+    if before[-1:] != [version.id]:
+        said = {"version": version.id, "before": before[-KEPT_BEFORE:]}
+        storage.write(f"datasets/{version.dataset}/aliases/{alias}.json", json.dumps(said).encode())
+
+
+def alias_history(storage: Storage, dataset: str, alias: str = "latest") -> list[str]:
+    """The ids that an alias pointed to, oldest first, the present one last; none where it is not there or damaged."""
+    try:
+        said = json.loads(storage.read(f"datasets/{dataset}/aliases/{alias}.json"))
+        return [*said.get("before", ()), said["version"]]
+    except (MissingFile, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def read_version(storage: Storage, dataset: str, name: str = "latest") -> Version:
