@@ -24,7 +24,8 @@ def pictures(folder: Path) -> dict[str, int]:
 
 
 def figures(folder: Path) -> Any:
-    return json.loads((folder / "results/unite.json").read_text())
+    """Without examples: a picture's name is of the folder, too, in which its job's images would lie."""
+    return {**json.loads((folder / "results/unite.json").read_text()), "examples": []}
 
 
 @pytest.mark.slow
