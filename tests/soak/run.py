@@ -75,7 +75,7 @@ def _once(flow: Flow, place: Place, grounds: Grounds, storm: Storm, run: Run, st
         command.clear()
         return True
     storm.calm()
-    for strike in struck[before:]:
+    for strike in struck[before:][-1:]:  # what met it before, it had survived
         strike.started_again = True
     run.hung += hung
     if len(struck) == before and not hung:
