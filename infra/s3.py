@@ -103,7 +103,8 @@ class S3Storage:
             reply = self._call("examine", path, lambda s3: s3.head_object(Bucket=self.bucket, Key=key))
         except MissingFile:
             if not self._connection.bucket_seen:  # a missing bucket looks the same here
-                self._call("find the bucket of", path, lambda s3: s3.head_bucket(Bucket=self.bucket))
+                # Not by HeadBucket, which who may list under a prefix alone is refused.
+                next(self._pages(path, {"Prefix": self._within, "MaxKeys": 1}))
             return None
         return Entry(path, reply["ContentLength"], _stamp(reply["ETag"]), reply["LastModified"].timestamp())
 
@@ -137,7 +138,7 @@ class S3Storage:
     def _call(self, action: str, path: str, request: Callable[[S3Client], T]) -> T:
         return self._connection.call(action, self._name(path), request)
 
-    def _pages(self, prefix: str, asked: Mapping[str, str]) -> Iterator[ListObjectsV2OutputTypeDef]:
+    def _pages(self, prefix: str, asked: Mapping[str, Any]) -> Iterator[ListObjectsV2OutputTypeDef]:
         request: dict[str, Any] = {"Bucket": self.bucket, **asked}
         while True:
             page = self._call("list", prefix, lambda s3: s3.list_objects_v2(**request))

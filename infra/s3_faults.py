@@ -30,6 +30,19 @@ FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "507"}
 REFUSED = {"403", "401", "AccessDenied", "AllAccessDisabled", "Forbidden", "Unauthorized"}
 STRANGERS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed"}
 STRANGERS |= {"AuthorizationHeaderMalformed", "TokenRefreshRequired"}
+PERMISSIONS = {
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "DeleteObjects": "s3:DeleteObject",
+}
+"""What each request needs, as policies name it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,7 @@ def passes(fault: Fault) -> bool:
 def explain(fault: Fault, uri: str, action: str, bucket: str, endpoint: str, attempts: int) -> StorageError:
     """The error to raise when `action` (read, write, ...) on `uri` is given up after so many attempts."""
     code = code_of(fault)
-    if code == "NoSuchBucket" or (code == "404" and action == "find the bucket of"):
+    if code == "NoSuchBucket":
         return MissingBucket(
             f"Could not {action} {uri}: there is no bucket '{bucket}' at {endpoint}. Create it, or correct the URI or "
             "the endpoint (AWS_ENDPOINT_URL)."
@@ -106,11 +119,10 @@ def explain(fault: Fault, uri: str, action: str, bucket: str, endpoint: str, att
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_DEFAULT_REGION, and this machine's "
             "clock."
         )
-    if code in REFUSED:
+    if code in REFUSED and isinstance(fault, ClientError):
         return PermissionDenied(
             f"Could not {action} {uri}: {endpoint} refuses it to these credentials ({_said(fault)}). Check the keys, "
-            "and ask the bucket's owner for s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and "
-            "s3:AbortMultipartUpload. (Without s3:ListBucket a missing file looks the same.)"
+            f"and ask the bucket's owner for {_permission(fault)}; infra/aws/s3-policy.json has all that Sluice needs."
         )
     return _explain_rest(fault, uri, action, endpoint, attempts)
 
@@ -131,6 +143,12 @@ def _explain_rest(fault: Fault, uri: str, action: str, endpoint: str, attempts: 
         else "Check the URI and the endpoint's settings (AWS_ENDPOINT_URL, AWS_DEFAULT_REGION)."
     )
     return StorageError(f"Could not {action} {uri} at {endpoint}, tried {times}: {_said(fault)}. {advice}")
+
+
+def _permission(fault: ClientError) -> str:
+    """What these credentials lack, most likely."""
+    needed = PERMISSIONS[fault.operation_name]
+    return f"{needed} and s3:ListBucket (without which a missing file looks the same)" if "Get" in needed else needed
 
 
 def _said(fault: Fault) -> str:
