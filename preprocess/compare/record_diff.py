@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from sluice.infra.storage import Storage
-from sluice.preprocess.planning.plan import Row
+from sluice.preprocess.planning.plan import Row, Shard
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.version.manifest import Version
 from sluice.preprocess.version.parallel import in_threads
@@ -70,16 +70,21 @@ class Placed:
     still_planned: bool
 
 
-def kept_rows(storage: Storage, side: Side, shards: Collection[str], workers: int | None) -> dict[str, Placed]:
-    """The rows of these shards by key, without those that a stage left out. Raises ShardError where a row is lost."""
-    found = find_rows(storage, side.version, shards)
+def rows_of(storage: Storage, version: Version, shards: Collection[str]) -> list[Shard]:
+    """Where the rows of these shards lie, by shard. Raises ShardError where they are lost."""
+    found = find_rows(storage, version, shards)
     lost = sorted(set(shards) - found.keys())
     if lost:
         raise ShardError(
-            f"version {side.version.id} cannot be compared: the plan knows no rows of its shard {lost[0]}; "
+            f"version {version.id} cannot be compared: the plan knows no rows of its shard {lost[0]}; "
             f"`sluice dataset verify` says what to do"
         )
-    wanted = [found[shard] for shard in sorted(shards)]
+    return [found[shard] for shard in sorted(shards)]
+
+
+def kept_rows(storage: Storage, side: Side, shards: Collection[str], workers: int | None) -> dict[str, Placed]:
+    """The rows of these shards by key, without those that a stage left out. Raises ShardError where a row is lost."""
+    wanted = rows_of(storage, side.version, shards)
     read = in_threads(partial(planned_rows, storage, side.version), wanted, workers)
     placed: dict[str, Placed] = {}
     for shard, rows in zip(wanted, read, strict=True):
