@@ -1,4 +1,4 @@
-"""`sluice dataset`: plan, build, show, verify, diff, export, alias, remove."""
+"""`sluice dataset`: plan, build, show, verify, diff, drift, export, alias, remove."""
 
 from __future__ import annotations
 
@@ -167,6 +167,27 @@ def diff(
         return
     for part in show_diff(found):
         console.print(part, markup=False, highlight=False)
+
+
+@app.command()
+def drift(
+    config: ConfigOption = READY,
+    settings: SetOption = None,
+    source: SourceOption = None,
+    out: OutOption = None,
+    version: VersionOption = "latest",
+    against: Annotated[str | None, typer.Option(help="Not the version before it, but this id or alias.")] = None,
+    fail_over: Annotated[
+        float | None, typer.Option(min=0, help="End with exit code 1 where a stability index is over this.")
+    ] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the page here too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything but the pictures, as JSON.")] = False,
+) -> None:
+    """Report how far a version drifted from the one before: a page and a JSON beside its manifest, and a verdict."""
+    from sluice.flows.dataset.drift import run_drift
+
+    if run_drift(_config(config, settings, source, out), version, against, fail_over, page, console, as_json):
+        raise typer.Exit(1)
 
 
 @app.command()

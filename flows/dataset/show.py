@@ -27,12 +27,12 @@ def show_dataset(config: DatasetConfig, version: str, key: str | None, page_path
     now = datetime.now().astimezone()
     unfinished = version == RUN or (key is None and version == "latest" and not version_ids(place, config.name))
     if unfinished:
-        return _write(_page_of_run(config, now), place, run_page(config.name), page_path)
+        return write_page(_page_of_run(config, now), place, run_page(config.name), page_path)
     shown = read_version(place, config.name, version)
     if key is None:
-        return _write(dataset_page(of_version(place, shown), now), place, f"{shown.prefix}/page.html", page_path)
+        return write_page(dataset_page(of_version(place, shown), now), place, f"{shown.prefix}/page.html", page_path)
     page = record_page(place, shown, key, now)
-    return _write(page, place, f"{shown.prefix}/page-{page.title}.html", page_path)
+    return write_page(page, place, f"{shown.prefix}/page-{page.title}.html", page_path)
 
 
 def _page_of_run(config: DatasetConfig, now: datetime) -> Page:
@@ -43,7 +43,8 @@ def _page_of_run(config: DatasetConfig, now: datetime) -> Page:
     return dataset_page(of_run(build, read_commits(build)), now)
 
 
-def _write(page: Page, place: Storage, path: str, page_path: Path | None) -> Path:
+def write_page(page: Page, place: Storage, path: str, page_path: Path | None) -> Path:
+    """Write a page into a place, and to `page_path` or, from S3, to the working folder; returns its local path."""
     data = render(page)
     place.write(path, data)
     if page_path is None and isinstance(place, LocalStorage):
