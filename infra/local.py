@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sluice.infra.storage import Entry, MissingFile, NoSpace, PermissionDenied, StorageError, checked
+from sluice.infra.storage import Entry, FileDenied, MissingFile, NoSpace, StorageError, checked
 
 TEMPORARY = ".sluice-writing-"
 Children = list[tuple["os.DirEntry[str]", str]]
@@ -211,7 +211,7 @@ def _explain(error: OSError, file: str, done: str) -> StorageError:
                 "(`ulimit -f`) or choose another output, and run the same command again: it resumes."
             )
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return PermissionDenied(
+            return FileDenied(
                 f"{file} could not be {done}: {error.strerror}. Change its permissions or its owner, or run as a user "
                 "who may."
             )

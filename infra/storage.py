@@ -31,6 +31,10 @@ class PermissionDenied(StorageError):
     """The place is there, but not for these credentials or this user."""
 
 
+class FileDenied(PermissionDenied):
+    """It is this one file's own permissions that forbid it."""
+
+
 class NoSpace(StorageError):
     """The disk, the quota or the file size limit is used up."""
 

@@ -9,14 +9,15 @@ from functools import cached_property
 from typing import TypeVar
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.storage import Entry, MissingFile, PermissionDenied, Storage, StorageError, storage
+from sluice.infra.storage import Entry, FileDenied, MissingFile, Storage, StorageError, storage
 from sluice.preprocess.sources import Address, Item, Raw, Source, SourceConfig, SourceError
 from sluice.preprocess.sources.safe_paths import printable
 
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 LARGEST_FILE = 512 << 20
-# Only these speak of one file; any other storage error is the place's own and must stop or be tried again.
-UNREADABLE = (MissingFile, PermissionDenied)
+# Only these speak of one file; any other storage error is the place's own and must stop or be tried again. So must a
+# bucket's refusal: credentials that expire would else leave out image after image.
+UNREADABLE = (MissingFile, FileDenied)
 
 C = TypeVar("C", bound=SourceConfig)
 
@@ -95,7 +96,7 @@ class ImageFiles(StoredSource[C]):
 
     @abstractmethod
     def load(self, address: Address, fields: Collection[str]) -> Raw:
-        """One image with these fields. A storage's MissingFile and PermissionDenied become the Raw's error."""
+        """One image with these fields. A storage's MissingFile and FileDenied become the Raw's error."""
 
     def _attempt(self, address: Address, fields: Collection[str]) -> Raw:
         try:

@@ -31,6 +31,7 @@ class Fault(Enum):
     CUT = "the answer's body ends in the middle"
     SLOW = "the answer comes late"
     DAMAGED = "a byte of the request's body arrives changed"
+    DENIED = "403 AccessDenied instead of the answer"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,12 @@ class Request:
 
 
 BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-length")
-PASSING = tuple(fault for fault in Fault if fault is not Fault.DAMAGED)
+INSTEAD = {
+    Fault.ERROR_500: (500, "InternalError"),
+    Fault.SLOW_DOWN: (503, "SlowDown"),
+    Fault.DENIED: (403, "AccessDenied"),
+}
+PASSING = tuple(fault for fault in Fault if fault not in (Fault.DAMAGED, Fault.DENIED))
 
 Plan = Callable[[Request], Fault | None]
 
@@ -99,7 +105,7 @@ class FaultProxy:
     @property
     def retried(self) -> int:
         """How many of the faults dealt so far make a client repeat its request."""
-        return sum(count for fault, count in self.counts.items() if fault is not Fault.SLOW)
+        return sum(count for fault, count in self.counts.items() if fault not in (Fault.SLOW, Fault.DENIED))
 
     @contextmanager
     def dealing(self, plan: Plan, slow_s: float = 0.05) -> Iterator[FaultProxy]:
@@ -158,9 +164,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(length // 2)
             return self._hang_up(reset=True)
         body = self.rfile.read(length)
-        if fault in (Fault.ERROR_500, Fault.SLOW_DOWN):
+        if fault in INSTEAD:
             proxy.count(fault)
-            return self._refuse(fault)
+            return self._refuse(*INSTEAD[fault])
         if fault is Fault.DAMAGED:
             proxy.count(fault)
             body = bytes([body[0] ^ 1]) + body[1:]
@@ -201,8 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         upstream.close()
         return reply, content
 
-    def _refuse(self, fault: Fault) -> None:
-        status, code = (500, "InternalError") if fault is Fault.ERROR_500 else (503, "SlowDown")
+    def _refuse(self, status: int, code: str) -> None:
         xml = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>by the fault proxy</Message></Error>".encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/xml")
