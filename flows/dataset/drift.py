@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from sluice.flows.dataset.show import write_page
 from sluice.infra.storage import Storage, storage
 from sluice.preprocess.compare.examples import examples
+from sluice.preprocess.compare.movement import Movement
 from sluice.preprocess.compare.page import drift_page
 from sluice.preprocess.compare.report import Report, drift_report
 from sluice.preprocess.compare.stability import DRIFTED
@@ -67,16 +68,16 @@ def told(report: Report) -> Iterator[RenderableType]:
     yield from (f"stage {change}" for change in report.stages)
     yield from (f"source: {knob}" for knob in report.source)
     yield from (f"licence of weights: {knob}" for knob in report.licences)
-    if any(movement.index for movement in report.movements):
-        yield _table(report)
+    if worst := [movement for movement in report.movements if movement.index][:SHOWN]:
+        yield _table(worst)
 
 
-def _table(report: Report) -> Table:
+def _table(worst: Sequence[Movement]) -> Table:
     table = Table(title="Population stability index (0: as before)", title_justify="left")
     table.add_column("quantity", no_wrap=True)
     for column in ("index", "chance", "what came", "mean", "50%"):
         table.add_column(column, justify="right")
-    for moved in report.movements[:SHOWN]:
+    for moved in worst:
         came = f"{moved.came[0]:.3f}" if moved.came else ""
         pairs = (moved.spread.mean, moved.spread.quantiles[1]) if moved.spread else ()
         numbers = [_from_to(f"{old:.3g}", f"{new:.3g}") for old, new in pairs]

@@ -45,10 +45,12 @@ def _verdict(report: Report, threshold: float) -> Notice:
 def _counts(report: Report) -> Table:
     rows = []
     for name, (before, after) in report.counts.items():
-        share = after / report.counts["images"][1] if report.counts["images"][1] else 0.0
+        old, new = (
+            count / max(images, 1) for count, images in zip((before, after), report.counts["images"], strict=True)
+        )
         cells = [name, count_text(before), count_text(after), f"{after - before:+,}"]
-        rows.append([*map(Cell, cells), Cell(f"{share:.1%}", bar=min(share, 1.0))])
-    columns = ("", "before", "now", "change", "share of the images now")
+        rows.append([*map(Cell, cells), Cell(_from_to(f"{old:.1%}", f"{new:.1%}"), bar=new)])
+    columns = ("", "before", "now", "change", "share of the images")
     return Table(columns, rows, frozenset(columns[1:4]))
 
 
@@ -103,7 +105,10 @@ def _index_table(movements: Sequence[Movement], threshold: float) -> Table:
             Cell(f"{m.index:.3f}", bar=m.index / most if most else 0.0),
             Cell(f"{m.chance:.3f}"),
             Cell(_came(m)),
-            *(Cell(_from_to(*pair)) for pair in ((m.spread.mean, *m.spread.quantiles) if m.spread else ())),
+            *(
+                Cell(_from_to(f"{old:.3g}", f"{new:.3g}"))
+                for old, new in ((m.spread.mean, *m.spread.quantiles) if m.spread else ())
+            ),
             *(Cell("–") for _ in range(0 if m.spread else 4)),
         ]
         for m in movements
@@ -115,12 +120,11 @@ def _came(movement: Movement) -> str:
     if movement.came is None:
         return "–"
     index, by_chance = movement.came
-    return f"{index:.3f}" + (" (chance)" if index <= by_chance else "")
+    return f"{index:.3f}" + (" (chance)" if 0 < index <= by_chance else "")
 
 
-def _from_to(before: float, after: float) -> str:
-    told = f"{before:.3g}", f"{after:.3g}"
-    return told[0] if told[0] == told[1] else " → ".join(told)
+def _from_to(before: str, after: str) -> str:
+    return before if before == after else f"{before} → {after}"
 
 
 def _title(name: str) -> str:

@@ -61,9 +61,9 @@ class Report:
         if found:
             named = ", ".join(f"{moved.name} {moved.index:.3g}" for moved in found)
             return f"drifted: {named} (stability index over {threshold:g})"
-        if not self.movements:
-            return "nothing drifted: the versions have no quantity in common"
         most = self.movements[0]
+        if not most.index:
+            return "nothing drifted: every distribution stayed as it was"
         told = f"the greatest stability index is {most.index:.3g}, of {most.name}"
         return f"nothing drifted: none is over {threshold:g} and over chance; {told}"
 
