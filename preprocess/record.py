@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 JPEG_QUALITY = 95
+MAX_PIXELS = 64_000_000
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class FieldError(ValueError):
@@ -48,7 +50,9 @@ def encode_jpeg(image: Array) -> bytes:
 
 
 def decode_jpeg(data: bytes) -> Array:
-    """JPEG bytes to RGB uint8 `(height, width, 3)`."""
+    """JPEG bytes to RGB uint8 `(height, width, 3)`. Raises ValueError."""
+    height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    _refuse_bomb(width, height)
     decoded: Array = simplejpeg.decode_jpeg(data, colorspace="RGB")
     return decoded
 
@@ -62,11 +66,20 @@ def encode_png(image: Array) -> bytes:
 
 
 def decode_png(data: bytes) -> Array:
-    """PNG bytes to uint8 or uint16 `(height, width)`, or RGB uint8 `(height, width, 3)`."""
+    """PNG bytes to uint8 or uint16 `(height, width)`, or RGB uint8 `(height, width, 3)`. Raises FieldError."""
+    if not data.startswith(PNG):
+        raise FieldError("not a PNG")
+    _refuse_bomb(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise FieldError("not a readable PNG")
     return np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+
+
+def _refuse_bomb(width: int, height: int) -> None:
+    """Shards may come from others: OpenCV would take five gigabytes for a PNG of a hundred kilobytes."""
+    if width * height > MAX_PIXELS:
+        raise FieldError(f"{width} x {height} pixels are more than the {MAX_PIXELS} that a field may have")
 
 
 def encode_npy(array: Array) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,20 @@ import simplejpeg
 # Imported for their side effect: Pillow registers only some formats by itself.
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
-from sluice.preprocess.record import Array
+from sluice.infra.memory import at_most
+from sluice.preprocess.record import MAX_PIXELS, Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-MAX_PIXELS = 64_000_000
+# Of all that we accept, a WebP with alpha takes most, 26 bytes; 8 of them when it is opened.
+BYTES_A_PIXEL, BYTES_A_PIXEL_TO_OPEN = 32, 8
+SPARE_BYTES = 128 << 20
+# A progressive JPEG has ten or so, and each costs as much time as the whole picture.
+MAX_SCANS = 100
 _ORIENTATION = 0x0112
 _SIXTEEN_BIT = 65535
+OUT_OF_MEMORY = "decoder error -9"  # so Pillow says what libtiff was refused
+_START, _SCAN, _END = b"\xd8", b"\xda", b"\xd9"
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
 
 
 class DecodeError(ValueError):
@@ -43,16 +52,19 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     """The header of an image file, no pixel decoded.
 
     Raises DecodeError for empty bytes, a format that is not in `FORMATS`, an animation, more than `max_pixels` pixels
-    (Pillow refuses more than 179 million whatever is asked for).
+    (Pillow refuses more than 179 million whatever is asked for) or more than `MAX_SCANS` scans of a JPEG.
     """
     if not data:
         raise DecodeError("the file is empty")
-    image = _open(data)
+    with _room(max_pixels * BYTES_A_PIXEL_TO_OPEN, data, f"opening at most {max_pixels} pixels"):
+        image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
         raise DecodeError(f"{width} x {height} pixels are more than max_pixels = {max_pixels}")
     # An MPO is a JPEG followed by a preview or a second view: its first picture is the photograph.
     name = "JPEG" if image.format == "MPO" else str(image.format)
+    if name == "JPEG" and _has_too_many_scans(data):
+        raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans")
     with _explaining("the header is damaged"):
         if image.format != "MPO" and getattr(image, "is_animated", False):
             raise DecodeError(f"animated, or of several pages: a {name} of more than one frame")
@@ -65,8 +77,25 @@ def decode(data: bytes, header: Header, at_least: tuple[int, int] | None = None)
 
     A JPEG comes back at half, a quarter or an eighth of its size where that still is `at_least` (width, height). Alpha
     is composited over white, 16 bits are scaled to 8, an ICC profile is applied (a broken one ignored). Raises
-    DecodeError for a file that is cut or damaged, and for values that no picture has (NaN, beyond 0 to 255).
+    DecodeError for a file that is cut or damaged, that takes more memory than its size in the header can, and
+    for values that no picture has (NaN, beyond 0 to 255).
     """
+    with bounded(header, data):
+        return _decode(data, header, at_least)
+
+
+@contextmanager
+def bounded(header: Header, data: bytes) -> Iterator[None]:
+    """No more memory than a picture of this size can take: a TIFF's tile may be larger than its picture by far.
+
+    Raises DecodeError for more.
+    """
+    width, height = header.size
+    with _room(width * height * BYTES_A_PIXEL, data, f"decoding {width} x {height} pixels"):
+        yield
+
+
+def _decode(data: bytes, header: Header, at_least: tuple[int, int] | None) -> Array:
     if header.format == "JPEG" and header.mode == "RGB":
         pixels = _decode_jpeg(data, header.size, at_least)
         if pixels is not None:
@@ -93,10 +122,33 @@ def _explaining(what: str) -> Iterator[None]:
     """Pillow raises whatever the damage makes it trip over."""
     try:
         yield
-    except DecodeError:
+    except (DecodeError, MemoryError):
         raise
     except Exception as error:
+        if OUT_OF_MEMORY in str(error):
+            raise MemoryError from error
         raise DecodeError(f"{what}: {error}") from error
+
+
+@contextmanager
+def _room(size: int, data: bytes, what: str) -> Iterator[None]:
+    room = size + len(data) + SPARE_BYTES
+    try:
+        with at_most(room):
+            yield
+    except MemoryError as error:
+        raise DecodeError(f"{what} takes more than {room / 1e6:.0f} MB of memory") from error
+
+
+def _has_too_many_scans(data: bytes) -> bool:
+    """By the markers up to the end of the picture: a phone's film may follow, whose bytes look like anything."""
+    if data.count(b"\xff\xda") <= MAX_SCANS:
+        return False
+    scans = at = 0
+    while scans <= MAX_SCANS and (found := _MARKER.search(data, at)) and found[1] != _END:
+        scans += found[1] == _SCAN
+        at = found.end() + (int.from_bytes(data[found.end() : found.end() + 2], "big") if found[1] != _START else 0)
+    return scans > MAX_SCANS
 
 
 def _orientation(image: Image.Image) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sluice.preprocess.perception.decode import DecodeError, decode, read_header
+from sluice.preprocess.perception.decode import DecodeError, bounded, decode, read_header
 from sluice.preprocess.perception.depth import to_uint16
 from sluice.preprocess.perception.geometry import Geometry, apply_to_image, apply_to_labels, apply_to_points
 from sluice.preprocess.perception.given_mask import given_mask
@@ -40,9 +40,11 @@ def _edges(data: bytes, geometry: Geometry) -> Array:
 
 def _depth(data: bytes, geometry: Geometry) -> Array:
     """Sixteen bits where the file has them, else the brightest of its channels."""
-    if not read_header(data).mode.startswith("I"):
+    header = read_header(data)
+    if not header.mode.startswith("I"):
         return to_uint16(_grey(data, geometry))
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    with bounded(header, data):
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.ndim != 2:
         raise DecodeError("not a readable grey image of 16 bits")
     return to_uint16(apply_to_image(np.asarray(values), geometry))

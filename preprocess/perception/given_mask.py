@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from sluice.preprocess.perception.decode import DecodeError, read_header
+from sluice.preprocess.perception.decode import FORMATS, DecodeError, bounded, read_header
 from sluice.preprocess.perception.geometry import Geometry, apply_to_labels
 from sluice.preprocess.record import Array
 
@@ -22,8 +22,9 @@ def given_mask(data: bytes, geometry: Geometry) -> Array:
     """
     header = read_header(data)
     try:
-        image = Image.open(io.BytesIO(data))
-        values = np.asarray(image)
+        with bounded(header, data):
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            values = np.asarray(image)
     except Exception as error:  # Pillow's decoders raise whatever the damage makes them trip over
         raise DecodeError(f"a damaged or cut {header.format}: {error}") from error
     if values.ndim == 3:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from sluice.infra.storage import Entry, storage
+from sluice.preprocess.perception.decode import DecodeError, bounded, read_header
 from sluice.preprocess.record import Array, encode_png
 from sluice.preprocess.sources import Address, Item, Raw, SourceConfig
 from sluice.preprocess.sources.captions import Beside
@@ -124,9 +125,10 @@ def things_mask(labels: Array, things: Collection[int]) -> bytes:
 def _read_labels(data: bytes) -> Array | None:
     """The label of every pixel, uint8; both releases have grey or palette PNGs, whose indices are the labels."""
     try:
-        image = Image.open(io.BytesIO(data), formats=["PNG"])
-        return np.asarray(image) if image.mode in ("L", "P") else None
-    except (OSError, SyntaxError, Image.DecompressionBombError):
+        with bounded(read_header(data), data):
+            image = Image.open(io.BytesIO(data), formats=["PNG"])
+            return np.asarray(image) if image.mode in ("L", "P") else None
+    except (OSError, SyntaxError, DecodeError):
         return None
 
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from sluice.preprocess.graph import Parameters, Stage
-from sluice.preprocess.perception.decode import MAX_PIXELS, DecodeError, Header, decode, read_header
+from sluice.preprocess.perception.decode import DecodeError, Header, decode, read_header
 from sluice.preprocess.perception.geometry import apply_to_image, plan_geometry
-from sluice.preprocess.record import Record
+from sluice.preprocess.record import MAX_PIXELS, Record
 
 # Never change it: the split of every record of every data set hangs on it.
 SPLIT_SALT = "sluice:split:1:"

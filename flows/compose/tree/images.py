@@ -18,6 +18,7 @@ from sluice.flows.training.data import Split, open_data
 from sluice.infra.digests import sha256_of
 from sluice.infra.settings import ConfigError, nearest
 from sluice.infra.storage import storage
+from sluice.preprocess.perception.decode import DecodeError, bounded, read_header
 from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.perception.hed import load_hed, soft_edges
 from sluice.preprocess.record import Array, Record, decode_png
@@ -72,10 +73,19 @@ def _read(image: Image, folder: Path, size: int) -> Array:
         return _drawn(image.drawn, size)
     if isinstance(image, OfRecord):
         return _of_record(image, folder)
-    pixels = cv2.imread(str(folder / image), cv2.IMREAD_COLOR_RGB) if (folder / image).is_file() else None
+    return _of_file(folder / image)
+
+
+def _of_file(file: Path) -> Array:
+    try:
+        data = file.read_bytes()
+        with bounded(read_header(data), data):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except (OSError, DecodeError, cv2.error) as error:
+        raise ConfigError(f"{file}, a condition of the job, is no image that can be read ({error})") from error
     if pixels is None:
-        raise ConfigError(f"{folder / image}, a condition of the job, is no image that can be read")
-    return pixels
+        raise ConfigError(f"{file}, a condition of the job, is no image that can be read")
+    return np.asarray(pixels)
 
 
 def _drawn(scene: Scene, size: int) -> Array:

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from sluice.preprocess.perception import decode as perception
 from sluice.preprocess.perception.decode import DecodeError, Header, decode, read_header
 from sluice.preprocess.record import Array
 
@@ -190,6 +194,72 @@ def test_a_bomb_is_refused_before_it_goes_off(size: tuple[int, int]) -> None:
     with pytest.raises(DecodeError, match="pixels"):
         read_header(data)
     assert time.perf_counter() - start < 1
+
+
+def tiled_tiff(side: int, tile: int) -> bytes:
+    """A black TIFF of `side` pixels whose one tile has `tile` pixels a side, compressed a thousand times."""
+    squeeze = zlib.compressobj(9)
+    pixels = b"".join(squeeze.compress(bytes(tile)) for _ in range(tile)) + squeeze.flush()
+    size, eight_bits, deflate = {256: side, 257: side}, {258: 8}, {259: 8}
+    tags = size | eight_bits | deflate | {262: 1, 277: 1, 322: tile, 323: tile, 324: 8, 325: len(pixels)}
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHI", b"II", 42, 8 + len(pixels)) + pixels + struct.pack("<H", len(tags)) + table + bytes(4)
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from sluice.preprocess.perception import decode as perception
+from sluice.preprocess.perception.decode import DecodeError, decode, read_header
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+data, before = Path(sys.argv[1]).read_bytes(), peak()
+try:
+    decode(data, read_header(data))
+except DecodeError as error:
+    print(error)
+print(peak() - before)
+"""
+
+
+def test_a_tile_larger_than_its_picture_takes_no_more_memory_than_the_picture_may(tmp_path: Path) -> None:
+    assert decoded(tiled_tiff(64, 1024)).shape == (64, 64, 3)
+    (tmp_path / "bomb").write_bytes(tiled_tiff(64, 16384))
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "bomb")], capture_output=True, text=True, check=True
+    )
+    said, grown = done.stdout.splitlines()
+    assert said == "decoding 64 x 64 pixels takes more than 135 MB of memory"
+    assert float(grown) < 150, "its tile has 256 MB"
+
+
+def test_a_picture_takes_what_its_size_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all formats this one takes most, 26 bytes a pixel."""
+    data = encoded(np.zeros((2500, 2500, 4), np.uint8), "WEBP")
+    header = read_header(data)
+    monkeypatch.setattr(perception, "SPARE_BYTES", 1 << 20)
+    assert decode(data, header).shape == (2500, 2500, 3)
+    monkeypatch.setattr(perception, "BYTES_A_PIXEL", 10)
+    with pytest.raises(DecodeError, match=r"decoding 2500 x 2500 pixels takes more than 64 MB of memory"):
+        decode(data, header)
+
+
+def progressive(repeated: int) -> bytes:
+    """A progressive JPEG whose last scan comes so many times more."""
+    data = encoded(RAMP, "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * repeated + data[-2:]
+
+
+def test_a_jpeg_of_scans_without_end_is_refused() -> None:
+    assert decoded(progressive(50)).shape == (48, 64, 3)
+    with pytest.raises(DecodeError, match="a JPEG of more than 100 scans"):
+        read_header(progressive(100))
+
+
+def test_a_film_after_the_photograph_is_no_scan() -> None:
+    data = encoded(RGB, "JPEG")
+    assert (decoded(data + b"\xff\xda" * 1000) == decoded(data)).all()
+    assert (decoded(encoded(RGB, "JPEG", comment=b"\xff\xda" * 1000)) == decoded(data)).all()
 
 
 def test_what_is_no_image_is_refused() -> None:

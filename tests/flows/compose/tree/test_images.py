@@ -24,6 +24,7 @@ from sluice.preprocess.record import encode_png
 from sluice.preprocess.shards import write_shard
 from sluice.preprocess.tabletop import LAWS, draw_scene, render
 from tests.preprocess.hed_file import write_hed
+from tests.preprocess.perception.test_decode import bomb
 from tests.shelf import PACKAGE, Shelf
 
 KEY, SIZE = "00000000000000aa", 64
@@ -118,3 +119,11 @@ def test_a_picture_tells_the_digest_of_each_image(shards: Path, tmp_path: Path) 
     assert len({digest_of(own, tmp_path, SIZE) for own in (*images, other)}) == 4
     with pytest.raises(ConfigError, match=r"nowhere\.png, a condition of the job, is not there"):
         digest_of(Path("nowhere.png"), tmp_path, SIZE)
+
+
+def test_an_image_of_a_job_is_judged_by_its_header_before_it_is_decoded(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "small.png"), np.full((2, 3, 3), 255, np.uint8))
+    assert pixels_of(Path("small.png"), tmp_path, SIZE).shape == (2, 3, 3)
+    (tmp_path / "bomb.png").write_bytes(bomb(10_000, 9_000))
+    with pytest.raises(ConfigError, match=r"bomb\.png, a condition of the job, is no image that .*10000 x 9000 pixels"):
+        pixels_of(Path("bomb.png"), tmp_path, SIZE)

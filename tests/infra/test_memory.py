@@ -1,0 +1,65 @@
+"""The bound on what a block may ask for, in this process."""
+
+from __future__ import annotations
+
+import resource
+import threading
+
+import pytest
+
+from sluice.infra.memory import at_most
+
+MB = 1 << 20
+
+
+def soft() -> int:
+    return resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+
+def test_more_is_a_memory_error_and_afterwards_there_is_no_bound() -> None:
+    before = soft()
+    with at_most(100 * MB):
+        assert len(bytearray(60 * MB)) == 60 * MB
+        with pytest.raises(MemoryError):
+            bytearray(120 * MB)
+    assert soft() == before
+    assert len(bytearray(120 * MB)) == 120 * MB
+
+
+def test_a_block_that_raises_leaves_no_bound() -> None:
+    before = soft()
+    with pytest.raises(ValueError, match="inside"), at_most(MB):
+        raise ValueError("inside")
+    assert soft() == before
+
+
+def test_a_lower_bound_of_the_user_stays() -> None:
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (1 << 34, hard))
+        with at_most(1 << 40):
+            assert soft() == 1 << 34
+        assert soft() == 1 << 34
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+def test_threads_may_together_ask_for_what_each_may() -> None:
+    inside, over = threading.Barrier(3), threading.Barrier(3)
+    held: list[int] = []
+
+    def hold() -> None:
+        with at_most(100 * MB):
+            inside.wait()
+            held.append(len(bytearray(80 * MB)))
+            over.wait()
+
+    before, threads = soft(), [threading.Thread(target=hold) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    inside.wait()
+    over.wait()
+    for thread in threads:
+        thread.join()
+    assert held == [80 * MB, 80 * MB]
+    assert soft() == before
