@@ -27,6 +27,8 @@ def load(loader: Any, folder: Path, *, subfolder: str = "", **options: Any) -> A
             f"{wanted} is to be loaded from {place}, which is not a folder; give a folder as `save_pretrained` writes "
             f"it{f', with the subfolder `{subfolder}`' if subfolder else ''}"
         )
+    if loader.__module__.startswith("transformers.models.auto."):
+        options["trust_remote_code"] = False  # unless told, it asks at the terminal
     try:
         with _quiet():
             loaded = loader.from_pretrained(str(place), local_files_only=True, **options)

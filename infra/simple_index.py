@@ -49,7 +49,9 @@ def links(place: str, package: str, flat: bool, opener: Opener) -> Iterator[Link
         kind = response.headers.get_content_type()
     # Credentials of the index also open its files, if they lie on the same host.
     base = _with_credentials(base, url)
-    yield from _json_links(json.loads(text), base) if kind.endswith("json") else _html_links(text, base)
+    found = _json_links(json.loads(text), base) if kind.endswith("json") else _html_links(text, base)
+    # A server must not name this machine's own files, nor where to write.
+    yield from (link for link in found if urlsplit(link.url).scheme in {"http", "https"} and "/" not in link.name)
 
 
 def _with_credentials(base: str, url: str) -> str:

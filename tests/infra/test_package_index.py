@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import unquote
 
 import pytest
 
@@ -98,6 +102,50 @@ def test_json_pages_are_read_like_html_ones() -> None:
     server.server_close()
     assert [(link.name, link.url, link.sha256) for link in found] == [("toy-1.whl", f"{base}/files/toy-1.whl", digest)]
     assert asked[0].startswith("application/vnd.pypi.simple.v1+json")
+
+
+@contextmanager
+def serving(page: bytes, kind: str) -> Iterator[str]:
+    """A server that answers everything with this page; its URL."""
+
+    class Answer(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "file:///etc/toy_weights-1.0.0-py3-none-any.whl",
+        "ftp://here/toy_weights-1.0.0-py3-none-any.whl",
+        "toy_weights-1.0.0-%2F..%2F..%2Fpy3-none-any.whl",
+    ],
+)
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_a_server_does_not_name_files_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, href: str, form: str
+) -> None:
+    name = unquote(href.rpartition("/")[2])
+    files = [{"filename": name, "url": href}]
+    page = json.dumps({"files": files}) if form == "json" else f'<a href="{href}">{name}</a>'
+    with serving(page.encode(), f"application/vnd.pypi.simple.v1+{form}") as url:
+        monkeypatch.setenv("PIP_INDEX_URL", url)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        with pytest.raises(NoArchive, match=r"No wheel of toy-weights 1\.0\.0 was found"):
+            fetch_archive("toy-weights", "1.0.0", "wheel", tmp_path)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_pips_settings_come_from_its_file_and_the_environment_wins(

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import AutoModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from sluice.infra.pretrained import ModelFolderError, load, load_network
 from sluice.training.tabletop.vocabulary import make_tokenizer
+from tests.infra.test_pickles import Evil
 
 
 @pytest.fixture
@@ -80,3 +83,35 @@ def test_a_tokenizer_without_a_vocabulary_is_none(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelFolderError, match=r"tokenizer in .*empty has no vocabulary"):
         load(CLIPTokenizer, tmp_path / "empty")
+
+
+@pytest.mark.parametrize("kind", ["transformers", "diffusers"])
+def test_a_pickle_among_the_weights_runs_nothing(folder: Path, tmp_path: Path, kind: str) -> None:
+    from diffusers import AutoencoderKL
+
+    loader, weights = (CLIPVisionModelWithProjection, "model.safetensors")
+    name = "pytorch_model.bin"
+    if kind == "diffusers":
+        AutoencoderKL(block_out_channels=(4,), norm_num_groups=2).save_pretrained(folder)
+        loader, weights, name = AutoencoderKL, "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"
+    (folder / weights).unlink()
+    torch.save({"visual_projection.weight": Evil(tmp_path / "ran")}, folder / name)
+    with pytest.raises(ModelFolderError, match="does not hold a"):
+        load_network(loader, folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_beside_the_weights_is_not_run_and_nobody_is_asked_to(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: pass\nclass OwnConfig: pass\n")
+    config = json.loads((folder / "config.json").read_text())
+    own = {"auto_map": {"AutoModel": "own.Own", "AutoConfig": "own.OwnConfig"}, "model_type": "own"}
+    (folder / "config.json").write_text(json.dumps(config | own))
+    with pytest.raises(ModelFolderError, match="contains custom code"):
+        load(AutoModel, folder)
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": ["own", "Own"], "unet": ["own", "Own"]}))
+    with pytest.raises(ModelFolderError):
+        load(DiffusionPipeline, folder)
+    assert "run the custom code" not in capsys.readouterr().out
+    assert not (tmp_path / "ran").exists()
