@@ -15,6 +15,7 @@ WITHDRAWN = "Images withdrawn since this version was made"
 COLUMNS = {"jpg": "image", "png": "image", "txt": "string", "json": "json"}
 LOADING = """\
 import io
+import json
 import pathlib
 
 import numpy
@@ -22,12 +23,23 @@ import PIL.Image
 import webdataset
 
 
-def as_stored(name, data):  # "rgb8" alone would cut the 16 bits of depth and segments to 8
-    return numpy.asarray(PIL.Image.open(io.BytesIO(data))) if name.endswith("png") else None
+def pixels(data):
+    return numpy.asarray(PIL.Image.open(io.BytesIO(data)))
 
 
-shards = sorted(map(str, pathlib.Path(".").glob("{dataset}-*.tar")))
-records = webdataset.WebDataset(shards, shardshuffle=False).decode(as_stored, "rgb8")"""
+def array(data):
+    return numpy.load(io.BytesIO(data))
+
+
+KINDS = {"jpg": pixels, "png": pixels, "npy": array, "json": json.loads, "txt": bytes.decode}
+
+
+def decode(name, data):  # webdataset's own decoders cut 16 bits to 8, and run what a pickle says
+    return KINDS[name.rpartition(".")[2]](data)
+
+
+shards = sorted(map(str, pathlib.Path(".").glob("DATASET-*.tar")))
+records = webdataset.WebDataset(shards, shardshuffle=False).decode(decode, post=[])"""
 
 
 def dataset_card(version: Version) -> str:
@@ -80,7 +92,7 @@ def dataset_card(version: Version) -> str:
         "## Loading",
         "",
         "```python",
-        LOADING.format(dataset=version.dataset),
+        LOADING.replace("DATASET", version.dataset),
         "```",
         "",
         "or, from the same folder, with this card's list of columns:",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -26,10 +27,12 @@ from sluice.preprocess.page.dataset import dataset_page, of_version
 from sluice.preprocess.page.record import record_page
 from sluice.preprocess.planning.build import Build
 from sluice.preprocess.record import field_named
+from sluice.preprocess.shards import write_shard
 from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.manifest import Version
 from tests.flows.conftest import THIN, config_for, write_pictures
 from tests.flows.records import Records, read_records
+from tests.infra.test_pickles import Evil
 
 WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 Building = Callable[..., tuple[Build, Version, str]]
@@ -110,6 +113,20 @@ def test_plain_webdataset_reads_them_as_the_card_says(made: Made, monkeypatch: p
             expected = field_named(name).decode(data)
             assert np.array_equal(sample[name], expected), name
             assert getattr(sample[name], "dtype", None) == getattr(expected, "dtype", None), name
+
+
+def test_a_pickle_put_into_a_shard_is_not_run_by_who_reads_it_as_the_card_says(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fields = {"jpg": next(iter(made.records.values()))["jpg"], "x.pyd": pickle.dumps(Evil(tmp_path / "ran"))}
+    write_shard(tmp_path / "made-00000.tar", [("00000000000000aa", fields)])
+    names: dict[str, Any] = {}
+    exec(snippet((made.folder / "README.md").read_text()), names)
+    with pytest.raises(webdataset.autodecode.DecodingError) as refused:
+        list(names["records"])
+    assert refused.value.k == "x.pyd"
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_documentation_reads_them_as_the_card_does(made: Made) -> None:
