@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from sluice.infra.download import Opener, Progress, Unreachable, fetch, without_credentials
 from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
 from sluice.infra.pip_settings import pip_settings
 from sluice.infra.simple_index import Link, links, local_path, normal
 
@@ -107,5 +108,5 @@ def _npm_pack(package: str, version: str, folder: Path) -> Path:
     command = [npm, "pack", f"{package}@{version}", "--ignore-scripts", "--json", "--pack-destination", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode != 0:
-        raise Unreachable(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+        raise Unreachable(f"`{' '.join(command)}` failed: {without_logins(done.stderr.strip())}")
     return folder / str(json.loads(done.stdout)[0]["filename"])

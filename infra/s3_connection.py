@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError
 from botocore.parsers import ResponseParserError
 
+from sluice.infra.logins import LOGIN, without_logins
 from sluice.infra.s3_faults import Fault, Retry, explain, passes
 from sluice.infra.storage import StorageError
 
@@ -39,6 +40,11 @@ class Connection:
     def __init__(self, bucket: str, retry: Retry, timeout_s: float) -> None:
         self.bucket, self.retry, self.timeout_s = bucket, retry, timeout_s
         self.endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        if self.endpoint and LOGIN.search(self.endpoint):
+            raise StorageError(
+                f"AWS_ENDPOINT_URL, {without_logins(self.endpoint)}, has a login in it, which S3 does not use: take it "
+                "out. Who may do what is told by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
         self.answered = self.bucket_seen = False
         self.retries = 0
         self._counting = threading.Lock()
@@ -77,7 +83,7 @@ class Connection:
             self.retries += 1
         wait_s = self.retry.wait_s(attempt)
         message = "could not %s %s (attempt %d of %d), again in %.1f s: %s"
-        log.warning(message, action, uri, attempt, self._allowed(fault), wait_s, fault)
+        log.warning(message, action, uri, attempt, self._allowed(fault), wait_s, without_logins(str(fault)))
         time.sleep(wait_s)
 
     def _server(self) -> str:

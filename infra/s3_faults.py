@@ -20,6 +20,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from sluice.infra.logins import without_logins
 from sluice.infra.storage import MissingBucket, MissingFile, NoSpace, PermissionDenied, StorageError
 
 Fault = ClientError | BotoCoreError | ResponseParserError
@@ -156,4 +157,4 @@ def _said(fault: Fault) -> str:
     if isinstance(fault, ClientError):
         error = fault.response.get("Error", {})
         return f"{error.get('Code', 'no code')}: {error.get('Message') or 'no message'}".rstrip(".")
-    return " ".join(str(fault).split()).rstrip(".")
+    return " ".join(without_logins(str(fault)).split()).rstrip(".")  # a proxy's URL may hold one

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.logins import LOGIN, without_logins
 
 
 class StorageError(SluiceError, OSError):
@@ -108,6 +109,11 @@ class Storage(Protocol):
 def storage(uri: str | Path) -> Storage:
     """The storage at a folder's path or at `s3://bucket/prefix`; nothing is touched or connected yet."""
     text = str(uri)
+    if LOGIN.search(text):
+        raise StorageError(
+            f"'{without_logins(text)}' came with a login, which would be written into configurations and logs: take it "
+            "out. Keys to a bucket come by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile of ~/.aws."
+        )
     if match := re.fullmatch(r"s3://([^/]+)/*(.*)", text, re.DOTALL):
         from sluice.infra.s3 import S3Storage  # boto3 takes a third of a second to import
 

@@ -1,0 +1,12 @@
+"""Logins in URLs: `https://user:password@host` is shown nowhere."""
+
+from __future__ import annotations
+
+import re
+
+LOGIN = re.compile(r"(?<=://)[^/?#\s'\"]*@")
+
+
+def without_logins(text: str) -> str:
+    """A text, such as what a library says, without the logins of the URLs in it."""
+    return LOGIN.sub("", text)
