@@ -19,7 +19,7 @@ from sluice.preprocess.units.work import CHUNK
 from sluice.preprocess.version.manifest import Version
 from tests.faults.proxy import Fault, FaultProxy, seeded
 from tests.faults.servers import SECRET, S3Server
-from tests.flows.conftest import THIN, config_for, is_promised, tree, write_pictures
+from tests.flows.conftest import THIN, config_for, is_promised, promised, tree, write_pictures
 from tests.flows.dataset.corpus import jpeg
 from tests.flows.runs import RAY_AGENTS, SHARD, Driver, Journal, assert_nothing_half, patient_config
 
@@ -54,12 +54,13 @@ def tree_of(uri: str) -> dict[str, str]:
     """What `tree` says of a folder, of a bucket."""
     place = storage(uri)
     paths = [entry.path for entry in place.list()]
-    return {path: hashlib.sha256(place.read(path)).hexdigest() for path in paths if is_promised(PurePath(path))}
+    said = {path: promised(PurePath(path), place.read(path)) for path in paths if is_promised(PurePath(path))}
+    return {path: hashlib.sha256(data).hexdigest() for path, data in said.items()}
 
 
-def data_of(promised: dict[str, str]) -> dict[str, str]:
+def data_of(files: dict[str, str]) -> dict[str, str]:
     """Of a tree, the stage outputs and the merged shards; a version's id and manifest name the source's place."""
-    return {re.sub(r"datasets/made/\w{12}/", "", p): d for p, d in promised.items() if p.endswith((".tar", ".parquet"))}
+    return {re.sub(r"datasets/made/\w{12}/", "", p): d for p, d in files.items() if p.endswith((".tar", ".parquet"))}
 
 
 def copied(uri: str, folder: Path) -> Path:
