@@ -75,7 +75,7 @@ def test_a_fault_loses_nothing_and_doubles_nothing(
         pytest.skip("FULL DISK NOT TESTED: a small tmpfs cannot be mounted here")
     there = whole(name)
     draw = random.Random(f"{name}/{kind}")
-    storm = Storm(ground, draw, iter([draw.uniform(3, 15)]), {kind})
+    storm = Storm(ground, draw, iter([draw.uniform(2, 8)]), {kind})
     place = ground.place(0, f"{name}-{kind}".replace(" ", "-"))
     outcome = disturb(FLOW[name], place, ground, storm, there)
     assert [strike.kind for strike in storm.strikes] == [kind]

@@ -21,7 +21,7 @@ from tests.flows.runs import Command
 DISK_MB = 512
 PICTURES = 48
 SHARD = 16
-STAGES = {"image": {"size": 64, "min_side": 16}, "canny": {}, "patient": {"seconds": 0.05}}
+STAGES = {"image": {"size": 64, "min_side": 16}, "canny": {}, "patient": {"seconds": 0.2}}
 DATASET = {"name": "made", "source": {"kind": "folder"}, "stages": STAGES, "workers": 2, "shard_size": SHARD}
 GUIDED = {"kind": "guided", "model": {"kind": "base", "model": "tabletop"}}
 JOB = {"prompts": ["a red star"], "seeds": [0], "steps": 6, "batch": 2, "picture": {"kind": "ddim", "of": GUIDED}}
