@@ -49,48 +49,44 @@ def on_disk(build: Building, tmp_path_factory: pytest.TempPathFactory) -> Path:
 VALUES = {"stages": {**STAGES, "patient": {}}, "shard_size": 4, "workers": 1}
 
 
-@pytest.mark.parametrize(
-    ("permission", "under"),
-    [
-        ("s3:ListBucket", ""),
-        ("s3:GetObject", "/out/stages/"),
-        ("s3:PutObject", "/out/stages/"),
-        ("s3:PutObject", "/out/datasets/made/"),
-        ("s3:DeleteObject", ""),
-    ],
-)
+OF_THE_OUTPUT = [
+    ("s3:ListBucket", ""),
+    ("s3:PutObject", "/index/"),
+    ("s3:GetObject", "/out/stages/"),
+    ("s3:PutObject", "/out/stages/"),
+    ("s3:DeleteObject", ""),
+    ("s3:PutObject", "/out/datasets/made/"),
+]
+
+
 def test_without_one_of_the_output_nothing_is_half_done(
-    build: Building,
-    reach: Callable[..., str],
-    fault_proxy: FaultProxy,
-    on_disk: Path,
-    tmp_path: Path,
-    permission: str,
-    under: str,
+    build: Building, reach: Callable[..., str], fault_proxy: FaultProxy, on_disk: Path, tmp_path: Path
 ) -> None:
+    """One after the other on the same output, and at last all are there."""
     out, whole = f"{reach(fault_proxy)}/out", tree(on_disk / "out")
     config = config_for(on_disk / "in", out, **VALUES)
-    with (
-        fault_proxy.dealing(denying(permission, under)),
-        pytest.raises(SluiceError, match=rf"Could not \w+ {out}.*ask the bucket's owner for {permission}\b"),
-    ):
-        build(config)
-    assert_nothing_half(copied(out, tmp_path / "left"), whole)
+    for number, (permission, under) in enumerate(OF_THE_OUTPUT):
+        with (
+            fault_proxy.dealing(denying(permission, under)),
+            pytest.raises(SluiceError, match=rf"Could not \w+ {out}.*ask the bucket's owner for {permission}\b"),
+        ):
+            build(config)
+        assert_nothing_half(copied(out, tmp_path / f"{number}"), whole)
     build(config)
     assert tree_of(out) == whole
 
 
-@pytest.mark.parametrize("permission", ["s3:ListBucket", "s3:GetObject"])
 def test_without_one_of_the_source_nothing_is_half_done(
-    build: Building, reach: Callable[..., str], fault_proxy: FaultProxy, on_disk: Path, tmp_path: Path, permission: str
+    build: Building, reach: Callable[..., str], fault_proxy: FaultProxy, on_disk: Path, tmp_path: Path
 ) -> None:
     source = upload(on_disk / "in", reach(fault_proxy))
     config = config_for(source, tmp_path / "out", **VALUES)
-    with (
-        fault_proxy.dealing(denying(permission)),
-        pytest.raises(SluiceError, match=rf"Could not \w+ {source}/.*ask the bucket's owner for {permission}\b"),
-    ):
-        build(config)
+    for permission in ("s3:ListBucket", "s3:GetObject"):
+        with (
+            fault_proxy.dealing(denying(permission)),
+            pytest.raises(SluiceError, match=rf"Could not \w+ {source}/.*ask the bucket's owner for {permission}\b"),
+        ):
+            build(config)
     _, version, _ = build(config)
     assert version.manifest["counts"]["records"] == 6
 
