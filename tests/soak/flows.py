@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from sluice.infra.storage import Storage, storage
 from sluice.preprocess.shards import read_shard
-from tests.flows.conftest import is_promised
+from tests.flows.conftest import is_promised, promised
 from tests.soak.grounds import Place
 
 Words = list[str]
@@ -75,7 +75,7 @@ def _records(path: str, data: bytes) -> Iterable[str]:
 
 
 def _of_dataset(path: str, data: bytes) -> bytes | None:
-    return data if is_promised(PurePath(path)) else None
+    return promised(PurePath(path), data) if is_promised(PurePath(path)) else None
 
 
 def _steps(path: str, data: bytes) -> Iterable[str]:
