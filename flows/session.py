@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -63,15 +63,16 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
 
     local = address is None and "RAY_ADDRESS" not in os.environ
     try:
-        ray.init(
-            # Without an address Ray would join a cluster that someone else started on this machine.
-            address="local" if local else address,
-            num_cpus=max(os.cpu_count() or 1, workers or 1) if local else None,
-            include_dashboard=False,
-            log_to_driver=says,
-            logging_level=logging.ERROR,
-            configure_logging=False,
-        )
+        with _on_loopback() if local else nullcontext():
+            ray.init(
+                # Without an address Ray would join a cluster that someone else started on this machine.
+                address="local" if local else address,
+                num_cpus=max(os.cpu_count() or 1, workers or 1) if local else None,
+                include_dashboard=False,
+                log_to_driver=says,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+            )
     except Exception as error:  # of no other kind
         if "timed out during startup" not in str(error):
             raise
@@ -79,6 +80,20 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
             "Ray did not start on this machine within half a minute: other work keeps it busy, or its memory is used "
             "up. Run the same command again when there is room; what is done is kept."
         ) from error
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """What is started meanwhile listens where nobody else reaches it: else the address of the network is a node's."""
+    from ray._private import ray_constants
+
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        del os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR]
 
 
 def _tell_of_its_end(over: threading.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,7 +47,7 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
             "an average of weights (`ema`) needs them whole in every process: train with ZeRO 2 or less, or without it"
         )
     if not torch.distributed.is_initialized():
-        _announce_alone()
+        _form_a_group_alone()
     deepspeed.init_distributed(verbose=False)  # a group that Ray Train has made becomes DeepSpeed's, too
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
@@ -158,13 +159,11 @@ def _loss_scale(engine: Any) -> dict[str, float] | None:
     return {name: value for name, value in vars(scaler).items() if isinstance(value, (int, float))}
 
 
-def _announce_alone() -> None:
-    """What a launcher would have said, where there is none: one process, a free port."""
+def _form_a_group_alone() -> None:
+    """What a launcher would have said, where there is none: one process, whose store listens at no port."""
     if "RANK" in os.environ:
         return
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1")
+    if sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else it listens where this machine's name leads
+    torch.distributed.init_process_group(store=torch.distributed.HashStore(), rank=0, world_size=1)
