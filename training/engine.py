@@ -166,4 +166,5 @@ def _form_a_group_alone() -> None:
     os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1")
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else it listens where this machine's name leads
-    torch.distributed.init_process_group(store=torch.distributed.HashStore(), rank=0, world_size=1)
+    store = torch.distributed.HashStore()  # type: ignore[attr-defined]  # torch does not list what it exports
+    torch.distributed.init_process_group(store=store, rank=0, world_size=1)
