@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 STATM = Path("/proc/self/statm")
+KNOWN = STATM.exists()
 PAGE = resource.getpagesize()
 
 
@@ -48,7 +49,7 @@ def at_most(size: int) -> Iterator[None]:
 
     A library may make something else of it. Where Linux's /proc is missing nothing is bounded.
     """
-    if not STATM.exists():
+    if not KNOWN:
         yield
         return
     _BOUND.add(size)
@@ -60,4 +61,5 @@ def at_most(size: int) -> Iterator[None]:
 
 def _in_use() -> int:
     """Bytes of private memory, stacks included."""
-    return int(STATM.read_text().split()[5]) * PAGE
+    with open(STATM, "rb", buffering=0) as file:
+        return int(file.read().split()[5]) * PAGE
