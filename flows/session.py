@@ -98,7 +98,7 @@ def _on_loopback() -> Iterator[None]:
 
 def _tell_of_its_end(over: threading.Event) -> None:
     """Where the raylet of a Ray of one's own dies before it is over, Ray ends this process soon, without a word."""
-    for raylet in (own for own in psutil.Process().children() if own.name() == "raylet"):
+    for raylet in _raylets():
         raylet.wait()
         if not over.is_set():
             log.error(
@@ -106,6 +106,13 @@ def _tell_of_its_end(over: threading.Event) -> None:
                 "this run ends, the same command goes on from there",
                 raylet.pid,
             )
+
+
+def _raylets() -> Iterator[psutil.Process]:
+    for own in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # others of Ray's are soon over
+            if own.name() == "raylet":
+                yield own
 
 
 def keep_token_private() -> None:
