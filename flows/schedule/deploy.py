@@ -13,6 +13,7 @@ from prefect.settings import PREFECT_API_URL
 from sluice.flows.schedule.deployments import deployments, notify, set_limits
 from sluice.flows.schedule.timetable import read_timetable
 from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
 
 
 class NoServer(SluiceError):
@@ -46,6 +47,8 @@ def _refuse_without(pool: str) -> None:
         with get_client(sync_client=True) as client:
             client.read_work_pool(pool)
     except ObjectNotFound as error:
-        raise NoServer(f"{url} has no work pool '{pool}': `prefect work-pool create {pool} --type process`") from error
+        asked = f"{without_logins(url)} has no work pool '{pool}'"
+        raise NoServer(f"{asked}: `prefect work-pool create {pool} --type process`") from error
     except (httpx.HTTPError, RuntimeError) as error:
-        raise NoServer(f"no Prefect server answers at PREFECT_API_URL = {url} ({error})") from error
+        said = without_logins(f"no Prefect server answers at PREFECT_API_URL = {url} ({error})")
+        raise NoServer(said) from error

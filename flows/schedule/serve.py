@@ -10,6 +10,7 @@ from rich.console import Console
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.schedule.timetable import read_timetable
 from sluice.infra.lock import alone_in
+from sluice.infra.logins import without_logins
 
 SAID = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_TO_API_ENABLED": "true"}
 """What runs say is kept by the server, whose page shows it."""
@@ -39,5 +40,6 @@ def serve(file: Path, console: Console) -> None:
             notify(table.notify)
         for entry in made:
             console.print(f"{entry.name}: {entry.description}")
-        console.print(f"{(PREFECT_API_URL.value() or '').removesuffix('/api')} shows runs; Ctrl-C ends")
+        page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))
+        console.print(f"{page} shows runs; Ctrl-C ends")
         prefect.serve(*made, print_starting_message=False, pause_on_shutdown=False)

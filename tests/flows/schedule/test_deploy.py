@@ -111,6 +111,8 @@ def test_a_server_or_pool_that_there_is_not_is_told(home: Path, monkeypatch: pyt
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     said = sluice("deploy", str(table), "--pool", "sluice")
     assert "1 Error: no Prefect server answers at PREFECT_API_URL = http://127.0.0.1:9/api" in said
+    monkeypatch.setenv("PREFECT_API_URL", "http://someone:a-secret@127.0.0.1:9/api")
+    assert "a-secret" not in sluice("deploy", str(table), "--pool", "sluice")
 
 
 @pytest.mark.parametrize(
