@@ -17,6 +17,8 @@ from sluice.infra.settings import ConfigError
 
 RUN_ID = "SLUICE_RUN"
 log = logging.getLogger("sluice.run")
+log.propagate = False  # to a terminal, all this is said in other words
+log.addHandler(logging.NullHandler())  # else errors would go to standard error where nobody asked for a log
 
 
 def log_to(file: str) -> None:
@@ -38,7 +40,6 @@ def log_to(file: str) -> None:
     logging.getLogger("sluice").addHandler(handler)
     log.setLevel(logging.INFO)
     log.addHandler(handler)
-    log.propagate = False  # to a terminal, all this is said in other words
 
 
 def begin(words: Sequence[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,13 @@ def test_an_end_is_told_and_goes_on(log: Path, error: BaseException, event: str)
     assert ("error" in line) == (event == "failed")
     assert told(lambda: 3) == 3
     assert lines(log)[-1]["exit"] == 3
+
+
+def test_without_a_log_an_end_is_told_once(tmp_path: Path) -> None:
+    """In words, and in a process of its own: a test's has handlers that others have not."""
+    asked = [Path(sys.executable).with_name("sluice"), "dataset", "build", "-c", "gone.yaml"]
+    said = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
+    assert said == "Error: there is no configuration file gone.yaml\n"
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
