@@ -94,12 +94,22 @@ class Crew:
         self.actors.append(actor)
         return actor
 
-    def ask(self, wanted: Iterable[tuple[Share, int]]) -> None:
-        """Tell an autoscaler, where there is one, for how many more actors of each share there would be work.
+    def release(self) -> None:
+        """Let idle actors go while there are more than the nodes have room for: one that came too late waits for it.
 
-        Idle actors make room first.
+        A node may have died, and its room have been given to an actor before that was known.
         """
-        self._release()
+        for idle in self.idle():
+            if time.monotonic() - self.looked > LOOK_SECONDS:
+                self._look()
+            held = [actor.share for actor in self.actors]
+            if sum(own.cpus for own in held) <= self.capacity.cpus and sum(o.gpus for o in held) <= self.capacity.gpus:
+                return
+            self.ray.kill(idle.handle)
+            self.bury(idle)
+
+    def ask(self, wanted: Iterable[tuple[Share, int]]) -> None:
+        """Tell an autoscaler, where there is one, for how many more actors of each share there would be work."""
         if self.asked and time.monotonic() - self.asked < ASK_SECONDS:
             return
         more = [share for share, count in wanted for _ in range(min(count, MOST_ASKED))]
@@ -119,20 +129,6 @@ class Crew:
             self.ray.kill(actor.handle)
         if self.asked:
             self._request([])
-
-    def _release(self) -> None:
-        """Let idle actors go while there are more than the nodes have room for: one that came too late waits for it.
-
-        A node may have died, and its room have been given to an actor before that was known.
-        """
-        for idle in self.idle():
-            if time.monotonic() - self.looked > LOOK_SECONDS:
-                self._look()
-            held = [actor.share for actor in self.actors]
-            if sum(own.cpus for own in held) <= self.capacity.cpus and sum(o.gpus for o in held) <= self.capacity.gpus:
-                return
-            self.ray.kill(idle.handle)
-            self.bury(idle)
 
     def _look(self) -> None:
         self.nodes = resources_of(self.ray.nodes())  # type: ignore[no-untyped-call]

@@ -243,6 +243,7 @@ class Dispatcher:
         for kind in sorted((k for k in self.ready if self.ready[k]), key=self._work_left, reverse=True):
             while self.ready[kind] and (hired := self.crew.hire(self.shares[kind])):
                 self._start(hired, kind)
+        self.crew.release()
         self.crew.ask((self.shares[kind], len(units)) for kind, units in self.ready.items() if units)
 
     def _kind_for(self, actor: Actor) -> str | None:
