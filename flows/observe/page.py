@@ -20,6 +20,8 @@ REFRESH_SECONDS = 30.0
 """How often a browser looks at it again, and how often it is written at most."""
 SHARE = 0.02
 """Of a run's time that may go into its page."""
+HURRY_SECONDS = 2.0
+"""How long a page that is being made keeps a run that was told to end."""
 GOES_ON = "What is done is kept: the same command goes on from there."
 
 
@@ -40,9 +42,12 @@ class LivePage:
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         self.ended.set()
-        self.writer.join()
+        hurry = error is not None and _is_interrupt(error)
+        self.writer.join(HURRY_SECONDS if hurry else None)
+        if self.writer.is_alive():
+            return
         with self._logged():
-            if error is not None and not _is_interrupt(error):
+            if error is not None and not hurry:
                 self.last = self.page()
             if self.last is not None:
                 self._write(Notice("done", f"{_now()}.", "good") if error is None else why(error))

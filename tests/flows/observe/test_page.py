@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -70,3 +71,21 @@ def test_an_interrupted_run_says_so_where_it_has_a_page(tmp_path: Path) -> None:
     until((tmp_path / "page.html").exists, 20)
     live.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert "interrupted" in (tmp_path / "page.html").read_text()
+
+
+def test_who_is_told_to_end_does_not_wait_for_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "HURRY_SECONDS", 0.05)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def takes_long() -> Page:
+        begun.set()
+        goes_on.wait(60)
+        return made()
+
+    live = LivePage(LocalStorage(tmp_path), "page.html", takes_long)
+    live.__enter__()
+    assert begun.wait(20)
+    live.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert live.writer.is_alive()
+    goes_on.set()
+    live.writer.join()
