@@ -1,4 +1,4 @@
-"""A run's log: JSON lines, each with the run and the command it is of."""
+"""A run's log: JSON lines, each with the run it is of. The command line imports this: what is heavy stays inside."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sluice.infra.code import code_version
-from sluice.infra.settings import ConfigError
-
 RUN_ID = "SLUICE_RUN"
 log = logging.getLogger("sluice.run")
 log.propagate = False  # to a terminal, all this is said in other words
@@ -24,6 +21,8 @@ log.addHandler(logging.NullHandler())  # else errors would go to standard error 
 def log_to(file: str) -> None:
     """Write what happens to the end of a file, or with `-` to standard error. Raises ConfigError."""
     from pythonjsonlogger.json import JsonFormatter
+
+    from sluice.infra.settings import ConfigError
 
     try:
         handler = logging.StreamHandler(sys.stderr) if file == "-" else logging.FileHandler(Path(file))
@@ -44,9 +43,11 @@ def log_to(file: str) -> None:
 
 def begin(words: Sequence[str]) -> None:
     """Say which run this is."""
+    from sluice.infra.code import code_version
+    from sluice.infra.logins import without_logins
     from sluice.infra.metrics import RUN
 
-    command = shlex.join(["sluice", *words])
+    command = without_logins(shlex.join(["sluice", *words]))  # one that is refused is logged first
     RUN.labels(run_id(), command).set_to_current_time()
     log.info("began", extra={"command": command, "sluice": code_version()})
 

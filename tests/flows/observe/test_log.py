@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from sluice.flows.observe.log import begin, log_to, told
 from sluice.infra.settings import ConfigError
@@ -37,6 +38,13 @@ def test_an_end_is_told_and_goes_on(log: Path, error: BaseException, event: str)
     assert ("error" in line) == (event == "failed")
     assert told(lambda: 3) == 3
     assert lines(log)[-1]["exit"] == 3
+
+
+def test_a_login_is_in_no_command(log: Path) -> None:
+    begin(["dataset", "build", "--out", "s3://me:a-secret@team/data"])
+    (began,) = lines(log)
+    assert began["command"] == "sluice dataset build --out s3://team/data"
+    assert "a-secret" not in generate_latest().decode()
 
 
 def test_without_a_log_an_end_is_told_once(tmp_path: Path) -> None:
