@@ -49,6 +49,8 @@ class Watched(LocalStorage):
     opened: ClassVar[dict[str, Counted]] = {}
 
     def open(self, path: str) -> BinaryIO:
+        if not (self.root / path).exists():
+            return super().open(path)
         self.opened[path] = Counted(self.root / path)
         return io.BufferedReader(self.opened[path])
 
