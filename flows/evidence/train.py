@@ -34,7 +34,8 @@ class FailedTraining(SluiceError):
 class EvidenceTraining:
     """Into `out`: data sets to `data`, a folder for every network to `networks`.
 
-    `base` is what they control, `processes` how many train together; `settings` are over every recipe's.
+    `base` is what they control, `processes` how many train together; `settings` are over every recipe's, `engine`
+    is a file of DeepSpeed's own.
     """
 
     evidence: Evidence
@@ -42,6 +43,7 @@ class EvidenceTraining:
     base: str
     processes: int
     settings: Sequence[str]
+    engine: Path
     console: Console
 
     def __call__(self, only: Sequence[str] = ()) -> None:
@@ -61,7 +63,7 @@ class EvidenceTraining:
             settings["begin"] = str(self._begin(name, network.begin))
         given = [f"{key}={value}" for key, value in settings.items()]
         data = [part for own in network.data for part in ("--data", str(self._data / "datasets" / own))]
-        asked = [network.recipe, *data, "--out", str(self.out / "networks" / name)]
+        asked = [network.recipe, *data, "--out", str(self.out / "networks" / name), "--engine", str(self.engine)]
         return [*_launched(self.processes), "train", *asked, *_each("--set", [*given, *self.settings])]
 
     @property

@@ -139,6 +139,7 @@ def evidence(
     base: Annotated[str, typer.Option(help="What they control: a family, by folder or name.")] = "tabletop",
     processes: Annotated[int, typer.Option(min=1, help="That train one network together.")] = 1,
     set_: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over every recipe's.")] = None,
+    engine: Engine = ENGINE,
 ) -> None:
     """Every network that the papers' claims are measured with on tabletop, by their recipes."""
     from rich.console import Console
@@ -147,7 +148,7 @@ def evidence(
     from sluice.flows.evidence.train import EvidenceTraining
 
     console = Console(soft_wrap=True, highlight=False)
-    EvidenceTraining(read_evidence(), out, base, processes, set_ or (), console)(only or ())
+    EvidenceTraining(read_evidence(), out, base, processes, set_ or (), engine, console)(only or ())
 
 
 @app.command()
