@@ -47,7 +47,7 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
             "an average of weights (`ema`) needs them whole in every process: train with ZeRO 2 or less, or without it"
         )
     if dtype_of(settings) != torch.float32 and not torch.cuda.is_available():
-        # A processor's fused attention is four times slower backward in bf16 than in float32: a third of a step.
+        # A processor's fused attention is ten times slower backward in bf16 than in float32: a third of a step.
         torch.backends.cuda.enable_flash_sdp(False)
     if not torch.distributed.is_initialized():
         _form_a_group_alone()

@@ -45,10 +45,11 @@ def test_a_list_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_is_one_that_a_user_would_type(tmp_path: Path) -> None:
-    training = EvidenceTraining(SMALL, tmp_path, "mine", 2, ["steps=2"], QUIET)
+    training = EvidenceTraining(SMALL, tmp_path, "mine", 2, ["steps=2"], Path("bf16.json"), QUIET)
     command = " ".join(training.command("canny-2", SMALL.networks["canny-2"]))
     assert "torch.distributed.run --standalone --nproc-per-node=2 --no-python" in command
     assert f"train micontrolnet-2 --data {tmp_path}/data/datasets/few --out {tmp_path}/networks/canny-2 " in command
+    assert "--engine bf16.json --set" in command
     begun = f"--set begin={tmp_path}/networks/canny-1/model"
     assert f"--set base=mine --set control=canny {begun} --set steps=2" in command
     assert f"begin={tmp_path}/networks/both/begin" in " ".join(training.command("both", SMALL.networks["both"]))
