@@ -98,17 +98,27 @@ def _from_storage(name: str, entry: Entry | None, uri: str, workplace: Path, pro
 
 
 def _listed(uri: str) -> tuple[Storage, dict[str, File]]:
-    """A place and its files by path: those under `uri`, or the one that `uri` itself names."""
+    """A place and its files by path: those under `uri`, or the one that `uri` itself names.
+
+    The folder first: above it, where a file would be looked for, some may see nothing.
+    """
+    place = storage(uri)
+    refused: StorageError | None = None
+    try:
+        if files := {found.path: found for found in place.list() if not found.outside}:
+            return place, files
+    except StorageError as error:  # it is a file, or a folder that may not be listed
+        refused = error
     parent, _, last = uri.rstrip("/").rpartition("/")
     parent = parent or ("/" if uri.startswith("/") else ".")
-    file = storage(parent).head(last) if parent not in {"s3:/", "s3:"} else None
+    try:
+        file = storage(parent).head(last) if parent not in {"s3:/", "s3:"} else None
+    except StorageError as error:
+        refused, file = refused or error, None
     if file is not None:
         return storage(parent), {last: file}
-    place = storage(uri)
-    files = {found.path: found for found in place.list() if not found.outside}
-    if not files:
-        raise NotThere(f"`{uri}` holds no files: name the folder (or s3://bucket/prefix) that holds the weights.")
-    return place, files
+    why = f" ({refused})" if refused else ""
+    raise NotThere(f"`{uri}` holds no files{why}: name the folder (or s3://bucket/prefix) that holds the weights.")
 
 
 def _the_file(name: str, entry: Entry, uri: str, files: dict[str, File]) -> File:

@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sluice.infra import s3 as s3_module
+from sluice.infra.origins import NotThere, bring
 from sluice.infra.s3 import S3Storage
 from sluice.infra.s3_faults import Retry
 from sluice.infra.storage import PermissionDenied
@@ -250,3 +251,17 @@ def test_every_listing_is_of_what_the_condition_allows(make_s3: MakeS3, fault_pr
     (condition,) = [s["Condition"]["StringLike"]["s3:prefix"] for s in ALL["Statement"] if "Condition" in s]
     assert len(prefixes) == 5
     assert [prefix for prefix in prefixes if not fnmatch.fnmatchcase(prefix, condition)] == []
+
+
+@pytest.mark.parametrize("named", ["sluice", "sluice/net.onnx"])
+def test_weights_are_found_by_who_sees_nothing_above_them(gate: Gate, tmp_path: Path, named: str) -> None:
+    gate.root.put_object(Bucket=BUCKET, Key="sluice/net.onnx", Body=b"weights")
+    gate.allow(as_moto_reads_it(ALL))
+    found = bring(f"s3://{BUCKET}/{named}", None, None, tmp_path, None)
+    assert (found if found.is_file() else found / "net.onnx").read_bytes() == b"weights"
+
+
+def test_who_may_not_see_weights_is_told_so(gate: Gate, tmp_path: Path) -> None:
+    gate.allow(as_moto_reads_it(without("s3:ListBucket", ALL)))
+    with pytest.raises(NotThere, match=r"`s3://team/sluice/none` holds no files .Could not list s3://team/sluice/none"):
+        bring(f"s3://{BUCKET}/sluice/none", None, None, tmp_path, None)
