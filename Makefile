@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/sluice demo
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations=60
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

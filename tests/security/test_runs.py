@@ -18,6 +18,7 @@ from tests.faults.servers import S3Server
 from tests.flows.conftest import write_pictures
 from tests.security.watched import Watched
 
+pytestmark = pytest.mark.slow
 JOBS = Path(__file__).parents[2] / "flows" / "configs" / "jobs"
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "key",
@@ -115,7 +116,6 @@ def test_a_secret_is_found_however_it_is_written(ran: Watched) -> None:
     assert ran.named_in(b"nothing") == []
 
 
-@pytest.mark.slow
 def test_a_training_leaves_no_secret_and_listens_to_this_machine_alone(moto_server: S3Server) -> None:
     bucket = f"s3://{moto_server.new_bucket()}"
     conditions = "stages={image: {size: 64, min_side: 0}, given: {conditions: [segments, depth, pose]}, canny: {}}"

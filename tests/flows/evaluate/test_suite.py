@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import io
+import json
+import logging
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from rich.console import Console
 
 from sluice.flows.evaluate.compare import MARK
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.eight import EIGHT
+from sluice.flows.evaluate.measures import PROTOCOLS
 from sluice.flows.evaluate.methods import BASE, Networks, Sampling
+from sluice.flows.evaluate.names import ALONE, NAMES, PAPERS, SUITES
+from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import FOLDER, settings_of
-from sluice.flows.evaluate.suite import ALONE, PROTOCOLS, SUITES, Place, evaluate
-from sluice.infra.models import MissingWeights
+from sluice.flows.evaluate.suite import JUDGED, UNJUDGED, Place, evaluate
+from sluice.flows.observe.log import log
+from sluice.infra.models import MissingWeights, UnknownModel, find
 from sluice.infra.settings import ConfigError
+from tests.checkers import checker
 from tests.flows.runs import SLUICE
 
 NETWORKS = Networks("tabletop")
+ROOT = Path(__file__).parents[3]
+
+
+def records(stage: str) -> float:
+    """Of a stage, counted in this process."""
+    return REGISTRY.get_sample_value("sluice_records_total", {"stage": stage}) or 0.0
 
 
 def at(base: str, tmp_path: Path, console: Console) -> Place:
@@ -31,13 +47,23 @@ def test_every_protocol_has_settings_and_a_quicker_run() -> None:
         whole, quick = settings_of(name), settings_of(name, quick=True)
         assert quick.scenes * quick.seeds * quick.steps < 0.5 * whole.scenes * whole.seeds * whole.steps
         assert settings_of(name, over={"scenes": 3, "steps": None}) == whole.model_copy(update={"scenes": 3})
-    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(SUITES["papers"]) | ALONE
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == {*PAPERS, *ALONE}
 
 
 def test_the_eight_claims_are_of_the_papers_suite() -> None:
     assert len(EIGHT) == 8
     assert {protocol for protocol, _ in EIGHT} <= set(SUITES["papers"])
-    assert set(SUITES["papers"]) | set(SUITES["ablations"]) == set(PROTOCOLS) - ALONE
+
+
+def test_the_names_are_those_of_the_protocols() -> None:
+    assert sorted(NAMES) == sorted(PROTOCOLS)
+    assert set(SUITES["papers"]) | set(SUITES["ablations"]) == set(PROTOCOLS) - set(ALONE)
+
+
+def test_every_protocol_has_its_row_in_the_documentation() -> None:
+    rows = [line for line in (ROOT / "docs/evaluating.md").read_text().splitlines() if line.startswith("| `")]
+    told = [name for row in rows for name in row.split("|")[1].replace("`", "").replace(",", "").split()]
+    assert sorted(told) == sorted(NAMES)
 
 
 def test_parts_that_are_not_there_are_named_before_anything_is_made(tmp_path: Path) -> None:
@@ -45,7 +71,7 @@ def test_parts_that_are_not_there_are_named_before_anything_is_made(tmp_path: Pa
     (tmp_path / "family").mkdir()
     with pytest.raises(MissingWeights, match=r"family holds no unet_class, of which 'unite' is: `sluice train"):
         evaluate([("unite", settings_of("unite"))], at(str(tmp_path / "family"), tmp_path, quiet))
-    with pytest.raises(MissingWeights, match="'tabletop/controlnet-canny' does not ship yet: make it by"):
+    with pytest.raises(MissingWeights, match=r"'tabletop/controlnet-[a-z]+' does not ship yet: make it by"):
         evaluate([("silence", settings_of("silence"))], at("tabletop", tmp_path, quiet))
     assert list(tmp_path.iterdir()) == [tmp_path / "family"]
 
@@ -58,6 +84,49 @@ def test_how_many_pictures_there_are_to_be_is_said_first(untrained: Path, tmp_pa
     first, *_ = console.file.getvalue().splitlines()
     assert first == "unite: at most 12 pictures, 6 of each scene and seed"
     assert len(list((tmp_path / "place/pictures").glob("*.png"))) == 12
+
+
+def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path, tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
+    wanted = [("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))]
+    with pytest.raises(UnknownModel, match="'open-nfsw' is neither a model of the catalogue"):
+        evaluate(wanted, replace(at(str(untrained), tmp_path, console), safety="open-nfsw"))
+    assert not list(tmp_path.iterdir())
+    evaluate(wanted, at(str(untrained), tmp_path, console))
+    assert read(tmp_path / "results/unite.json").settings["safety"] == "none"
+    judge = checker(tmp_path, 1)
+    evaluate(wanted, replace(at(str(untrained), tmp_path, console), safety=str(judge)))
+    found = read(tmp_path / "results/unite.json")
+    assert found.settings["safety"] == str(judge)
+    assert found.made_of[judge.name] == find(str(judge)).digest[:12]
+    assert isinstance(console.file, io.StringIO)
+    said = [line for line in console.file.getvalue().splitlines() if "judge" in line.partition(":")[0]]
+    assert said == [UNJUDGED, JUDGED.format(judge)]
+    records = [json.loads(file.read_text()) for file in (tmp_path / "place/pictures").glob("*.json")]
+    assert sorted(own["safety"]["by"] for own in records) == sorted(["none", str(judge)] * 12)
+
+
+def test_pictures_are_counted_by_protocol_as_they_are_made_and_judged(
+    untrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = [("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))]
+
+    def counted() -> list[float]:
+        """What one run adds to each stage."""
+        before = [records(f"unite-{what}") for what in ("made", "judged")]
+        evaluate(wanted, at(str(untrained), tmp_path, Console(quiet=True)))
+        return [records(f"unite-{what}") - own for what, own in zip(("made", "judged"), before, strict=True)]
+
+    log.addHandler(caplog.handler)
+    try:
+        with caplog.at_level(logging.INFO, log.name):
+            assert counted() == [12, 12]
+            assert counted() == [0, 12], "none is made twice"
+    finally:
+        log.removeHandler(caplog.handler)
+    told = [(own.stage, own.shard, own.records) for own in caplog.records if own.message == "done"]  # type: ignore[attr-defined]
+    assert told.count(("unite-judged", "scenes", 12)) == 2
+    assert sum(records for stage, _, records in told if stage == "unite-made") == 12
 
 
 def test_edges_that_nothing_draws_are_left_out_and_this_is_said(
@@ -85,9 +154,19 @@ def test_numbers_out_of_their_range_are_named() -> None:
     ],
 )
 def test_the_command_names_what_there_is(words: list[str], said: str, tmp_path: Path) -> None:
-    run = subprocess.run([SLUICE, "evaluate", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", SLUICE, "evaluate", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 2
-    assert said in " ".join(run.stderr.replace("│", " ").split())
+    said_of = [line for line in run.stderr.splitlines() if not line.startswith("import time:")]
+    assert said in " ".join(said_of)
+    loaded = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+    assert "sluice.flows.evaluate.names" in loaded
+    assert not loaded & {"torch", "diffusers", "transformers"}
 
 
 def test_the_report_is_a_text_and_a_page(untrained: Path, tmp_path: Path) -> None:
