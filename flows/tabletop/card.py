@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sluice.flows.evidence.networks import read_evidence
 from sluice.flows.tabletop.figure import Figure
+from sluice.flows.training.card import ORIGIN
 from sluice.infra.page import bytes_text
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop.scenes import HELD_OUT, TRAINING
@@ -46,8 +48,8 @@ def card_lines(models: Path, figures: Sequence[Figure]) -> list[str]:
         "# The tabletop family",
         "",
         "Small networks of diffusers' and transformers' own classes, fp16 safetensors, trained on scenes of Sluice's "
-        f"renderer (seed {TRAINING}) by `sluice train tabletop`: {bytes_text(size)} in all. They know this world and "
-        "no other. Written by `sluice train measure --card`.",
+        f"renderer (seed {TRAINING}) by `sluice train tabletop` and, for control, `sluice train evidence`: "
+        f"{bytes_text(size)} in all. They know this world and no other. Written by `sluice train measure --card`.",
         "",
         "diffusers reads the family as it is: `StableDiffusionPipeline.from_pretrained(FOLDER, dtype=torch.float32)`. "
         "Without a `dtype` it has the U-Net and the autoencoder in float32 and the encoders in fp16, which do not mix.",
@@ -55,6 +57,7 @@ def card_lines(models: Path, figures: Sequence[Figure]) -> list[str]:
         "| folder | class | what it does | size |",
         "|---|---|---|---|",
         *(f"| `{name}` | {kind} | {what} | {_size(models / name)} |" for name, (kind, what) in there.items()),
+        *_control_lines(models),
         "",
         "## Figures",
         "",
@@ -65,6 +68,32 @@ def card_lines(models: Path, figures: Sequence[Figure]) -> list[str]:
         "|---|---|---|---|---|",
         *map(_row, figures),
     ]
+
+
+def _control_lines(models: Path) -> list[str]:
+    """The networks for control that are there: how each was trained."""
+    there = {name: models / name for name in read_evidence().networks if (models / name).exists()}
+    if not there:
+        return []
+    return [
+        "",
+        "## Networks for control",
+        "",
+        "What they obey, and what they leave alone, is measured in [the results](../../docs/results.md).",
+        "",
+        "| folder | recipe | of | samples | size |",
+        "|---|---|---|---|---|",
+        *(f"| `{name}` | {_trained(folder)} | {_size(folder)} |" for name, folder in there.items()),
+    ]
+
+
+def _trained(folder: Path) -> str:
+    """By which recipe, for which control, with how many samples."""
+    told = json.loads((folder / ORIGIN).read_text())
+    recipe = told["recipe"]
+    rebalanced = ", rebalanced" if recipe.get("rebalanced") else ""
+    control = recipe.get("control", "depths, exemplars")
+    return f"{recipe['method']}{rebalanced} | {control} | {told['steps'] * recipe['batch']:,}"
 
 
 def _row(figure: Figure) -> str:
