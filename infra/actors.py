@@ -83,7 +83,6 @@ class Crew:
             if self._room(share):
                 break
             if idle.share != share:
-                self.ray.kill(idle.handle)
                 self.bury(idle)
         if not self._room(share):
             return None
@@ -105,7 +104,6 @@ class Crew:
             held = [actor.share for actor in self.actors]
             if sum(own.cpus for own in held) <= self.capacity.cpus and sum(o.gpus for o in held) <= self.capacity.gpus:
                 return
-            self.ray.kill(idle.handle)
             self.bury(idle)
 
     def ask(self, wanted: Iterable[tuple[Share, int]]) -> None:
@@ -120,7 +118,8 @@ class Crew:
         self._request([share.bundle for share in self._within_workers(all_)])
 
     def bury(self, actor: Actor) -> None:
-        """Forget a dead actor."""
+        """Forget an actor, and end it: one on a node that could not be reached may yet live."""
+        self.ray.kill(actor.handle)
         self.actors.remove(actor)
 
     def dismiss(self) -> None:

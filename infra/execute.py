@@ -18,13 +18,13 @@ from typing import Any
 
 from sluice.infra import interrupts
 from sluice.infra.actors import Actor, Crew, Work
+from sluice.infra.deaths import after_death
 from sluice.infra.errors import SluiceError
 from sluice.infra.metrics import BUSY, FAILURES, GPU_SECONDS, SECONDS, UNITS
 from sluice.infra.placement import Demand, ExecutionError
 
 log = logging.getLogger("sluice.execute")
 
-DEATHS = 2
 ATTEMPTS = 3
 POLL_SECONDS = 0.2
 
@@ -41,16 +41,20 @@ class Unit:
     payload: Any
     needs: set[str] = field(default_factory=set)
     deaths: int = 0
+    losses: int = 0
     attempts: int = 0
     seconds: float = 0.0
     cornered: bool = False  # its halves were run, or it is marked: nothing in it is left to blame
 
+    def part(self, side: str, payload: Any, deaths: int) -> Unit:
+        """A unit of its kind that runs a part of it."""
+        return Unit(f"{self.name}{side}", self.kind, payload, deaths=deaths)
 
-def about(unit: Unit) -> dict[str, str]:
-    """What a log tells of a unit apart from the event: a name is a kind, a shard, and what part of it."""
-    kind, _, rest = unit.name.partition("/")
-    shard, _, part = rest.partition("/")
-    return {"stage": kind, "shard": shard, **({"part": part} if part else {})}
+    def about(self) -> dict[str, str]:
+        """What a log tells of it apart from the event: its name is a kind, a shard, and what part of it."""
+        kind, _, rest = self.name.partition("/")
+        shard, _, part = rest.partition("/")
+        return {"stage": kind, "shard": shard, **({"part": part} if part else {})}
 
 
 @dataclass
@@ -88,6 +92,8 @@ class Dispatcher:
         self.crew = Crew(work, demands, workers)
         self.shares = self.crew.shares
         self.ray = self.crew.ray
+        known = self.ray.exceptions
+        self.gone = (known.RayActorError, known.OutOfMemoryError, known.ObjectLostError)
         self.running: dict[Any, Actor] = {}
         self.ready: dict[str, deque[Unit]] = defaultdict(deque)
         self.waiting: dict[str, Unit] = {}
@@ -129,12 +135,14 @@ class Dispatcher:
             self.error = error
             self.changed.notify_all()
 
-    def _queue(self, unit: Unit) -> None:
+    def _queue(self, unit: Unit, first: bool = False) -> None:
         unit.needs -= self.done
         if unit.needs:
             self.waiting[unit.name] = unit
             for need in unit.needs:
                 self.children[need].append(unit)
+        elif first:
+            self.ready[unit.kind].appendleft(unit)
         else:
             self.ready[unit.kind].append(unit)
 
@@ -165,7 +173,7 @@ class Dispatcher:
             BUSY.labels(unit.kind).dec()
             try:
                 result = self.ray.get(reference)
-            except self.ray.exceptions.RayActorError as error:
+            except self.gone as error:
                 self.crew.bury(actor)
                 self._after_death(unit, error)
             except self.ray.exceptions.RayTaskError as error:
@@ -199,41 +207,14 @@ class Dispatcher:
         if unit.attempts >= ATTEMPTS or isinstance(cause, SluiceError):
             raise ExecutionError(f"{unit.name} failed: {type(cause).__name__}: {cause}") from error
         said = "%s failed (%s: %s); attempt %d follows"
-        log.warning(said, unit.name, type(cause).__name__, cause, unit.attempts + 1, extra=about(unit))
+        log.warning(said, unit.name, type(cause).__name__, cause, unit.attempts + 1, extra=unit.about())
         with self.changed:
             self.ready[unit.kind].append(unit)
 
     def _after_death(self, unit: Unit, error: Any) -> None:
-        if error.actor_init_failed:
-            reason = str(error).strip().splitlines()[-1]
-            raise ExecutionError(f"no worker can be started ({reason}); is the same code installed there?") from error
-        unit.deaths += 1
-        FAILURES.labels(unit.kind, "died").inc()
-        said = "the worker of %s died (%d): %s"
-        log.warning(said, unit.name, unit.deaths, str(error).splitlines()[0], extra=about(unit))
-        if unit.deaths >= DEATHS and unit.cornered:
-            raise ExecutionError(
-                f"{unit.name} kills its workers with nothing left in it to run; is there enough memory?"
-            )
         with self.changed:
-            if unit.deaths < DEATHS:
-                self.ready[unit.kind].appendleft(unit)
-                return
-            halves = self.work.halve(unit.payload)
-            if halves is None:
-                unit.payload, unit.deaths, unit.cornered = self.work.mark(unit.payload), 0, True
-                self.ready[unit.kind].appendleft(unit)
-                return
-            self._bisect(unit, halves)
-
-    def _bisect(self, unit: Unit, halves: tuple[Any, Any]) -> None:
-        for side, payload in zip("ab", halves, strict=True):
-            single = self.work.halve(payload) is None
-            half = Unit(f"{unit.name}{side}", unit.kind, payload, deaths=0 if single else DEATHS - 1)
-            unit.needs.add(half.name)
-            self._queue(half)
-        unit.deaths, unit.cornered = 0, True
-        self._queue(unit)
+            for next_ in reversed(after_death(unit, error, self.work)):
+                self._queue(next_, first=True)
 
     def _hand_out(self) -> None:
         for actor in self.crew.idle():

@@ -13,7 +13,7 @@ BUSY = Gauge("sluice_busy_workers", "Workers that are busy with a stage now.", [
 FAILURES = Counter(
     "sluice_failures",
     "What a stage failed at: a record `quarantined` or `filtered`, a unit that `raised`, a worker that `died`, a "
-    "request to storage that was `repeated`.",
+    "node that was `lost` with its worker, a request to storage that was `repeated`.",
     ["stage", "kind"],
 )
 TRAINING = Gauge("sluice_training", "The last figures of a training's log, by their names there.", ["figure"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from sluice.infra.execute import Unit, about
+from sluice.infra.execute import Unit
 from sluice.infra.metrics import BYTES, FAILURES, RECORDS
 
 log = logging.getLogger("sluice.run")
@@ -20,4 +20,4 @@ def done(unit: Unit, records: int, size: int = 0, left_out: Iterable[str] = (), 
         FAILURES.labels(unit.kind, kind).inc()
     FAILURES.labels(unit.kind, "repeated").inc(repeated)
     counts = {"records": records, "bytes": size, "left_out": len(kinds), "repeated": repeated}
-    log.info("done", extra={**about(unit), "seconds": round(unit.seconds, 3), **counts})
+    log.info("done", extra={**unit.about(), "seconds": round(unit.seconds, 3), **counts})
