@@ -15,16 +15,20 @@ LIST = Path("evidence")
 
 
 class Scenes(BaseModel):
-    """A data set: so many scenes by a law."""
+    """A data set: so many scenes by a law, and what `stages` make of them beside those of the ready `tabletop`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     law: str
     scenes: int = Field(ge=1)
+    stages: tuple[str, ...] = ()
 
 
 class Network(BaseModel):
-    """One network: a recipe with settings of its own (`set`), on these data sets, from those that it begins from."""
+    """One network: a recipe with settings of its own (`set`), on these data sets, from those that it begins from.
+
+    An `optional` one is trained only where it is named.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +36,7 @@ class Network(BaseModel):
     data: tuple[str, ...] = Field(min_length=1)
     begin: tuple[str, ...] = ()
     set: Mapping[str, Any] = {}
+    optional: bool = False
 
 
 class Evidence(BaseModel):
@@ -54,11 +59,11 @@ class Evidence(BaseModel):
         return self
 
     def chosen(self, only: Sequence[str]) -> dict[str, Network]:
-        """All, or some and those that they begin from, in their order. Raises ConfigError."""
+        """All but the optional ones, or some and those that they begin from, in their order. Raises ConfigError."""
         for name in only:
             if name not in self.networks:
                 raise ConfigError(f"--only {name}: the evidence has no such network; {nearest(name, self.networks)}")
-        wanted = set(only or self.networks)
+        wanted = set(only) or {name for name, network in self.networks.items() if not network.optional}
         for name in reversed(self.networks):
             if name in wanted:
                 wanted |= set(self.networks[name].begin)

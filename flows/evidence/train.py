@@ -74,7 +74,12 @@ class EvidenceTraining:
         return self.out / "networks" / name / "model"
 
     def _build(self, name: str, of: Scenes) -> None:
-        settings = [f"name={name}", f"source.law={of.law}", "export=never"]
+        settings = [
+            f"name={name}",
+            f"source.law={of.law}",
+            "export=never",
+            *(f"stages.{own}={{}}" for own in of.stages),
+        ]
         ready = find_config(Path("tabletop"))
         run_build(load_config(ready, settings, f"tabletop:{of.scenes}", str(self._data)), self.console)
 

@@ -9,7 +9,10 @@ from sluice.flows.evidence.networks import Evidence
 QUIET = Console(quiet=True)
 SMALL = Evidence.model_validate(
     {
-        "data": {"few": {"law": "two", "scenes": 24}},
+        "data": {
+            "few": {"law": "two", "scenes": 24},
+            "edges": {"law": "two", "scenes": 24, "stages": ["fg_canny", "bg_canny"]},
+        },
         "networks": {
             "canny-1": {"recipe": "micontrolnet-1", "data": ["few"], "set": {"control": "canny"}},
             "canny-2": {
@@ -19,6 +22,7 @@ SMALL = Evidence.model_validate(
                 "set": {"control": "canny"},
             },
             "local": {"recipe": "cnc-local", "data": ["few"]},
+            "edges": {"recipe": "cnc-local", "data": ["edges"], "set": {"images": "canny"}, "optional": True},
             "global": {"recipe": "cnc-global", "data": ["few"]},
             "both": {"recipe": "cnc-joint", "data": ["few"], "begin": ["local", "global"]},
         },
