@@ -32,7 +32,7 @@ class Curve:
     condition: str
     method: str
     along: str
-    at: list[int]
+    at: list[float]
     intervals: list[Interval]
     cases: int
 

@@ -29,6 +29,10 @@ def measure(
     scenes: Annotated[int | None, typer.Option(help="Held-out scenes, or records, of each comparison.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Of sampling, for each scene.")] = None,
     steps: Annotated[int | None, typer.Option(help="Of every sampling.")] = None,
+    safety: Annotated[
+        str | None,
+        typer.Option(help="What judges the pictures: open-nsfw, a folder's classifier, or none."),
+    ] = None,
     place: Annotated[Path, typer.Option(help="Where pictures are kept: none is made twice.")] = Path("evaluation"),
     out: Annotated[
         Path | None,
@@ -40,27 +44,22 @@ def measure(
     """Measure protocols, each method against its baselines on the same scenes and noise."""
     if context.invoked_subcommand is not None:
         return
+    from sluice.flows.evaluate.names import chosen
+
+    names = chosen(suite, protocol or ())  # before all that takes long to load
+
     from rich.console import Console
 
     from sluice.flows.evaluate.methods import Networks
     from sluice.flows.evaluate.recorded import HeldOut
     from sluice.flows.evaluate.records import Records
     from sluice.flows.evaluate.settings import settings_of
-    from sluice.flows.evaluate.suite import PROTOCOLS, SUITES, Place, evaluate
-    from sluice.infra.settings import ConfigError, nearest
+    from sluice.flows.evaluate.suite import Place, evaluate
 
-    if suite is None and not protocol:
-        raise typer.BadParameter(f"name a --suite ({', '.join(SUITES)}) or a --protocol ({', '.join(PROTOCOLS)})")
-    if suite is not None and suite not in SUITES:
-        raise ConfigError(f"--suite {suite}: there is no such suite; {nearest(suite, SUITES)}")
-    for name in protocol or ():
-        if name not in PROTOCOLS:
-            raise ConfigError(f"--protocol {name}: there is no such protocol; {nearest(name, PROTOCOLS)}")
     over = {"scenes": scenes, "seeds": seeds, "steps": steps}
-    names = dict.fromkeys([*(SUITES[suite] if suite else ()), *(protocol or ())])
     records = None if data is None else Records(HeldOut(data))
     results = out or (RESULTS if records is None else place / "results" / records.held.version)
-    at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), records)
+    at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), records, safety)
     evaluate([(name, settings_of(name, quick, over)) for name in names], at)
     asked = "" if results == RESULTS else f" --results {results}"
     at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")

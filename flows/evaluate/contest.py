@@ -13,6 +13,7 @@ from rich.console import Console
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Prompted
 from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
+from sluice.flows.evaluate.counted import judging, stage
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Method, Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
@@ -34,7 +35,7 @@ Tree = Callable[[Any], Mapping[str, Any]]
 class Contest:
     """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
 
-    Cases are of `data`, or else of tabletop.
+    Cases are of `data`, or else of tabletop. Pictures are counted as the `protocol`'s.
 
     `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones,
     `left_out` with what cannot be measured and what would help, `curves` with what changes along something, `heard`
@@ -51,6 +52,7 @@ class Contest:
     curves: list[Curve] = field(default_factory=list)
     heard: dict[str, None] = field(default_factory=dict)
     data: World | None = None
+    protocol: str = "evaluate"
 
     @cached_property
     def judges(self) -> Judges:
@@ -115,17 +117,18 @@ class Contest:
         batch = min(AT_ONCE, seeds * len(some)) if together else seeds
         jobs = [self.sampling.job(case, tree(case), batch) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
-        pictures = made(jobs, self.place, self.console)
-        each = [case for case in some for _ in range(seeds)]
-        by_method = dict(zip(methods, pictures.pixels.chunk(len(methods)), strict=True))
-        values = {
-            (figure.figure, name): by_case(figure.of(own, each), seeds)
-            for figure in figures
-            for name, own in by_method.items()
-        }
+        pictures = made(jobs, self.place, self.console, stage(self.protocol, "made"))
+        with judging(self.protocol, condition, len(pictures.names)):
+            each = [case for case in some for _ in range(seeds)]
+            by_method = dict(zip(methods, pictures.pixels.chunk(len(methods)), strict=True))
+            values = {
+                (figure.figure, name): by_case(figure.of(own, each), seeds)
+                for figure in figures
+                for name, own in by_method.items()
+            }
+            for population in self.from_true() if populations is None else populations:
+                self.populations.extend(population(condition, by_method, list(some), seeds))
         outcome = Outcome(condition, tuple(figures), values)
-        for population in self.from_true() if populations is None else populations:
-            self.populations.extend(population(condition, by_method, list(some), seeds))
         self.examples.extend(examples(outcome, some, pictures.names[::seeds], list(methods)))
         return outcome
 

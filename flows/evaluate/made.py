@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.compose.run.flow import compose_all
+from sluice.flows.compose.run.flow import KIND, compose_all
 from sluice.flows.compose.run.pictures import MadeOf, pictures_of
 from sluice.flows.compose.tree.job import Job
 from sluice.infra.errors import SluiceError
@@ -36,14 +36,14 @@ class Pictures:
     names: Sequence[str]
 
 
-def made(jobs: Sequence[Job], place: Path, console: Console) -> Pictures:
-    """Of each job its pictures, seed by seed.
+def made(jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND) -> Pictures:
+    """Of each job its pictures, seed by seed, counted as a `stage`'s.
 
     Images that jobs name by file lie in `place`; pictures come to `place/pictures`. Raises NotMade.
     """
     made_of, out = MadeOf(place), place / FOLDER
     asked = [own for job in jobs for own in pictures_of(job, made_of)]
-    composed = compose_all(asked, place, storage(out), console)
+    composed = compose_all(asked, place, storage(out), console, kind=stage)
     if composed.quarantined:
         raise NotMade(f"{len(composed.quarantined)} pictures were not made; {out / 'quarantine'} says why")
     levels = np.stack([_read(out / f"{own.name}.png") for own in asked])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sluice.flows.compose.run.safety import usual
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import Prompted
@@ -18,17 +19,23 @@ from sluice.infra.models import MissingWeights, UnknownModel
 
 @dataclass(frozen=True)
 class Sampling:
-    """How every method's pictures are made, so many for each case (`seeds`)."""
+    """How every method's pictures are made, so many for each case (`seeds`), and what judges them, if it is said."""
 
     base: str = "tabletop"
     steps: int = 20
     guidance: float = 5.0
     seeds: int = 3
+    safety: str | None = None
 
     def job(self, case: Prompted, picture: Node, batch: int) -> Job:
         """Of a case by a tree; those of one `batch` are made together."""
         made = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": case.size, "steps": self.steps}
-        return Job.model_validate({**made, "batch": batch, "picture": picture})
+        return Job.model_validate({**made, "batch": batch, "picture": picture, "safety": self.safety})
+
+    @property
+    def judged_by(self) -> str:
+        """What judges pictures before they are kept. Raises as `find`."""
+        return self.safety or usual([self.base])
 
     @property
     def alone(self) -> Node:
@@ -87,13 +94,28 @@ class Networks:
 
     def lack(self, methods: Sequence[Method], control: str) -> Lack | None:
         """Which of the networks that methods have for a control is not there, if one is not."""
-        for name in self.names(methods, control):
-            try:
-                found(self.of(name))
-            except (UnknownModel, MissingWeights):
-                why = f"there is no {self.place}/{name}"
-                return Lack(why, f"`sluice train` one to NETWORKS/{name}, and say `--networks NETWORKS`")
-        return None
+        missing = next((own for own in self.names(methods, control) if not self.has(own)), None)
+        if missing is None:
+            return None
+        remedy = f"`sluice train` one to NETWORKS/{missing}, and say `--networks NETWORKS`"
+        return Lack(f"there is no {self.place}/{missing}", remedy)
+
+    def lack_of(self, names: Iterable[str]) -> Lack | None:
+        """Which networks of the evidence are not there, if some are not."""
+        missing = [own for own in names if not self.has(own)]
+        if not missing:
+            return None
+        asked = " ".join(f"--only {own}" for own in missing)
+        remedy = f"`sluice train evidence {asked}`, and then `--networks OUT/networks`"
+        return Lack(f"{self.place} has no {' and no '.join(missing)}", remedy)
+
+    def has(self, name: str) -> bool:
+        """Whether one is there."""
+        try:
+            found(self.of(name))
+        except (UnknownModel, MissingWeights):
+            return False
+        return True
 
     def of(self, name: str) -> str:
         """The same by its own name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -21,9 +22,16 @@ def localisation_similarity(
     Of pictures `(batch, 3, height, width)`, values -1 to 1, each half on black: that inside its mask `(batch, height,
     width)` and the rest (CnC, Sec. 4). -1 to 1; higher is better. Raises Unmeasurable.
     """
+    return localisation_similarities(embed, pictures, masks, foreground, background).mean(dim=0)
+
+
+def localisation_similarities(
+    embed: Callable[[Tensor], Tensor], pictures: Tensor, masks: Tensor, foreground: Tensor, background: Tensor
+) -> Tensor:
+    """The same of either half on its own, the foreground's before the background's, `(2, batch)`."""
     finite(NAME, pictures=pictures, masks=masks, foreground=foreground, background=background)
     alike(NAME, pictures=pictures[:, 0], masks=masks)
     alike(NAME, foreground=foreground, background=background)
     inside = masks.bool()[:, None]
-    ahead, behind = embed(pictures.where(inside, BLACK)), embed(pictures.where(~inside, BLACK))
-    return (F.cosine_similarity(ahead, foreground) + F.cosine_similarity(behind, background)) / 2
+    halves = (embed(pictures.where(inside, BLACK)), foreground), (embed(pictures.where(~inside, BLACK)), background)
+    return torch.stack([F.cosine_similarity(seen, wanted) for seen, wanted in halves])

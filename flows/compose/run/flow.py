@@ -84,10 +84,12 @@ def compose_all(
     workers: Workers | None = None,
     size: int | None = None,
     watched: bool = False,
+    kind: str = KIND,
 ) -> Composed:
     """The same of pictures of any jobs; of equal ones, one. `size` at once, or as many as each one's job says.
 
-    Where the run is `watched`, it is noted how the first pictures of its first batch come about.
+    Where the run is `watched`, it is noted how the first pictures of its first batch come about. They are counted as
+    the `kind`'s.
     """
     asked = list({own.name: own for own in asked}.values())
     there = {entry.path for entry in out.list()}
@@ -96,7 +98,7 @@ def compose_all(
     if batches := batches_of(left, size):
         batches[0] = replace(batches[0], watched=watched)
         run = _here if workers is None else partial(_over_ray, workers)
-        units = [Unit(f"{KIND}/{batch.asked[0].name}", KIND, batch) for batch in batches]
+        units = [Unit(f"{kind}/{batch.asked[0].name}", kind, batch) for batch in batches]
         with LivePage(out, PAGE, lambda: page_now(out, asked)) if watched else nullcontext():
             run(ComposeWork(folder, out), units, Said(console, len(left)))
         there = {entry.path for entry in out.list()}
@@ -162,7 +164,7 @@ def _forgotten(there: set[str], asked: Sequence[Asked], out: Storage) -> set[str
 
 def _here(work: ComposeWork, units: Sequence[Unit], said: Said) -> None:
     threads = torch.get_num_threads()
-    make = work.open(KIND)
+    make = work.open(units[0].kind)
     try:
         for unit in units:
             began = time.monotonic()
@@ -184,7 +186,7 @@ def _over_ray(workers: Workers, work: ComposeWork, units: Sequence[Unit], said: 
         import ray
 
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0  # type: ignore[no-untyped-call]
-        with Dispatcher(work, {KIND: Resources(gpus=gpus)}, arrived, workers.count) as dispatcher:
+        with Dispatcher(work, {units[0].kind: Resources(gpus=gpus)}, arrived, workers.count) as dispatcher:
             dispatcher.submit(units)
             run_stage_flow("sluice-compose", "compose", dispatcher, units, lambda: None)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sluice.flows.evaluate.cases import AnyCase
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate
 from sluice.flows.evaluate.contest import Contest
-from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE
+from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, Networks
 from sluice.flows.evaluate.outcome import BETTER, Outcome
 from sluice.flows.evaluate.protocols.obedience import under
 from sluice.infra.models import MissingWeights
@@ -24,7 +24,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every snapshot its obedience and its distance from true pictures, along the steps of training."""
     some, outcomes, along = contest.world.cases(CONTROL, count), {}, {}
     for step in snapshots(contest):
-        own = replace(contest, networks=replace(contest.networks, at=step), populations=[], examples=[])
+        own = replace(contest, networks=at(contest, step), populations=[], examples=[])
         outcomes[step] = _obeyed(own, some, step)
         along[step] = outcomes[step].estimates() + own.populations
     contest.curves.extend(_curves(along))
@@ -44,6 +44,18 @@ def snapshots(contest: Contest) -> list[int]:
             f"evidence {asked}`, and then `--networks OUT/networks`"
         )
     return both
+
+
+def networks(contest: Contest) -> dict[str, str]:
+    """The places of all snapshots that are measured. Raises MissingWeights."""
+    return {
+        f"{name} after {step} steps": at(contest, step).of(name) for name in NETWORKS for step in snapshots(contest)
+    }
+
+
+def at(contest: Contest, step: int) -> Networks:
+    """As they were after so many steps."""
+    return replace(contest.networks, at=step)
 
 
 def pictures(contest: Contest) -> int:

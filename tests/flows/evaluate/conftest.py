@@ -12,10 +12,12 @@ from rich.console import Console
 from sluice.flows.evaluate.cases import CONTROLS
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
+from sluice.flows.evaluate.measures import PROTOCOLS
 from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks, Sampling
+from sluice.flows.evaluate.protocols.fused import JOINT, TRAINED_APART
 from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
-from sluice.flows.evaluate.suite import PROTOCOLS, Place, evaluate
+from sluice.flows.evaluate.suite import Place, evaluate
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 
@@ -33,8 +35,10 @@ def networks(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Netwo
     parts = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 96))
     acting(parts).save_pretrained(folder / "controlnet-parts" / "model")
     plain = ControlNetModel.from_unet(unet)
-    acting(LocalFuser.from_controlnet(plain, scale=4)).save_pretrained(folder / "cnc" / "model" / "local")
-    acting(GlobalFuser(unet.config.cross_attention_dim)).save_pretrained(folder / "cnc" / "model" / "global")
+    for name in (JOINT, *(own["local"] for own in TRAINED_APART.values())):
+        acting(LocalFuser.from_controlnet(plain, scale=4)).save_pretrained(folder / name / "model" / "local")
+    for name in (JOINT, "cnc-global"):
+        acting(GlobalFuser(unet.config.cross_attention_dim)).save_pretrained(folder / name / "model" / "global")
     return Networks(str(folder))
 
 
@@ -59,7 +63,7 @@ def contest(untrained: Path, networks: Networks, tmp_path: Path) -> Contest:
 
 def assert_budget(name: str, at: Place) -> None:
     """That there are so many pictures as was said, so that no two methods are one; no edges are drawn by HED here."""
-    each = PROTOCOLS[name].pictures(at.contest(Settings(scenes=2, seeds=1, steps=1)))
+    each = PROTOCOLS[name].pictures(at.contest(name, Settings(scenes=2, seeds=1, steps=1)))
     assert len(list((at.pictures / "pictures").glob("*.png"))) == 2 * each
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from sluice.inference.metrics.checks import Unmeasurable
-from sluice.inference.metrics.localisation import localisation_similarity
+from sluice.inference.metrics.localisation import localisation_similarities, localisation_similarity
 
 
 def light(pictures: Tensor) -> Tensor:
@@ -30,6 +30,7 @@ def test_each_half_is_compared_with_its_own_exemplar() -> None:
     assert localisation_similarity(light, shown, mask, RED, BLUE).tolist() == pytest.approx([1])
     assert localisation_similarity(light, shown, mask, BLUE, RED).tolist() == pytest.approx([0])
     assert localisation_similarity(light, shown, mask, RED, RED).tolist() == pytest.approx([0.5])
+    assert localisation_similarities(light, shown, mask, RED, RED).flatten().tolist() == pytest.approx([1, 0])
 
 
 def test_mixed_sizes_and_nan_are_errors() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,40 +13,90 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from sluice.flows.evaluate.cases import SIZE, other, shown
+from sluice.flows.evaluate.cases import SIZE, Case, other, shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import Networks, Sampling
-from sluice.flows.evaluate.protocols import cnc
+from sluice.flows.evaluate.protocols import cnc, fused, overlap
 from sluice.flows.evaluate.worded import SIMILARITY
+from sluice.infra.digests import sha256_of
+from sluice.preprocess.record import Array, Record
+from sluice.preprocess.stages.canny import ForegroundCanny, ForegroundCannyParameters
 
 QUIET = Console(quiet=True)
 
 
 def test_every_figure_has_a_row_for_every_method(measured: Callable[[str], Results]) -> None:
     found = measured("cnc")
-    methods = {cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC, cnc.UNGUIDED}
+    methods = {cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC, cnc.UNGUIDED, fused.APART, fused.EDGES}
     assert {(own.figure, own.method) for own in found.estimates} == {
         (figure, method) for figure in (cnc.FRONT, cnc.LOCAL, SIMILARITY) for method in methods
     }
-    assert [len(claim.verdicts) for claim in found.claims] == [2, 2]
+    assert [len(claim.verdicts) for claim in found.claims] == [2, 2, 2]
+    assert {"cnc-local", "cnc-local-canny", "cnc-global", *cnc.NETWORKS} < found.made_of.keys()
+
+
+def test_fusers_trained_apart_are_those_of_both_networks(contest: Contest) -> None:
+    folders = {}
+    for name, tree in fused.apart(contest).items():
+        folders[name] = Path(tree(next(overlap.overlapping()))["of"]["model"]["fusers"])
+        for part, network in fused.TRAINED_APART[name].items():
+            assert sha256_of(folders[name] / part) == sha256_of(Path(contest.networks.of(network), part))
+    assert folders.keys() == fused.TRAINED_APART.keys()
+    assert set((contest.place / fused.FOLDER).iterdir()) == set(folders.values()), "and nothing else"
+
+
+def test_without_them_the_rest_is_measured_and_it_is_said_how_to_have_them(
+    contest: Contest, networks: Networks, tmp_path: Path
+) -> None:
+    for name in (*cnc.NETWORKS, "cnc-local", "cnc-local-canny"):
+        shutil.copytree(Path(networks.place, name), tmp_path / "networks" / name)
+    lacking = replace(contest, networks=Networks(str(tmp_path / "networks")))
+    assert list(cnc.methods(lacking)) == [cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.UNGUIDED, cnc.CNC]
+    remedy = "`sluice train evidence --only cnc-global`, and then `--networks OUT/networks`"
+    assert lacking.left_out == {fused.APART: remedy, fused.EDGES: remedy}
+    assert fused.trained_apart(lacking) == {}
+
+
+def test_edges_are_those_that_the_stages_make(tmp_path: Path) -> None:
+    case = next(overlap.overlapping())
+    ahead, behind = fused.edges(case, tmp_path)
+    record = Record("0", values={"jpg": rendered(case), "mask.png": np.uint8(255) * overlap.mask(case)})
+    ForegroundCanny(ForegroundCannyParameters())([record])
+    shown_ahead = cv2.imread(str(tmp_path / ahead), cv2.IMREAD_GRAYSCALE)
+    assert np.array_equal(shown_ahead, record["fg_canny.png"])
+    assert shown_ahead.any()
+    assert behind == other(case).image("canny")
 
 
 def test_the_default_is_compared_with_every_option(measured: Callable[[str], Results]) -> None:
-    assert len(measured("cnc-ablations").claims[0].verdicts) == 3
+    found = measured("cnc-ablations")
+    assert len(found.claims[0].verdicts) == 2 + 3 * 2
+    assert [(own.figure, own.method) for own in found.curves] == [
+        (part, f"lambda {which}") for part in cnc.OF_PART for which in cnc.SWEEPS
+    ]
+    means = {(own.figure, own.method): own.interval for own in found.estimates}
+    for own in found.curves:
+        assert own.at == [0.5, 1, 2]
+        assert own.intervals[1] == means[own.figure, cnc.CNC]
+
+
+def rendered(case: Case) -> Array:
+    """Its picture, `(height, width, 3)`."""
+    return np.rint(case.levels("image") * 255).astype(np.uint8)
 
 
 def test_objects_overlap_and_differ() -> None:
-    for case in islice(cnc.overlapping(), 4):
-        assert cnc.both(case).sum() >= cnc.OVERLAP
-        assert cnc.thing(case).shape != cnc.thing(other(case)).shape
+    for case in islice(overlap.overlapping(), 4):
+        assert overlap.both(case).sum() >= overlap.PIXELS
+        assert overlap.thing(case).shape != overlap.thing(other(case)).shape
 
 
 def test_the_one_depth_of_both_is_the_foregrounds_where_it_is(tmp_path: Path) -> None:
-    (case,) = islice(cnc.overlapping(), 1)
-    whole = cv2.imread(str(tmp_path / cnc.one_depth(case, tmp_path)["image"]), cv2.IMREAD_GRAYSCALE) / 255
+    (case,) = islice(overlap.overlapping(), 1)
+    whole = cv2.imread(str(tmp_path / overlap.one_depth(case, tmp_path)["image"]), cv2.IMREAD_GRAYSCALE) / 255
     ahead, behind = (shown([of], field)[0, 0].numpy() for of, field in ((case, "fg_depth"), (other(case), "depth")))
-    inside = cnc.mask(case)
+    inside = overlap.mask(case)
     assert np.allclose(whole[inside], ahead[inside], atol=0.01)
     assert np.allclose(whole[~inside], behind[~inside], atol=0.01)
 
@@ -52,12 +104,12 @@ def test_the_one_depth_of_both_is_the_foregrounds_where_it_is(tmp_path: Path) ->
 def test_a_picture_is_judged_by_what_is_where(tmp_path: Path) -> None:
     """One put together of true pictures, and the same with the other object in front."""
     front, local, _ = cnc.figures(Contest(Sampling(), tmp_path, QUIET, Networks("tabletop")))
-    some = list(islice(cnc.overlapping(), 24))
+    some = list(islice(overlap.overlapping(), 24))
     ahead, behind = (shown(of, "image") * 2 - 1 for of in (some, list(map(other, some))))
-    inside = torch.stack([torch.from_numpy(cnc.mask(case)) for case in some])[:, None]
+    inside = torch.stack([torch.from_numpy(overlap.mask(case)) for case in some])[:, None]
     assert front.of(torch.where(inside, ahead, behind), some).mean() > 0.6
     assert front.of(behind, some).mean() < 0.2
-    wanted, backdrop = zip(*map(cnc.exemplars, some), strict=True)
+    wanted, backdrop = zip(*map(overlap.exemplars, some), strict=True)
     placed = torch.where(inside, shown(list(wanted), "image") * 2 - 1, shown(list(backdrop), "background") * 2 - 1)
     swapped = torch.where(inside, shown(list(backdrop), "background") * 2 - 1, shown(list(wanted), "image") * 2 - 1)
     assert local.of(placed, some).mean() > local.of(swapped, some).mean() + 0.05

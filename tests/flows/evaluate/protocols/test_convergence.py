@@ -15,7 +15,7 @@ from sluice.flows.evaluate.protocols import convergence
 from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
 from sluice.flows.evaluate.suite import Place, evaluate
-from sluice.infra.models import MissingWeights
+from sluice.infra.models import MissingWeights, find
 
 
 @pytest.fixture
@@ -40,6 +40,16 @@ def test_there_is_a_curve_for_each_network_over_the_steps_that_both_have(
     first = {own.method: own.intervals[0] for own in found.curves}
     assert {own.method: own.interval for own in found.estimates} == first
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 2 * 4, "two scenes, two networks at two steps"
+    measured = {
+        f"{name} after {step} steps": find(str(along.snapshots(name) / f"{step:09}")).digest[:12]
+        for name in convergence.NETWORKS
+        for step in (150, 300)
+    }
+    assert (
+        found.made_of
+        == {untrained.name: find(str(untrained)).digest[:12], "judges": found.made_of["judges"]} | measured
+    )
+    assert len(set(measured.values())) == 4
 
 
 def test_without_snapshots_the_error_says_what_makes_them(contest: Contest) -> None:
