@@ -29,18 +29,18 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
-from sluice.flows.schedule.flow import Retries, scheduled
+from sluice.flows.schedule.flow import RUN_FAILED, TAG, Retries, scheduled
 from sluice.flows.schedule.news import in_folder
 from sluice.flows.schedule.timetable import Entry, Timetable
 from sluice.flows.submit.clusters import find_cluster
+from sluice.flows.submit.jobs import Share
 from sluice.flows.submit.words import config_of, parsed, understood
 from sluice.infra.private import read_private
 from sluice.infra.settings import ConfigError
 from sluice.infra.spans import seconds_of
 
-TAG = "sluice"
 WEBHOOK = "sluice-failures"
-FAILED = {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
+FAILED = {RUN_FAILED, "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
 MONDAY = date(2024, 1, 1)
 """Spans are counted from its midnight, and not from the last start: who starts often would never come to `7d`."""
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
@@ -69,6 +69,7 @@ def _deployment(name: str, entry: Entry, folder: Path, pool: str | None) -> Runn
             "cluster": entry.cluster,
             "when_new": entry.when is not None,
             "retries": asdict(Retries(entry.retries, seconds_of(entry.retry_after, "retry_after:"))),
+            "share": asdict(Share(entry.cpus, entry.gpus)),
         },
         concurrency_limit=ONE,
         description=f"sluice {entry.command}",
@@ -89,7 +90,7 @@ def holds(entry: Entry, folder: Path) -> str:
     """A name of the place that a command writes to, which one run at a time may hold. Raises as `deployments`."""
     with in_folder(folder):
         if entry.cluster:
-            understood(entry.words, find_cluster(entry.cluster), entry.cluster, alone=False)
+            understood(entry.words, find_cluster(entry.cluster), entry.cluster, bool(entry.cpus or entry.gpus))
         given = parsed(entry.words).params
         place = str(given.get("out") or given.get("place") or "")
         if entry.words[0] == "dataset" and "source" in given:

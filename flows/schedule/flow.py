@@ -22,18 +22,23 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.concurrency.sync import concurrency
+from prefect.events import emit_event
 from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Completed, Failed
 
 from sluice.flows.schedule.news import has_news
+from sluice.flows.submit.jobs import Share
 from sluice.infra.errors import SluiceError
 
+TAG = "sluice"
+RUN_FAILED = "sluice.run.failed"
 END_SECONDS = 120.0
 """How long a command may take to keep what it did, once it is told to stop."""
 LEASE_SECONDS = 60.0
 """How long a place stays held after whoever held it was killed."""
 TOLD = 20
 """Lines of a command's end that an error tells."""
+NONE_OF_ITS_OWN = Share()
 
 
 class FailedRun(SluiceError):
@@ -50,7 +55,18 @@ class Retries:
     after: float = 0.0
 
 
-@flow(name="sluice", flow_run_name="{name}", persist_result=False)
+def _tell(_: Any, run: Any, __: Any) -> None:
+    """Tell of a failure in an event of our own.
+
+    Prefect's own, of a run's states, wait for the one before, up to a quarter of an hour where it never comes: of a
+    run that the scheduler made there is none of its first state.
+    """
+    tag = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
+    own = {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name}
+    emit_event(RUN_FAILED, resource=own, related=[tag])
+
+
+@flow(name="sluice", flow_run_name="{name}", persist_result=False, on_failure=[_tell])
 def scheduled(
     name: str,
     words: list[str],
@@ -59,8 +75,11 @@ def scheduled(
     cluster: str | None = None,
     when_new: bool = False,
     retries: Retries = Retries(),
+    share: Share = NONE_OF_ITS_OWN,
 ) -> Any:
     """Run `sluice` with these words in a folder, as a job on a cluster or here, while nobody else holds `holds`.
+
+    `share` is what of a machine of the cluster the command itself gets.
 
     With `when_new` only if the source of its data set has images since the last such run that ended well. Returns
     Prefect's state, with the end of what a command said that failed.
@@ -70,21 +89,22 @@ def scheduled(
             return Completed(name="NothingNew", message="the source has nothing new")
         tried = command.with_options(retries=retries.count, retry_delay_seconds=retries.after)
         try:
-            tried(name, words, folder, cluster)
+            tried(name, words, folder, cluster, share)
         except FailedRun as error:
             return Failed(message=str(error))
     return Completed(message=f"{name}: done")
 
 
 @task(name="command", cache_policy=NO_CACHE, persist_result=False)
-def command(name: str, words: list[str], folder: str, cluster: str | None) -> None:
+def command(name: str, words: list[str], folder: str, cluster: str | None, share: Share) -> None:
     """Run it once, and say what it says. Raises FailedRun."""
     sluice = str(Path(sys.executable).with_name("sluice"))
     if cluster is None:
         return _run([sluice, *words], folder)
     id = f"{name}-{str(flow_run.id)[:8]}-{task_run.run_count}"  # a cluster runs no id twice
     try:
-        _run([sluice, "submit", *words, "--cluster", cluster, "--id", id, "--follow"], folder)
+        own = ["--cpus", str(share.cpus), "--gpus", str(share.gpus)]
+        _run([sluice, "submit", *words, *own, "--cluster", cluster, "--id", id, "--follow"], folder)
     except BaseException:  # cancelled, or cut off: a job that goes on would write where the next run does
         _stop([sluice, "stop", id, "--cluster", cluster], folder)
         raise

@@ -18,7 +18,10 @@ LOOKS = "10m"
 
 
 class Entry(BaseModel):
-    """One command: by `cron`, `every` so long, or `when` its source has new images (looked at `every` so long)."""
+    """One command: by `cron`, `every` so long, or `when` its source has new images (looked at `every` so long).
+
+    `cpus` and `gpus` are of a machine of the cluster, for the command itself.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +31,8 @@ class Entry(BaseModel):
     when: Literal["new images"] | None = None
     timezone: str = "UTC"
     cluster: str | None = None
+    cpus: float = Field(0.0, ge=0)
+    gpus: float = Field(0.0, ge=0)
     retries: int = Field(2, ge=0)
     retry_after: str = "10m"
 
@@ -64,6 +69,8 @@ class Entry(BaseModel):
             raise ValueError("say when: `cron`, `every` (6h), or `when: new images`")
         if self.cron is not None and (self.every is not None or self.when is not None):
             raise ValueError("`cron` goes with neither `every` nor `when`")
+        if self.cluster is None and (self.cpus or self.gpus):
+            raise ValueError("`cpus` and `gpus` are of a cluster's machine: name it with `cluster`")
         if self.when is not None and self.words[:2] != ["dataset", "build"]:
             raise ValueError("`when: new images` is for `dataset build`, which has a source")
         return self

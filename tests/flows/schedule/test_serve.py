@@ -42,7 +42,7 @@ def serving(folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.slow
-def test_a_source_is_watched_and_a_kill_keeps_nobody(home: Path, told: Told) -> None:
+def test_a_source_is_watched_a_failure_is_told_and_a_kill_keeps_nobody(home: Path, told: Told) -> None:
     write_pictures(home / "pictures", range(4))
     (home / "made.yaml").write_text(CONFIG)
     (home / "table.yaml").write_text(TABLE.format(url=told.file))
@@ -59,6 +59,9 @@ def test_a_source_is_watched_and_a_kill_keeps_nobody(home: Path, told: Told) -> 
         until(lambda: "NothingNew" in log.read_text())
         write_pictures(home / "pictures", range(4, 6))
         until(lambda: len(versions()) == 2)
+        until(lambda: told.texts)  # the server is new: events that Prefect's own wait for never came to it
+        assert told.texts[0].startswith("Sluice: wrong failed\n")
+        assert "gone does not exist" in told.texts[0]
         before = begun()
         until(lambda: begun() > before)
     assert "a-secret-path" not in log.read_text()

@@ -51,6 +51,7 @@ def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path:
         ("{command: evaluate, every: 0s}", r"runs.weekly.every: it is 0s, and no run is over so soon"),
         ("{command: evaluate, every: 1h, retry_after: soon}", r"runs.weekly.retry_after: soon: give a number"),
         ("{command: evaluate, when: new images}", r"`when: new images` is for `dataset build`"),
+        ("{command: evaluate, every: 1h, cpus: 8}", r"`cpus` and `gpus` are of a cluster's machine: name it"),
         ("{command: evaluate, evry: 1h}", r"there is no 'runs.weekly.evry'; did you mean 'every'"),
     ],
 )
@@ -71,6 +72,15 @@ def test_commands_are_understood_before_anything_is_put_anywhere(tmp_path: Path)
     here = write(tmp_path, WEEKLY.replace("cron:", "cluster: a800, cron:"))
     with pytest.raises(CannotSubmit, match=r"out \(sluice-data\) would be of one machine alone"):
         deployments(read_timetable(here), tmp_path, None)
+
+
+def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) -> None:
+    train = "train controlnet --data s3://a/b --out /weights/one"
+    alone = f"runs:\n  monthly: {{command: {train}, cron: '0 3 1 * *', cluster: a800, gpus: 8}}\n"
+    (made,) = deployments(read_timetable(write(tmp_path, alone)), tmp_path, None)
+    assert made.parameters["share"] == {"cpus": 0, "gpus": 8}
+    with pytest.raises(CannotSubmit, match="give --ray N"):
+        deployments(read_timetable(write(tmp_path, alone.replace(", gpus: 8", ""))), tmp_path, None)
 
 
 def test_what_writes_to_one_place_waits_for_each_other(tmp_path: Path) -> None:
