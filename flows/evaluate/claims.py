@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -32,7 +33,7 @@ class Curve:
     condition: str
     method: str
     along: str
-    at: list[float]
+    at: Sequence[float]
     intervals: list[Interval]
     cases: int
 

@@ -83,7 +83,7 @@ def _curves(name: str, some: Sequence[Curve]) -> Charts:
     return Charts(charts, f"{name[0].upper()}{name[1:]}, along {some[0].along}")
 
 
-def _line(of: Curve, ends: tuple[int, int], span: tuple[float, float]) -> Line:
+def _line(of: Curve, ends: tuple[float, float], span: tuple[float, float]) -> Line:
     points = [
         ((at - ends[0]) / ((ends[1] - ends[0]) or 1), (own.estimate - span[0]) / ((span[1] - span[0]) or 1))
         for at, own in zip(of.at, of.intervals, strict=True)

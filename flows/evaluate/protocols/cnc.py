@@ -8,6 +8,7 @@ exemplars, and seen by the embeddings of a picture's parts, each on black.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -68,7 +69,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The same of the default and every other option; and of each part along the lambdas."""
-    found = _compared(contest, count, variants(contest), [*figures(contest), *of_parts(contest)])
+    found = _compared(contest, count, variants(contest), figures(contest, parts=True))
     contest.curves.extend(curves(found))
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
@@ -118,24 +119,19 @@ def curves(found: Outcome) -> Iterator[Curve]:
             yield Curve(*told, list(LAMBDAS), list(map(of_mean, values)), len(values[0]))
 
 
-def figures(contest: Contest) -> list[Obeyed]:
-    """Which object is seen where both were asked for, and how alike parts and their exemplars are."""
-    alike = likeness(contest)
-    return [
-        Obeyed(FRONT, "share of pictures", "higher", lambda pictures, some: _in_front(contest.judges, pictures, some)),
-        Obeyed(LOCAL, "cosine", "higher", lambda pictures, some: alike(pictures, some).mean(dim=0)),
-        text_similarity(contest.sampling.base),
-    ]
-
-
-def of_parts(contest: Contest) -> list[Obeyed]:
-    """How alike the foreground is to its exemplar, and the background."""
+def figures(contest: Contest, parts: bool = False) -> list[Obeyed]:
+    """Which object is seen where both were asked for, and how alike parts and their exemplars are, also one by one."""
     alike = likeness(contest)
 
     def of(part: int) -> Callable[[Tensor, list[Case]], Tensor]:
         return lambda pictures, some: alike(pictures, some)[part]
 
-    return [Obeyed(name, "cosine", "higher", of(part)) for part, name in enumerate(OF_PART)]
+    return [
+        Obeyed(FRONT, "share of pictures", "higher", lambda pictures, some: _in_front(contest.judges, pictures, some)),
+        Obeyed(LOCAL, "cosine", "higher", lambda pictures, some: alike(pictures, some).mean(dim=0)),
+        text_similarity(contest.sampling.base),
+        *(Obeyed(name, "cosine", "higher", of(part)) for part, name in enumerate(OF_PART) if parts),
+    ]
 
 
 def likeness(contest: Contest) -> Callable[[Tensor, list[Case]], Tensor]:
@@ -147,13 +143,14 @@ def likeness(contest: Contest) -> Callable[[Tensor, list[Case]], Tensor]:
     def embed(pictures: Tensor) -> Tensor:
         return torch.as_tensor(network(pictures).image_embeds)
 
-    def alike(pictures: Tensor, some: list[Case]) -> Tensor:
-        masks = torch.stack([torch.from_numpy(mask(case)) for case in some])
+    @cache
+    def wanted(some: tuple[Case, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Masks and both exemplars, which are the same for every method."""
         front, behind = zip(*map(exemplars, some), strict=True)
-        wanted = (embed(shown(list(of), field) * 2 - 1) for of, field in ((front, "image"), (behind, "background")))
-        return localisation_similarities(embed, pictures, masks, *wanted)
+        masks = torch.stack([torch.from_numpy(mask(case)) for case in some])
+        return masks, embed(shown(front, "image") * 2 - 1), embed(shown(behind, "background") * 2 - 1)
 
-    return alike
+    return lambda pictures, some: localisation_similarities(embed, pictures, *wanted(tuple(some)))
 
 
 def _compared(contest: Contest, count: int, trees: dict[str, Tree], told: list[Obeyed]) -> Outcome:

@@ -39,7 +39,7 @@ def depths(case: Case, place: Path) -> list[Any]:  # noqa: ARG001 - nothing is d
 
 def edges(case: Case, place: Path) -> list[Any]:
     """The same by Canny, as the stages `fg_canny` and `bg_canny` have them."""
-    margin = ForegroundCannyParameters().margin
+    margin = ForegroundCannyParameters.model_validate({}).margin
     ahead = inside(np.rint(case.levels("canny") * 255).astype(np.uint8)[..., 0], np.uint8(255) * mask(case), margin)
     return [kept_image(np.repeat(ahead[..., None], 3, axis=2) / 255, place), other(case).image("canny")]
 

@@ -62,7 +62,7 @@ def test_edges_are_those_that_the_stages_make(tmp_path: Path) -> None:
     case = next(overlap.overlapping())
     ahead, behind = fused.edges(case, tmp_path)
     record = Record("0", values={"jpg": rendered(case), "mask.png": np.uint8(255) * overlap.mask(case)})
-    ForegroundCanny(ForegroundCannyParameters())([record])
+    ForegroundCanny(ForegroundCannyParameters.model_validate({}))([record])
     shown_ahead = cv2.imread(str(tmp_path / ahead), cv2.IMREAD_GRAYSCALE)
     assert np.array_equal(shown_ahead, record["fg_canny.png"])
     assert shown_ahead.any()
