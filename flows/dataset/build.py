@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from sluice.flows.dataset.causes import causes
 from sluice.flows.dataset.flow import build_dataset
 from sluice.flows.dataset.indexing import prepare_build
 from sluice.flows.dataset.show_plan import warnings
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import Version, read_table
-
-SHOWN_IMAGES = 5
 
 
 def run_build(
@@ -35,13 +34,8 @@ def run_build(
 
 
 def _left_out_images(storage: Storage, version: Version) -> Iterator[str]:
-    """The first images that a version left out, with stage and reason, and where the others are listed."""
+    """The causes for which a version left images out, with one of each, and where all are listed."""
     counts = version.manifest["counts"]
-    if not counts["quarantined"] + counts["filtered"]:
-        return
-    entries = read_table(storage, version, "quarantine.parquet")
-    yield "Left out:"
-    for entry in entries[:SHOWN_IMAGES]:
-        yield f"  {entry['uri']} ({entry['stage']}, {entry['kind']}): {entry['reason'].splitlines()[0]}"
-    if len(entries) > SHOWN_IMAGES:
-        yield f"  and {len(entries) - SHOWN_IMAGES} more, in quarantine.parquet and on the page"
+    if counts["quarantined"] + counts["filtered"]:
+        yield "Left out (all of them in quarantine.parquet and on the page):"
+        yield from causes(read_table(storage, version, "quarantine.parquet"))

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sluice.flows.dataset.causes import causes
 from sluice.infra.errors import SluiceError
 from sluice.preprocess.planning.build import Build, Commits
 from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.units.work import failures
-
-SHOWN_REASONS = 5
 
 
 class TooManyFailures(SluiceError):
@@ -36,11 +35,9 @@ class Tally:
             raise TooManyFailures(self._message())
 
     def _message(self) -> str:
-        shown = list(self.entries.values())[:SHOWN_REASONS]
-        lines = [f"  {entry['uri']} ({entry['stage']}): {entry['reason'].splitlines()[0]}" for entry in shown]
         return (
-            f"{len(self.entries)} images failed, and max_failures allows {self.allowed}. The first:\n"
-            + "\n".join(lines)
+            f"{len(self.entries)} images failed, and max_failures allows {self.allowed}. By their causes:\n"
+            + "\n".join(causes(self.entries.values()))
             + "\nWhat is done is kept. Mend them, or raise max_failures, and build again."
         )
 

@@ -19,7 +19,7 @@ def quarantine_blocks(entries: Sequence[Entry]) -> list[Block]:
     """A fold for each reason: failures before what filters left out, the most frequent first."""
     groups: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
-        groups[entry["kind"], entry["stage"], _without_particulars(entry)].append(entry)
+        groups[entry["kind"], entry["stage"], without_particulars(entry)].append(entry)
     ordered = sorted(groups.items(), key=lambda item: (item[0][0] != "failed", -len(item[1]), item[0]))
     blocks: list[Block] = [
         _group(kind, stage, reason, members, opened=place == 0)
@@ -32,19 +32,20 @@ def quarantine_blocks(entries: Sequence[Entry]) -> list[Block]:
     return blocks
 
 
-def _first_line(entry: Entry) -> str:
+def first_line(entry: Entry) -> str:
+    """The reason without what follows its first line."""
     lines = entry["reason"].strip().splitlines()
     return _cut(lines[0], REASON_CHARACTERS) if lines else "no reason given"
 
 
-def _without_particulars(entry: Entry) -> str:
+def without_particulars(entry: Entry) -> str:
     """The reason with what differs from image to image taken out: its name and the numbers."""
-    text = _first_line(entry).replace(entry["uri"], "…")
+    text = first_line(entry).replace(entry["uri"], "…")
     return re.sub(r"\d(?:[\d.,]*\d)?", "N", text)
 
 
 def _group(kind: str, stage: str, reason: str, members: Sequence[Entry], opened: bool) -> Fold:
-    lines = {_first_line(entry) for entry in members}
+    lines = {first_line(entry) for entry in members}
     title = f"{lines.pop() if len(lines) == 1 else reason} ({stage}{', filtered' if kind == 'filtered' else ''})"
     shown = sorted(members, key=lambda entry: (entry["uri"], entry["key"]))[:EXAMPLES]
     rows = [

@@ -77,7 +77,8 @@ def test_too_many_failures_stop_the_run_with_reasons_and_keep_what_is_done(build
     with pytest.raises(TooManyFailures, match="4 images failed, and max_failures allows 2") as stopped:
         build(config)
     assert stopped.value.exit_code == 1
-    assert re.search(r"0000\d\.jpg \(image\): no readable", str(stopped.value))
+    assert re.search(r"\n  0000\d\.jpg and \d more \(image\): no readable", str(stopped.value))
+    assert str(stopped.value).count("no readable") == 1
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("stages/**/*.tar")}
     assert kept
 
