@@ -25,7 +25,7 @@ def serve_metrics(address: str) -> None:
 
     A port that is taken is no reason to end a run: it is said, and the run is not measured. Raises ConfigError.
     """
-    host, port = _parsed(address)
+    host, port = host_and_port(address)
     token = None if is_loopback(host) else _token()
     try:
         server, _ = start_wsgi_server(port, host)
@@ -36,7 +36,8 @@ def serve_metrics(address: str) -> None:
         server.set_app(_asking(token, make_wsgi_app()))
 
 
-def _parsed(address: str) -> tuple[str, int]:
+def host_and_port(address: str) -> tuple[str, int]:
+    """Where to answer, by PORT or HOST:PORT. Raises ConfigError."""
     host, colon, port = address.rpartition(":")
     if not port.isdecimal() or not 0 < int(port) < 2**16 or (colon and not host):
         raise ConfigError(f"--metrics {address}: give PORT, or HOST:PORT for others than this machine; such as 9464")

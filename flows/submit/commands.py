@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,15 +30,21 @@ def submit(
     ] = None,
     cpus: Annotated[float, typer.Option(min=0, help="Of a node, for the command itself.")] = 0.0,
     gpus: Annotated[float, typer.Option(min=0, help="Of a node, for the command itself.")] = 0.0,
+    log: Annotated[
+        str | None, typer.Option(help="The job's log: a file that all machines see, or - for `sluice logs`.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="PORT, or HOST:PORT, where the job's machine tells Prometheus its figures.")
+    ] = None,
     follow: Follow = False,
 ) -> None:
     """Run a command as a job on a cluster: code and small files go along, data and weights are named."""
     from sluice.flows.submit.clusters import find_cluster
     from sluice.flows.submit.jobs import Jobs, Share, new_id
-    from sluice.flows.submit.words import understood
+    from sluice.flows.submit.words import understood, watched
 
     found = find_cluster(cluster)
-    asked = understood(words, found, cluster, bool(cpus or gpus))
+    asked = replace(understood(words, found, cluster, bool(cpus or gpus)), options=watched(log, metrics, found))
     jobs, id = Jobs(found), id_ or new_id(asked.name)
     before = jobs.submit(asked, id, Share(cpus, gpus))
     if before is None:

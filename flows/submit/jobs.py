@@ -87,7 +87,7 @@ class Jobs:
 
         Raises WrongJob where the id is of another command.
         """
-        command = shlex.join(asked.words)
+        command = shlex.join([*asked.options, *asked.words])
         digest = _digest(command, asked)
         if (before := self.find(id)) is not None:
             if before.digest != digest:

@@ -30,10 +30,14 @@ class CannotSubmit(SluiceError):
 
 @dataclass(frozen=True)
 class Asked:
-    """A command as it will run there: its words, and of this machine's files that it names where each comes."""
+    """A command as it will run there: its words, and of this machine's files that it names where each comes.
+
+    `options` are those of `sluice` itself, before the command.
+    """
 
     words: tuple[str, ...]
     files: dict[Path, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -101,6 +105,22 @@ def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -
     sight.refuse_many()
     over = _on_the_cluster(context.params, alone)
     return Asked((*(_renamed(word, sight.files) for word in words), *over), sight.files)
+
+
+def watched(log: str | None, metrics: str | None, cluster: Cluster) -> tuple[str, ...]:
+    """The options of `sluice` itself by which a job is watched. Raises CannotSubmit, ConfigError."""
+    options: tuple[str, ...] = ()
+    if log is not None:
+        if log != "-" and ("://" in log or not cluster.sees(log)):
+            among = f", or a file under {' or '.join(cluster.shared)}" if cluster.shared else ""
+            raise CannotSubmit(f"--log {log}: the job writes it, line by line: give -, for `sluice logs`{among}")
+        options += ("--log", log)
+    if metrics is not None:
+        from sluice.flows.observe.metrics import host_and_port
+
+        host_and_port(metrics)
+        options += ("--metrics", metrics)
+    return options
 
 
 def parsed(words: Sequence[str]) -> Any:

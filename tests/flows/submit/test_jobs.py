@@ -61,6 +61,18 @@ def test_a_job_that_failed_says_why_and_is_not_run_twice(sluice: Sluice, build: 
     assert "sluice logs wrong --cluster NAME says why" in told
 
 
+def test_a_job_is_watched_by_options_behind_its_command(head: Head, sluice: Sluice, build: list[str]) -> None:
+    log = head.shared / "runs.jsonl"
+    words = [*build, "--out", head.shared / "watched", "--cluster", "here", "--id", "watched"]
+    done = sluice("submit", *words, "--log", log, "--metrics", "9464", "--follow")
+    assert done.exit_code == 0, done.output
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert events[0]["event"] == "began"
+    assert events[0]["command"].startswith(f"sluice --log {log} --metrics 9464 dataset build")
+    assert [event["event"] for event in events].count("done") == 2, "two stages on one shard"
+    assert (events[-1]["event"], events[-1]["exit"]) == ("ended", 0)
+
+
 @pytest.mark.slow
 def test_a_job_that_is_told_to_stop_keeps_what_it_did(head: Head, sluice: Sluice, build: list[str]) -> None:
     write_pictures(head.shared / "many", range(300))

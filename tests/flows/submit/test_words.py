@@ -12,7 +12,7 @@ from typer import TyperException
 
 from sluice.flows.submit import words
 from sluice.flows.submit.clusters import Cluster
-from sluice.flows.submit.words import Asked, CannotSubmit, understood
+from sluice.flows.submit.words import Asked, CannotSubmit, understood, watched
 from sluice.infra.settings import ConfigError
 
 CLUSTER = Cluster(address="http://127.0.0.1:8265", shared=("/weights",))
@@ -68,6 +68,20 @@ def test_a_training_with_gpus_of_its_own_is_one_process() -> None:
     assert shlex.join(send(command, alone=True).words) == command
     with pytest.raises(CannotSubmit, match="give --ray N"):
         send(command)
+
+
+@pytest.mark.parametrize("log", ["-", "/weights/runs.jsonl"])
+def test_a_job_is_watched_by_what_its_machines_reach(log: str) -> None:
+    assert watched(log, "0.0.0.0:9464", CLUSTER) == ("--log", log, "--metrics", "0.0.0.0:9464")
+    assert watched(None, None, CLUSTER) == ()
+
+
+@pytest.mark.parametrize("log", ["runs.jsonl", "/home/runs.jsonl", "s3://a/runs.jsonl"])
+def test_a_log_that_nobody_would_find_is_refused(log: str) -> None:
+    with pytest.raises(CannotSubmit, match=f"--log {log}: .* give -, for `sluice logs`, or a file under /weights"):
+        watched(log, None, CLUSTER)
+    with pytest.raises(ConfigError, match="--metrics no-port: give PORT, or HOST:PORT"):
+        watched(None, "no-port", CLUSTER)
 
 
 def test_small_files_go_along(folder: Path) -> None:
