@@ -30,20 +30,37 @@ def train_on_ray(train: Callable[[Console], object], out: Path, processes: int, 
     with ray_session(address, processes, says=True):
         import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
 
         gpus = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
-        trainer: Any = TorchTrainer(
-            _in_process,  # type: ignore[arg-type]
+        own = address is None and "RAY_ADDRESS" not in os.environ
+        made = trainer(own)(
+            _in_process,
             train_loop_config={"train": train, "folder": os.getcwd()},
             scaling_config=ScalingConfig(num_workers=processes, use_gpu=gpus >= processes),
             run_config=RunConfig(
                 storage_path=str((out / "ray").absolute()), failure_config=FailureConfig(max_failures=RESTARTS)
             ),
         )
-        failed = trainer.fit().return_value
+        failed = made.fit().return_value
     if failed:
         raise FailedTraining(failed)
+
+
+def trainer(own: bool) -> Any:
+    """Ray Train's, in a Ray of one's own without what tidies up after a driver: such a Ray ends with its driver.
+
+    It asks the dashboard every second whether the driver lives. Where there is none it says so each time, or asks
+    whichever Ray of this machine began last.
+    """
+    from ray.train.torch import TorchTrainer
+    from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+
+    class WithoutCleaner(TorchTrainer):
+        def _create_default_callbacks(self) -> list[Any]:
+            made: list[Any] = super()._create_default_callbacks()  # type: ignore[no-untyped-call]
+            return [callback for callback in made if not isinstance(callback, PlacementGroupCleanerCallback)]
+
+    return WithoutCleaner if own else TorchTrainer
 
 
 def _in_process(asked: dict[str, object]) -> str:
