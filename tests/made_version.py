@@ -19,7 +19,7 @@ from sluice.preprocess.graph import LearnedParameters, Node, Stage, Weights, bui
 from sluice.preprocess.perception.skeleton import Person, describe, draw
 from sluice.preprocess.planning.build import Build
 from sluice.preprocess.planning.config import DatasetConfig
-from sluice.preprocess.planning.index import Change
+from sluice.preprocess.planning.listing import Change
 from sluice.preprocess.planning.plan import Layout, Plan, Row, Shard
 from sluice.preprocess.record import Record
 from sluice.preprocess.sources import SourceConfig

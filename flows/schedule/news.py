@@ -9,8 +9,10 @@ from pathlib import Path
 
 from sluice.flows.submit.words import config_of, parsed
 from sluice.infra.storage import storage
+from sluice.preprocess.planning.catalogue import read_catalogue
 from sluice.preprocess.planning.config import make_source
-from sluice.preprocess.planning.index import changes, index_prefix, read_index
+from sluice.preprocess.planning.index import index_prefix
+from sluice.preprocess.planning.listing import changes
 
 
 def has_news(words: Sequence[str], folder: Path, since: float) -> bool:
@@ -23,7 +25,7 @@ def has_news(words: Sequence[str], folder: Path, since: float) -> bool:
         source, place = make_source(config), storage(config.out)
         prefix = index_prefix(source, config.near_duplicates is not None)
         read = max((entry.modified for entry in place.list(prefix)), default=0.0)
-        return read > since or bool(changes(source, read_index(place, prefix)).unread)
+        return read > since or bool(changes(source, read_catalogue(place, prefix)).unread)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
-from sluice.preprocess.planning.index import read_index
+from sluice.preprocess.planning.catalogue import read_catalogue
+from sluice.preprocess.planning.columns import keys_of
 from sluice.preprocess.planning.plan import Draft, Row, Shard, lay_out, read_plans, shard_id, store_rows
 from sluice.preprocess.planning.rows import read_file, read_rows
 
@@ -69,8 +70,9 @@ def _groups(storage: Storage, file: str, gone: Collection[str]) -> Iterator[int]
 def copies(storage: Storage, dataset: str, gone: Collection[str]) -> Counter[str]:
     """How many images of the data set's indexes have each removed key; the most, where there are several indexes."""
     most: Counter[str] = Counter()
+    wanted = keys_of(pa.array(sorted(gone), pa.string()))
     for index in {stored["index"] for _, stored in read_plans(storage, f"datasets/{dataset}/plan").values()}:
-        most |= Counter(image.key for image in read_index(storage, index) if image.key in gone)
+        most |= Counter(image.key for _, image in read_catalogue(storage, index).find(wanted))
     return most
 
 

@@ -1,4 +1,7 @@
-"""The index: every image of a source, read once: URI and stamp -> key, digest of side inputs."""
+"""The index: every image of a source, read once: URI and stamp -> key, digest of side inputs.
+
+It lies in parts, which are only added: a later part supersedes what earlier ones say of the same items.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,7 @@ from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.sources import Item, Raw, Source
 
 KEY_DIGITS = 16
+ROW_BYTES = 16
 IMAGES_A_PART = 1000
 GONE = "gone"
 SCHEMA = pa.schema(
@@ -33,10 +37,13 @@ SCHEMA = pa.schema(
         ("side", pa.string()),
         ("look", pa.string()),
         ("error", pa.string()),
+        ("row", pa.binary(ROW_BYTES)),
     ]
 )
 
-BLANK = {"key": "", "side": "", "look": "", "size": 0}
+FEW_VALUES = ["item", "stamp", "container", "look", "error"]
+"""Columns whose values repeat: a dictionary of any other costs half the time of writing and reading it."""
+BLANK = {"key": "", "side": "", "look": "", "size": 0, "row": None}
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,6 @@ class Image:
     error: str
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a listing shows against the index."""
-
-    unread: tuple[Item, ...]
-    gone: frozenset[str]
-
-
 def key_of(data: bytes) -> str:
     """16 hex digits of the SHA-256 of the original bytes."""
     return hashlib.sha256(data).hexdigest()[:KEY_DIGITS]
@@ -78,6 +77,14 @@ def side_digest(fields: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:KEY_DIGITS]
 
 
+def row_digest(key: str, uri: str, side: str) -> bytes:
+    """What tells a planned row from another: 16 bytes of the SHA-256 of key, digest of side inputs and URI.
+
+    The index keeps it, so that a plan of 10^8 rows digests no strings.
+    """
+    return hashlib.sha256(f"{key}:{side}:{uri}".encode()).digest()[:ROW_BYTES]
+
+
 def index_prefix(source: Source[Any], looks: bool) -> str:
     """Where the index of a source lies; one with perceptual hashes apart from one without."""
     identity = json.dumps([source.kind, source.config.model_dump(mode="json"), looks], sort_keys=True)
@@ -86,7 +93,7 @@ def index_prefix(source: Source[Any], looks: bool) -> str:
 
 def _image(raw: Raw, stamp: str, looks: bool) -> dict[str, Any]:
     data = raw.fields.get("raw", b"")
-    readable = raw.error is None
+    key, side = (key_of(data), side_digest(raw.fields)) if raw.error is None else ("", "")
     return {
         "uri": raw.address.uri,
         "item": raw.address.item,
@@ -94,10 +101,11 @@ def _image(raw: Raw, stamp: str, looks: bool) -> dict[str, Any]:
         "locator": raw.address.locator,
         "container": raw.container,
         "size": len(data),
-        "key": key_of(data) if readable else "",
-        "side": side_digest(raw.fields) if readable else "",
-        "look": perceptual_hash(data) if readable and looks else "",
+        "key": key,
+        "side": side,
+        "look": perceptual_hash(data) if key and looks else "",
         "error": raw.error or "",
+        "row": row_digest(key, raw.address.uri, side) if key else None,
     }
 
 
@@ -107,22 +115,28 @@ def scan(source: Source[Any], items: Sequence[Item], looks: bool, removed: Remov
     rows = [_image(raw, stamps[raw.address.item], looks) for raw in source.scan(items)]
     rows = [row | BLANK if row["key"] in removed else row for row in rows]
     seen = {row["item"] for row in rows}
-    return _parquet(rows + [_nothing(item.uri, item.stamp) for item in items if item.uri not in seen])
+    return encode(rows + [nothing(item.uri, item.stamp) for item in items if item.uri not in seen])
 
 
-def _nothing(item: str, stamp: str) -> dict[str, Any]:
+def nothing(item: str, stamp: str) -> dict[str, Any]:
     """The row of an item that holds no image (any more)."""
     empty = dict.fromkeys(("locator", "container", "key", "side", "look", "error"), "")
-    return {**empty, "uri": item, "item": item, "stamp": stamp, "size": 0}
+    return {**empty, "uri": item, "item": item, "stamp": stamp, "size": 0, "row": None}
 
 
-def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+def encode(rows: Sequence[dict[str, Any]]) -> bytes:
+    """A part, by URI: who plans needs the rows of a container in this order, and not the URIs."""
+    return encode_table(pa.Table.from_pylist(sorted(rows, key=lambda row: row["uri"]), schema=SCHEMA))
+
+
+def encode_table(rows: pa.Table) -> bytes:
+    """A part from its rows, which are by URI."""
     stream = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), stream, compression="zstd")
+    pq.write_table(rows, stream, compression="zstd", use_dictionary=FEW_VALUES)
     return stream.getvalue()
 
 
-def _store(data: bytes, storage: Storage, prefix: str) -> None:
+def store_part(data: bytes, storage: Storage, prefix: str) -> None:
     """Store a part; its name sorts after every earlier part, and later parts supersede."""
     storage.write(f"{prefix}/part-{time.time_ns():020d}-{hashlib.sha256(data).hexdigest()[:8]}.parquet", data)
 
@@ -142,65 +156,9 @@ def parts(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield bundle
 
 
-def read_index(storage: Storage, prefix: str) -> list[Image]:
-    """Every image, as last read, in the order of URIs."""
-    latest: dict[str, list[Image]] = {}
-    for entry in storage.list(f"{prefix}/"):
-        found: dict[str, list[Image]] = {}
-        for row in pq.read_table(io.BytesIO(storage.read(entry.path))).to_pylist():
-            found.setdefault(row["item"], []).append(Image(**row))
-        latest.update(found)
-    images = (image for images in latest.values() for image in images if image.stamp != GONE)
-    return sorted(images, key=lambda i: i.uri)
-
-
 def forget(storage: Storage, part: str, gone: Collection[str]) -> None:
     """Blank the images of these keys in a part of an index, as if they had been removed before it was read."""
     rows = pq.read_table(io.BytesIO(storage.read(part))).to_pylist()
     kept = [row | BLANK if row["key"] in gone else row for row in rows]
     if kept != rows:
-        storage.write(part, _parquet(kept))
-
-
-def changes(source: Source[Any], known: Sequence[Image], retry: bool = False) -> Change:
-    """List the source and say which items the index has not read (or not as they are now), and which are gone.
-
-    With `retry` only what could not be read counts as unread, unless nothing was ever read.
-    """
-    stamps = {image.item: image.stamp for image in known}
-    failed = {image.item for image in known if image.error}
-    listed = set()
-    unread = []
-    for item in source.items():
-        listed.add(item.uri)
-        if item.uri in failed if retry and known else stamps.get(item.uri) != item.stamp:
-            unread.append(item)
-    return Change(tuple(unread), frozenset(stamps.keys() - listed))
-
-
-def update(
-    source: Source[Any],
-    storage: Storage,
-    looks: bool,
-    removed: Removed,
-    run: Callable[[Callable[[list[Item]], Any], list[list[Item]]], None],
-    prune: bool,
-    retry: bool = False,
-) -> tuple[list[Image], Change]:
-    """Bring the index up to date; `run(function, bundles)` does the reading, each bundle a stored part of its own.
-
-    Answers every image that was not `removed`, and what the listing showed.
-
-    Items that are gone stay in the index unless `prune` is asked for; `retry` reads again what could not be read,
-    and nothing new.
-    """
-    prefix = index_prefix(source, looks)
-    known = read_index(storage, prefix)
-    change = changes(source, known, retry)
-    if change.unread:
-        run(lambda items: _store(scan(source, items, looks, removed), storage, prefix), list(parts(change.unread)))
-    if change.gone and prune:
-        _store(_parquet([_nothing(uri, GONE) for uri in sorted(change.gone)]), storage, prefix)
-    if change.unread or (change.gone and prune):
-        known = read_index(storage, prefix)
-    return [image for image in known if image.key not in removed], change
+        storage.write(part, encode(kept))

@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
-from sluice.preprocess.planning.index import Image
+from sluice.preprocess.planning.index import row_digest
 
 SHARDS_A_PART = 1000
+WRITERS = 2
 ROW = pa.schema(
     [
         ("key", pa.string()),
@@ -78,104 +78,88 @@ class Plan:
         return [{"key": "", "shard": "", "stage": "index", "kind": "failed", **entry} for entry in self.unreadable]
 
 
+class Planned(Protocol):
+    """A shard before it is stored."""
+
+    @property
+    def id(self) -> str:
+        """As the plan names it."""
+
+    @property
+    def container(self) -> str:
+        """What its rows come from."""
+
+    @property
+    def records(self) -> int:
+        """How many rows it has."""
+
+    def table(self) -> pa.Table:
+        """Its rows, by key; read or made when asked for."""
+
+
 @dataclass(frozen=True)
 class Draft:
-    """A shard before it is written: its container and its rows, by key."""
+    """A shard in memory: its container and its rows, by key."""
 
     container: str
     rows: tuple[Row, ...]
 
+    @cached_property
+    def id(self) -> str:
+        return shard_id(self.rows)
+
+    @property
+    def records(self) -> int:
+        return len(self.rows)
+
+    def table(self) -> pa.Table:
+        return pa.Table.from_pylist([row.__dict__ for row in self.rows], schema=ROW)
+
 
 def shard_id(rows: Iterable[Row]) -> str:
     """SHA-256 (16 hex digits) over the rows, side inputs included."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps([row.key, row.uri, row.side, list(row.duplicates)]).encode())
+    kept = list(rows)
+    digests = b"".join(row_digest(row.key, row.uri, row.side) for row in kept)
+    return id_of(digests, ((row.key, row.duplicates) for row in kept if row.duplicates))
+
+
+def id_of(digests: bytes, duplicates: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """The same from the digests of all rows, one after the other, and the duplicates of each key that has some."""
+    digest = hashlib.sha256(digests)
+    for key, uris in duplicates:
+        digest.update(json.dumps([key, list(uris)]).encode())
     return digest.hexdigest()[:16]
-
-
-def _row(image: Image, duplicates: Sequence[str] = ()) -> Row:
-    return Row(image.key, image.uri, image.item, image.locator, image.side, tuple(duplicates))
-
-
-def _keep(draft: Draft, by_uri: Mapping[str, Image], by_key: Mapping[str, Sequence[Image]]) -> Draft | None:
-    """An old shard as the index has it now: rows whose image is gone move to a duplicate or leave."""
-    rows = []
-    for row in draft.rows:
-        image = by_uri.get(row.uri)
-        if image is None or image.key != row.key:
-            image = by_key[row.key][0] if by_key.get(row.key) else None
-        if image is not None:
-            same = (uri for uri in row.duplicates if uri != image.uri)
-            alike = tuple(uri for uri in same if uri not in by_uri or by_uri[uri].key == row.key)
-            rows.append(replace(_row(image), duplicates=alike))
-    return Draft(draft.container, tuple(rows)) if rows else None
-
-
-def _cut(rows: Sequence[Row], size: int) -> list[tuple[Row, ...]]:
-    """Rows cut into the fewest pieces of at most `size`, nearly equal, each sorted by key."""
-    pieces = math.ceil(len(rows) / size)
-    bounds = [len(rows) * i // pieces for i in range(pieces + 1)]
-    return [tuple(sorted(rows[a:b], key=lambda r: r.key)) for a, b in pairwise(bounds)]
-
-
-def grow(
-    old: Sequence[Draft | None], images: Sequence[Image], shard_size: int, near: Mapping[str, str]
-) -> list[Draft | None]:
-    """The shards after the index changed: old ones in their places (None where all rows left), new ones behind.
-
-    `images` are the readable images of the index; equal keys are duplicates, of which the planned one stays, else the
-    smallest URI wins. `near` maps the URI of a near-duplicate to that of the image it looks like.
-    """
-    chosen = [image for image in sorted(images, key=lambda i: i.uri) if image.uri not in near]
-    by_uri = {image.uri: image for image in chosen}
-    by_key: dict[str, list[Image]] = defaultdict(list)
-    for image in chosen:
-        by_key[image.key].append(image)
-    alike: dict[str, list[str]] = defaultdict(list)
-    for uri, first in sorted(near.items()):
-        alike[first].append(uri)
-    kept = [_keep(draft, by_uri, by_key) if draft else None for draft in old]
-    planned = {row.key for draft in kept if draft for row in draft.rows}
-    containers: dict[str, list[Row]] = defaultdict(list)
-    for key, same in by_key.items():
-        if key not in planned:
-            duplicates = [i.uri for i in same[1:]] + [uri for i in same for uri in alike[i.uri]]
-            containers[same[0].container].append(_row(same[0], duplicates))
-    new = [
-        Draft(container, piece)
-        for container, rows in sorted(containers.items())
-        for piece in _cut(sorted(rows, key=lambda r: r.uri), shard_size)
-    ]
-    return kept + new
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A plan before it is stored: what its file says, and the shards' rows by the file that lists them."""
+    """A plan before it is stored: what its file says, and the shards whose rows each file lists.
+
+    Files that were stored with an earlier plan, and have not changed, may be left out.
+    """
 
     plan: Plan
     stored: Mapping[str, Any]
-    rows: Mapping[str, Sequence[Draft | None]]
+    rows: dict[str, Sequence[Planned | None]]
 
 
-def lay_out(drafts: Sequence[Draft | None], facts: Mapping[str, Any]) -> Layout:
+def lay_out(shards: Sequence[Planned | None], facts: Mapping[str, Any]) -> Layout:
     """Number the shards and share their rows out to files, 1,000 shards each; nothing is written."""
-    shards: list[Shard] = []
-    files: dict[str, Sequence[Draft | None]] = {}
-    for start in range(0, len(drafts), SHARDS_A_PART):
-        part = drafts[start : start + SHARDS_A_PART]
-        ids = [shard_id(draft.rows) if draft else "" for draft in part]
+    listed: list[Shard] = []
+    files: dict[str, Sequence[Planned | None]] = {}
+    for start in range(0, len(shards), SHARDS_A_PART):
+        part = shards[start : start + SHARDS_A_PART]
+        ids = [shard.id if shard else "" for shard in part]
         file = f"rows-{hashlib.sha256(''.join(ids).encode()).hexdigest()[:16]}.parquet"
         files[file] = part
-        live = ((start + i, draft) for i, draft in enumerate(part) if draft)
-        shards += [
-            Shard(ordinal, ids[ordinal - start], draft.container, len(draft.rows), file, group)
-            for group, (ordinal, draft) in enumerate(live)
+        live = ((start + i, shard) for i, shard in enumerate(part) if shard)
+        listed += [
+            Shard(ordinal, shard.id, shard.container, shard.records, file, group)
+            for group, (ordinal, shard) in enumerate(live)
         ]
-    listed = [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in shards]
-    stored = {**facts, "places": len(drafts), "shards": listed}
-    return Layout(_plan(stored), stored, files)
+    told = [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in listed]
+    stored = {**facts, "places": len(shards), "shards": told}
+    return Layout(stored_plan(stored), stored, files)
 
 
 def store_plan(storage: Storage, prefix: str, layout: Layout) -> None:
@@ -187,10 +171,15 @@ def store_plan(storage: Storage, prefix: str, layout: Layout) -> None:
 
 
 def store_rows(storage: Storage, prefix: str, layout: Layout) -> None:
-    """Write the rows that are not there yet."""
-    for file, part in layout.rows.items():
+    """Write the rows that are not there yet, two files at a time, and let go of them: some tens of megabytes each."""
+
+    def store(file: str) -> None:
         if storage.head(f"{prefix}/{file}") is None:
-            storage.write(f"{prefix}/{file}", _encode(part))
+            storage.write(f"{prefix}/{file}", _encode(layout.rows[file]))
+        del layout.rows[file]
+
+    with ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(store, list(layout.rows)))
 
 
 def plan_file(facts: Mapping[str, Any]) -> str:
@@ -199,17 +188,15 @@ def plan_file(facts: Mapping[str, Any]) -> str:
     return f"plan-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.json"
 
 
-def _encode(drafts: Sequence[Draft | None]) -> bytes:
+def _encode(shards: Iterable[Planned | None]) -> bytes:
     stream = io.BytesIO()
-    with pq.ParquetWriter(stream, ROW, compression="zstd") as writer:
-        for draft in drafts:
-            if draft:
-                rows = [row.__dict__ for row in draft.rows]
-                writer.write_table(pa.Table.from_pylist(rows, schema=ROW), row_group_size=max(len(rows), 1))
+    with pq.ParquetWriter(stream, ROW, compression="zstd", use_dictionary=["item"]) as writer:
+        for shard in filter(None, shards):
+            writer.write_table(shard.table(), row_group_size=shard.records)
     return stream.getvalue()
 
 
-def _plan(stored: Mapping[str, Any]) -> Plan:
+def stored_plan(stored: Mapping[str, Any]) -> Plan:
     shards = tuple(Shard(*shard) for shard in stored["shards"])
     return Plan(shards, stored["images"], stored["duplicates"], tuple(stored["unreadable"]))
 
@@ -217,7 +204,7 @@ def _plan(stored: Mapping[str, Any]) -> Plan:
 def read_plans(storage: Storage, prefix: str) -> dict[str, tuple[Plan, dict[str, Any]]]:
     """Every plan of a data set and all that its file says, by the file's name."""
     read = {entry.path.rpartition("/")[2]: _read(storage, entry.path) for entry in storage.list(f"{prefix}/plan-")}
-    return {name: (_plan(stored), stored) for name, stored in read.items() if stored is not None}
+    return {name: (stored_plan(stored), stored) for name, stored in read.items() if stored is not None}
 
 
 def _read(storage: Storage, path: str) -> dict[str, Any] | None:

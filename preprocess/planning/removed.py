@@ -35,6 +35,11 @@ class Removed:
     def __bool__(self) -> bool:
         return bool(self.tombstones)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 (16 hex digits) of them all."""
+        return hashlib.sha256("".join(sorted(self.tombstones)).encode()).hexdigest()[:16]
+
 
 def removed_keys(keys: Iterable[str]) -> Removed:
     """These keys as removed ones."""

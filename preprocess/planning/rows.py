@@ -16,17 +16,18 @@ from sluice.preprocess.planning.plan import Draft, Plan, Row, Shard
 def read_rows(storage: Storage, prefix: str, shard: Shard) -> list[Row]:
     """The rows of a shard, by key."""
     with storage.open(f"{prefix}/{shard.file}") as stream:
-        return _rows(pq.ParquetFile(stream).read_row_group(shard.group))
+        return rows_of(pq.ParquetFile(stream).read_row_group(shard.group))
 
 
 def read_file(storage: Storage, prefix: str, file: str) -> list[list[Row]]:
     """The rows of every shard that a file lists, by row group; to open it for each shard takes ten times as long."""
     with storage.open(f"{prefix}/{file}") as stream:
         parquet = pq.ParquetFile(stream)
-        return [_rows(parquet.read_row_group(group)) for group in range(parquet.num_row_groups)]
+        return [rows_of(parquet.read_row_group(group)) for group in range(parquet.num_row_groups)]
 
 
-def _rows(table: pa.Table) -> list[Row]:
+def rows_of(table: pa.Table) -> list[Row]:
+    """Rows of a table as the plan stores them."""
     return [Row(**{**row, "duplicates": tuple(row["duplicates"])}) for row in table.to_pylist()]
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from sluice.infra.storage import storage
+from sluice.preprocess.planning.grow import grow
 from sluice.preprocess.planning.index import Image
 from sluice.preprocess.planning.plan import (
     DamagedPlan,
     Draft,
     Row,
-    grow,
     lay_out,
     plan_file,
     read_plans,

@@ -1,0 +1,63 @@
+"""Keys as 64-bit integers, so that an index of 10^8 images fits into memory eight bytes an image."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
+RANGES = 8
+ROW_BITS = 32
+
+
+def keys_of(digits: pa.Array) -> Numbers:
+    """Keys of 16 hex digits each, none empty, as integers, which sort as their digits do."""
+    text = "".join(digits.to_pylist()) if digits.offset else _text(digits)
+    return np.frombuffer(binascii.unhexlify(text), ">u8").astype(np.uint64)
+
+
+def _text(digits: pa.Array) -> str | bytes:
+    _, ends, text = digits.buffers()
+    return text.slice(0, 16 * len(digits)).to_pybytes() if len(digits) and ends else b""
+
+
+def hashed(values: Iterable[Hashable]) -> Numbers:
+    """Python's hashes, which hold for this process."""
+    return np.fromiter(map(hash, values), np.int64).view(np.uint64)
+
+
+def within(values: Numbers, ordered: Numbers) -> Mask:
+    """Which values are among the ordered ones."""
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    found = np.searchsorted(ordered, values)
+    np.minimum(found, len(ordered) - 1, out=found)
+    same: Mask = ordered[found] == values
+    return same
+
+
+def repeated(values: Numbers) -> Numbers:
+    """What occurs more than once, ordered; a range of values after the other, so as not to hold all of them twice."""
+    width = (1 << 64) // RANGES
+    return np.concatenate([_repeated(values, i * width, (i + 1) * width - 1) for i in range(RANGES)])
+
+
+def _repeated(values: Numbers, first: int, last: int) -> Numbers:
+    some = np.sort(values[(values >= np.uint64(first)) & (values <= np.uint64(last))])
+    return np.unique(some[1:][some[1:] == some[:-1]])
+
+
+def place_of(part: int, rows: NDArray[np.intp]) -> Places:
+    """Rows of a part of an index, each as one number."""
+    return (part << ROW_BITS) | rows.astype(np.int64)
+
+
+def split_place(places: Places) -> tuple[Places, Places]:
+    """The parts and the rows of places."""
+    return places >> ROW_BITS, places & ((1 << ROW_BITS) - 1)

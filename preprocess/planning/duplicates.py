@@ -1,0 +1,79 @@
+"""Equal images among new ones, told apart: the first URI stays, and lists the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sluice.preprocess.planning.columns import Mask, Numbers, Places, place_of, repeated, within
+from sluice.preprocess.planning.survey import Surveyed, View
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """The places of images that have duplicates, ordered; the URIs of the i-th one's go from starts[i] to the next."""
+
+    places: Places
+    starts: NDArray[np.intp]
+    uris: pa.Array
+
+    def of(self, places: Places) -> dict[int, list[str]]:
+        """The duplicates of images that have some, by their positions among those asked for."""
+        if not len(self.places):
+            return {}
+        at = np.minimum(np.searchsorted(self.places, places), len(self.places) - 1)
+        found = np.flatnonzero(self.places[at] == places)
+        return {int(i): self.uris[self.starts[at[i]] : self.starts[at[i] + 1]].to_pylist() for i in found}
+
+
+def choose(view: View, found: Surveyed, planned: Numbers) -> tuple[dict[int, Mask], Duplicates]:
+    """Of the readable images of each part, those that are neither `planned` nor duplicates; and who has duplicates."""
+    chosen = {part: ~within(found.keys[start:stop], planned) for part, (start, stop) in found.starts.items()}
+    new = found.keys if not len(planned) else found.keys[np.concatenate([*chosen.values(), np.zeros(0, bool)])]
+    several = repeated(new)
+    tables = [_alike(view, found, part, own, several) for part, own in chosen.items()] if len(several) else []
+    alike = pa.concat_tables([table for table in tables if table is not None] or [EMPTY])
+    alike = alike.sort_by([("key", "ascending"), ("uri", "ascending")])
+    key = alike["key"].to_numpy()
+    first = np.append(True, key[1:] != key[:-1])[: len(key)]
+    _leave(chosen, alike["part"].to_numpy()[~first], alike["row"].to_numpy()[~first])
+    places = alike["place"].to_numpy()
+    winners = places[first][np.cumsum(first)[~first] - 1]
+    order = np.argsort(winners, kind="stable")
+    having, counts = np.unique(winners, return_counts=True)
+    uris = alike["uri"].combine_chunks().filter(pa.array(~first)).take(order)
+    return chosen, Duplicates(having, np.append(0, np.cumsum(counts)), uris)
+
+
+EMPTY = pa.table(
+    {
+        "key": pa.array([], pa.uint64()),
+        "uri": pa.array([], pa.string()),
+        "place": pa.array([], pa.int64()),
+        "part": pa.array([], pa.int64()),
+        "row": pa.array([], pa.int64()),
+    }
+)
+
+
+def _alike(view: View, found: Surveyed, part: int, chosen: Mask, several: Numbers) -> pa.Table | None:
+    """The chosen images of a part whose keys occur several times."""
+    keys = found.keys[slice(*found.starts[part])]
+    own = np.flatnonzero(chosen & within(keys, several))
+    if not len(own):
+        return None
+    rows, table = view.readable(part, ["uri"])
+    columns = [keys[own], table["uri"].take(own), place_of(part, rows[own]), np.full(len(own), part), own]
+    return pa.table(columns, schema=EMPTY.schema)
+
+
+def _leave(chosen: Mapping[int, Mask], parts: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    """Take rows out of what is chosen."""
+    order = np.argsort(parts, kind="stable")
+    there, starts = np.unique(parts[order], return_index=True)
+    for part, start, stop in zip(there, starts, [*starts, len(rows)][1:], strict=True):
+        chosen[int(part)][rows[order[start:stop]]] = False

@@ -1,0 +1,120 @@
+"""What an index holds for a plan, part by part, as columns: images that may be new, and those that cannot be read."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sluice.preprocess.planning.catalogue import Catalogue
+from sluice.preprocess.planning.columns import Mask, Numbers, keys_of
+from sluice.preprocess.planning.index import Image
+from sluice.preprocess.planning.removed import Removed
+from sluice.preprocess.version.parallel import in_threads
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class View:
+    """An index without what was removed. Of the parts `after`, only `known` URIs are seen, where these are given."""
+
+    catalogue: Catalogue
+    removed: Removed
+    after: frozenset[int]
+    known: frozenset[str] | None = None
+
+    @cached_property
+    def _known(self) -> pa.Array:
+        return pa.array(sorted(self.known or ()), pa.string())
+
+    def readable(self, part: int, columns: Collection[str]) -> tuple[Rows, pa.Table]:
+        """The numbers of the rows with readable images, and their columns."""
+        rows, table, seen = self.seen(part, ["key", *columns])
+        chosen = np.flatnonzero(seen & told(table["key"]))
+        return rows[chosen], table.take(chosen).combine_chunks()
+
+    def find(self, keys: Numbers) -> Iterator[Image]:
+        """The images of these keys, which are ordered."""
+        for part, image in self.catalogue.find(keys):
+            hidden = part in self.after and self.known is not None and image.uri not in self.known
+            if image.key not in self.removed and not hidden:
+                yield image
+
+    def seen(self, part: int, columns: Collection[str]) -> tuple[Rows, pa.Table, Mask]:
+        """The rows that hold, some columns of them, the keys among these, and which of them are to be seen."""
+        hidden = self.known is not None and part in self.after
+        rows, table = self.catalogue.rows(part, dict.fromkeys([*columns, *(["uri"] if hidden else [])]))
+        seen = np.ones(len(table), bool)
+        if self.removed:
+            seen &= np.fromiter((key not in self.removed for key in table["key"].to_pylist()), bool, len(table))
+        if hidden:
+            seen &= pc.is_in(table["uri"], self._known).to_numpy()
+        return rows, table, seen
+
+
+def told(column: pa.ChunkedArray) -> Mask:
+    """Where a column says something."""
+    there: Mask = pc.not_equal(column, "").to_numpy()
+    return there
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """How many images are readable, those that are not; of the parts `after` the keys, one part after the other, and
+    the containers."""
+
+    readable: int
+    unreadable: list[dict[str, str]]
+    keys: Numbers
+    starts: dict[int, tuple[int, int]]
+    containers: dict[int, list[str]]
+
+
+def survey(view: View) -> Surveyed:
+    """Look at every part once."""
+    found = in_threads(lambda part: _of_part(view, part), range(len(view.catalogue.parts)), None)
+    readable, unreadable, keys = 0, [], array("Q")
+    starts: dict[int, tuple[int, int]] = {}
+    containers: dict[int, list[str]] = {}
+    for part, own in enumerate(found):
+        readable += own.readable
+        unreadable += own.unreadable
+        if part in view.after:
+            starts[part] = (len(keys), len(keys) + own.readable)
+            keys.frombytes(own.keys.tobytes())
+            containers[part] = own.containers
+    unreadable.sort(key=lambda entry: entry["uri"])
+    return Surveyed(readable, unreadable, np.frombuffer(keys, np.uint64), starts, containers)
+
+
+@dataclass(frozen=True)
+class _OfPart:
+    readable: int
+    unreadable: list[dict[str, str]]
+    keys: Numbers
+    containers: list[str]
+
+
+def _of_part(view: View, part: int) -> _OfPart:
+    _, table, seen = view.seen(part, ["key", "error", *(["container"] if part in view.after else [])])
+    readable = pa.array(seen & told(table["key"]))
+    failed = seen & told(table["error"])
+    entries = _unreadable(view, part) if failed.any() else []
+    if part not in view.after:
+        return _OfPart(pc.sum(readable).as_py() or 0, entries, np.zeros(0, np.uint64), [])
+    own = table.select(["key", "container"]).filter(readable).combine_chunks()
+    return _OfPart(len(own), entries, keys_of(own["key"].combine_chunks()), pc.unique(own["container"]).to_pylist())
+
+
+def _unreadable(view: View, part: int) -> list[dict[str, str]]:
+    _, table, seen = view.seen(part, ["key", "uri", "error"])
+    found = table.filter(pa.array(seen & told(table["error"])))
+    columns = (found[name].to_pylist() for name in ("uri", "error"))
+    return [{"uri": uri, "reason": error} for uri, error in zip(*columns, strict=True)]
