@@ -15,6 +15,9 @@ import yaml
 
 from sluice.infra import catalogue
 
+NET = bytes(range(256)) * 40
+"""A network's file."""
+
 
 class Shelf:
     """`index` is a file:// Simple API, `cache` is $SLUICE_MODELS, `list(name, ...)` adds to the catalogue."""
@@ -72,3 +75,8 @@ def sdist(folder: str, members: dict[str, bytes]) -> bytes:
 
 
 PACKAGE = {"package": "toy-weights", "version": "1.0.0", "archive": "wheel", "member": "toy/net.onnx"}
+
+
+def leftovers(shelf: Shelf) -> list[str]:
+    """What pulls left in their workplaces."""
+    return [p.name for p in (shelf.cache / "partial").iterdir() if p.suffix != ".lock"]

@@ -1,4 +1,4 @@
-"""A storage of every kind: a folder, two S3 servers, and both of them behind the proxy that misbehaves."""
+"""A storage of every kind: a folder, two S3 servers, and both of them behind the proxy that misbehaves; weights."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sluice.infra.s3_faults import Retry
 from sluice.infra.storage import Storage
 from tests.faults.proxy import FaultProxy, seeded
 from tests.faults.servers import S3Server
+from tests.shelf import NET, PACKAGE, Shelf, wheel
 
 QUICK = Retry(attempts=12, first_s=0.005, longest_s=0.05)
 
@@ -63,3 +64,25 @@ def proxy(request: pytest.FixtureRequest) -> FaultProxy:
     """The misbehaving proxy, before one server and before the other."""
     proxy: FaultProxy = request.getfixturevalue(request.param)
     return proxy
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """An index, a catalogue and a cache of this test's own."""
+    return Shelf(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def toy(shelf: Shelf) -> Shelf:
+    """A shelf with the model `toy` in a wheel."""
+    shelf.publish("toy-weights", "toy_weights-1.0.0-py3-none-any.whl", wheel({"toy/net.onnx": NET, "toy/x.py": b"1/0"}))
+    shelf.list("toy", PACKAGE, NET)
+    return shelf
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> str:
+    """A folder with `toy`'s file."""
+    (tmp_path / "by-hand").mkdir()
+    (tmp_path / "by-hand" / "net.onnx").write_bytes(NET)
+    return str(tmp_path / "by-hand")

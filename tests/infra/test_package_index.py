@@ -25,11 +25,6 @@ WHEEL = wheel({"net.onnx": b"net"})
 OPENER = Opener(PipSettings(indexes=()))
 
 
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    return Shelf(tmp_path, monkeypatch)
-
-
 def test_names_and_versions_are_compared_as_packaging_does(shelf: Shelf, tmp_path: Path) -> None:
     shelf.publish("toy-weights", "Toy.Weights-1.0.0.post1-py3-none-any.whl", b"another version")
     shelf.publish("toy-weights", "toy_weights-1.0.0.tar.gz", b"an sdist")

@@ -15,11 +15,6 @@ NET = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    return Shelf(tmp_path, monkeypatch)
-
-
-@pytest.fixture
 def shipped(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The file of `ours`, which ships with Sluice."""
     monkeypatch.setattr(models, "ROOT", tmp_path / "sluice")
