@@ -55,14 +55,14 @@ class Retries:
     after: float = 0.0
 
 
-def _tell(_: Any, run: Any, __: Any) -> None:
+def _tell(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001
     """Tell of a failure in an event of our own.
 
     Prefect's own, of a run's states, wait for the one before, up to a quarter of an hour where it never comes: of a
     run that the scheduler made there is none of its first state.
     """
     tag = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
-    own = {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name}
+    own = {"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": flow_run.name}
     emit_event(RUN_FAILED, resource=own, related=[tag])
 
 

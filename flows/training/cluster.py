@@ -57,7 +57,7 @@ def trainer(own: bool) -> Any:
 
     class WithoutCleaner(TorchTrainer):
         def _create_default_callbacks(self) -> list[Any]:
-            made: list[Any] = super()._create_default_callbacks()  # type: ignore[no-untyped-call]
+            made: list[Any] = super()._create_default_callbacks()  # type: ignore[misc]
             return [callback for callback in made if not isinstance(callback, PlacementGroupCleanerCallback)]
 
     return WithoutCleaner if own else TorchTrainer
