@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sluice.preprocess.record import FieldError, check_field, decode_jpeg, decode_npy, decode_png, encode_jpeg
-from tests.preprocess.perception.test_decode import bomb, encoded
+from tests.preprocess.perception.made_pictures import encoded
+from tests.preprocess.perception.test_decode_refused import bomb
 
 
 def test_a_png_that_is_too_large_is_refused_by_its_header() -> None:

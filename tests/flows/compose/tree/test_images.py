@@ -24,7 +24,7 @@ from sluice.preprocess.record import encode_png
 from sluice.preprocess.shards import write_shard
 from sluice.preprocess.tabletop import LAWS, draw_scene, render
 from tests.preprocess.hed_file import write_hed
-from tests.preprocess.perception.test_decode import bomb
+from tests.preprocess.perception.test_decode_refused import bomb
 from tests.shelf import PACKAGE, Shelf
 
 KEY, SIZE = "00000000000000aa", 64
