@@ -55,8 +55,8 @@ class Clock:
     def __call__(self, what: str) -> Iterator[None]:
         wall, processor = time.monotonic(), time.process_time()
         yield
-        self.told[f"{what}, s"] = round(time.monotonic() - wall, 1)
-        self.told[f"{what}, CPU s"] = round(time.process_time() - processor, 1)
+        self.told[f"{what}, s"] = round(time.monotonic() - wall, 2)
+        self.told[f"{what}, CPU s"] = round(time.process_time() - processor, 2)
 
 
 def refuse(_: Callable[[list[Item]], Any], bundles: list[list[Item]]) -> None:
