@@ -1,4 +1,4 @@
-"""A plan that grows by columns: nothing that did not change is held, 10^8 images fit into 2 GiB.
+"""A plan that grows by columns: of what did not change nothing but keys is held (docs/scale.md has the figures).
 
 What comes of it is what `grow` makes of all images in memory.
 """
