@@ -22,7 +22,7 @@ def test_a_row_written_again_is_the_row_there_is(name: str) -> None:
 
 
 def test_no_place_of_a_machine_is_left() -> None:
-    said = '"command": "/home/me/.venv/bin/sluice train cnc --out /ours/networks/cnc --engine /opt/infra/deepspeed/cpu.json"'
+    said = '"command": "/me/bin/sluice train cnc --out /ours/networks/cnc --engine /opt/infra/deepspeed/cpu.json"'
     clean = '"command": "sluice train cnc --out evidence/networks/cnc --engine infra/deepspeed/cpu.json"'
     assert without_places(said, Path("/ours")) == clean
 
