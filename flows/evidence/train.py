@@ -88,7 +88,7 @@ class EvidenceTraining:
             self._join(name, network.begin)
         command = self.command(name, network)
         self.console.print(f"{name}: {shlex.join(command)}")
-        environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.processes))}
+        environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.processes)), **os.environ}
         if subprocess.run(command, check=False, env=environment).returncode:
             raise FailedTraining(f"{name} was not trained: see above. The same command goes on where it stopped.")
 
