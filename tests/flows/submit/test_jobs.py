@@ -69,7 +69,7 @@ def test_a_job_is_watched_by_options_behind_its_command(head: Head, sluice: Slui
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert events[0]["event"] == "began"
     assert events[0]["command"].startswith(f"sluice --log {log} --metrics 9464 dataset build")
-    assert [event["event"] for event in events].count("done") == 2, "two stages on one shard"
+    assert [event["event"] for event in events].count("done") == 3, "two stages on one shard, and its export"
     assert (events[-1]["event"], events[-1]["exit"]) == ("ended", 0)
 
 
