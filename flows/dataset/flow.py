@@ -51,8 +51,8 @@ class _Arrivals:
     rows: Mapping[str, int]
     progress: BuildProgress
     tally: Tally
+    repeated: Counter[str]
     exported: list[Exported] = field(default_factory=list)
-    repeated: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, unit: Unit, done: Done) -> None:
         self.repeated[unit.kind] += done.retries
@@ -75,16 +75,17 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
     work = BuildWork(StageWork(build.storage, build.plan_prefix, build.source, nodes))
     demands = {name: node.stage.resources for name, node in nodes.items()} | {EXPORT: Resources()}
     rows = rows_of(units)
-    with (
-        prefect_server(),
-        ray_session(config.ray_address, config.workers),
-        LivePage(build.storage, run_page(config.name), lambda: _page(build)),
-        BuildProgress(console, _totals(units, rows, shards)) as progress,
-    ):
-        arrivals = _Arrivals(rows, progress, tally)
-        with Dispatcher(work, demands, arrivals, config.workers) as dispatcher:
-            dispatcher.submit(units)
-            try:
+    repeated: Counter[str] = Counter()
+    try:
+        with (
+            prefect_server(),
+            ray_session(config.ray_address, config.workers),
+            LivePage(build.storage, run_page(config.name), lambda: _page(build)),
+            BuildProgress(console, _totals(units, rows, shards)) as progress,
+        ):
+            arrivals = _Arrivals(rows, progress, tally, repeated)
+            with Dispatcher(work, demands, arrivals, config.workers) as dispatcher:
+                dispatcher.submit(units)
                 return run_stage_flow(
                     "sluice-dataset",
                     config.name,
@@ -92,9 +93,9 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
                     units,
                     lambda: _finish(build, shards, dispatcher, arrivals),
                 )
-            finally:
-                arrivals.repeated["driver"] = work.retries
-                _say_repeated(console, +arrivals.repeated)
+    finally:  # the last page is written by then
+        repeated["driver"] = work.retries
+        _say_repeated(console, +repeated)
 
 
 def _page(build: Build) -> Page:
