@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sluice.flows.operate.making import LISTERS, merging, stage_prefixes
 from sluice.flows.operate.stored import DataSet
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
-from sluice.preprocess.version.parallel import in_threads
 
 FILE = re.compile(r"(?P<shard>[0-9a-f]{16})(?:-[0-9a-f]{16})?\.(?P<suffix>json|tar|parquet)")
 """Of a unit: its commit, its tar, its sidecar."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sluice.flows.operate.stored import DataSet
 from sluice.infra.commits import CLAIM
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
-from sluice.preprocess.version.parallel import in_threads
 
 LISTERS = 8
 

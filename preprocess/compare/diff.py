@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.compare.drift import Columns, Drift, join_columns, measure_drift, shard_columns
 from sluice.preprocess.compare.explain import Knob, StageChange, differences, stage_changes
 from sluice.preprocess.compare.record_diff import Changes, Side, open_diff, open_side
 from sluice.preprocess.version.manifest import Version
-from sluice.preprocess.version.parallel import in_threads
 
 # Shards are named by digests, so the first of them by name are a fair sample; equal shards of both versions are in it.
 SAMPLED_SHARDS = 1000

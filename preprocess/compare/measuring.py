@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.compare.columns import Column, read_columns
 from sluice.preprocess.compare.outline import Outline
 from sluice.preprocess.compare.stability import Bins, bins_of
 from sluice.preprocess.compare.tally import Sums, tails_of, tally_of
 from sluice.preprocess.record import Array
-from sluice.preprocess.version.parallel import in_threads
 
 BINNED_SHARDS = 64
 Columns = Mapping[str, Column]

@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.plan import Row, Shard
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.version.manifest import Version
-from sluice.preprocess.version.parallel import in_threads
 from sluice.preprocess.version.reading import (
     StageOutput,
     find_rows,

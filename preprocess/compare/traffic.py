@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.compare.outline import NOBODY, Outline, as_numbers
 from sluice.preprocess.compare.record_diff import rows_of
 from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.record import Array
-from sluice.preprocess.version.parallel import in_threads
 from sluice.preprocess.version.reading import plan_prefix
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.columns import Numbers, keys_of
 from sluice.preprocess.planning.plan import Draft, Plan, Shard
 from sluice.preprocess.planning.rows import rows_of
-from sluice.preprocess.version.parallel import in_threads
 
 OPEN_FILES = 4
 

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.columns import Numbers, hashed, keys_of, repeated, within
 from sluice.preprocess.planning.index import FEW_VALUES, GONE, SCHEMA, Image
-from sluice.preprocess.version.parallel import in_threads
 
 IMAGE = [name for name in SCHEMA.names if name != "row"]
 

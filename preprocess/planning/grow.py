@@ -1,4 +1,4 @@
-"""How a plan grows, in memory: the rule itself, which `columns` follow where an index is too large for it."""
+"""How a plan grows: the rule itself, in memory; `by_columns` follows it where an index is too large for that."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sluice.infra.parallel import in_threads
 from sluice.preprocess.planning.catalogue import Catalogue
 from sluice.preprocess.planning.columns import Mask, Numbers, keys_of
 from sluice.preprocess.planning.index import Image
 from sluice.preprocess.planning.removed import Removed
-from sluice.preprocess.version.parallel import in_threads
 
 Rows = NDArray[np.intp]
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
 from sluice.infra.local import TEMPORARY, LocalStorage
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.index import KEY_DIGITS
 from sluice.preprocess.verify.problems import Problem, first
-from sluice.preprocess.version.parallel import in_threads
 
 HEX = re.compile(rb"[0-9a-f]{%d,}" % KEY_DIGITS)
 BLOCK = 1 << 20

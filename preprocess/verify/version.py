@@ -12,6 +12,7 @@ from typing import Any
 
 from pyarrow import ArrowException
 
+from sluice.infra.parallel import in_threads
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.shards import ShardError
@@ -21,7 +22,6 @@ from sluice.preprocess.verify.shard import ShardCheck, StageFacts
 from sluice.preprocess.version.cut import is_as_named, version_id
 from sluice.preprocess.version.export import Exported
 from sluice.preprocess.version.manifest import Counts, Version
-from sluice.preprocess.version.parallel import in_threads
 from sluice.preprocess.version.reading import (
     StageOutput,
     find_rows,
