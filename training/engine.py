@@ -27,25 +27,8 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
     """
     import deepspeed
 
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    shared = recipe.micro_batch * processes
-    if recipe.batch % shared:
-        raise CannotTrain(
-            f"a batch of {recipe.batch} cannot be shared by {processes} processes of {recipe.micro_batch} each: set "
-            f"`batch` to a multiple of {shared}, or another `micro_batch`"
-        )
-    stage = int(settings.get("zero_optimization", {}).get("stage", 0))
-    if dtype_of(settings) != torch.float32 and not stage:
-        raise CannotTrain("bf16 and fp16 are trained with ZeRO 1 or more, which keeps float32 weights beside them")
-    if recipe.conservativity and stage == 3:
-        raise CannotTrain(
-            "conservativity calls the network several times in a step, between which ZeRO 3 would let its parameters "
-            "go: train it with ZeRO 2 or less"
-        )
-    if recipe.ema and stage == 3:
-        raise CannotTrain(
-            "an average of weights (`ema`) needs them whole in every process: train with ZeRO 2 or less, or without it"
-        )
+    shared = recipe.micro_batch * int(os.environ.get("WORLD_SIZE", "1"))
+    _refuse_the_impossible(recipe, shared, settings)
     if dtype_of(settings) != torch.float32 and not torch.cuda.is_available():
         # A processor's fused attention is ten times slower backward in bf16 than in float32: a third of a step.
         torch.backends.cuda.enable_flash_sdp(False)
@@ -68,6 +51,28 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
         dist_init_required=False,
     )
     return engine
+
+
+def _refuse_the_impossible(recipe: Recipe, shared: int, settings: Mapping[str, Any]) -> None:
+    """Raises CannotTrain; `shared` is what all processes see at once."""
+    if recipe.batch % shared:
+        among = f"{shared // recipe.micro_batch} processes of {recipe.micro_batch} each"
+        raise CannotTrain(
+            f"a batch of {recipe.batch} cannot be shared by {among}: set `batch` to a multiple of {shared}, or another "
+            "`micro_batch`"
+        )
+    stage = int(settings.get("zero_optimization", {}).get("stage", 0))
+    if dtype_of(settings) != torch.float32 and not stage:
+        raise CannotTrain("bf16 and fp16 are trained with ZeRO 1 or more, which keeps float32 weights beside them")
+    if recipe.conservativity and stage == 3:
+        raise CannotTrain(
+            "conservativity calls the network several times in a step, between which ZeRO 3 would let its parameters "
+            "go: train it with ZeRO 2 or less"
+        )
+    if recipe.ema and stage == 3:
+        raise CannotTrain(
+            "an average of weights (`ema`) needs them whole in every process: train with ZeRO 2 or less, or without it"
+        )
 
 
 def dtype_of(settings: Mapping[str, Any]) -> torch.dtype:
