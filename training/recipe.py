@@ -17,7 +17,7 @@ class Recipe(BaseModel):
     `snapshot_steps`: how often the network is saved as it is then, for good.
 
     `ema` is the decay of a running average of weights, which is then what is validated and saved; `expansion` is the
-    global fuser's.
+    global fuser's; without `triplets` both streams of the local fuser see the whole image's own `images`.
 
     How long: just one of `epochs`, `samples`, `steps`. `batch` is the effective one, over all processes; `micro_batch`
     what one process sees at once.
@@ -33,6 +33,7 @@ class Recipe(BaseModel):
     rebalanced: bool = False
     conservativity: float = Field(0.0, ge=0)
     images: Literal["depth", "canny"] = "depth"
+    triplets: bool = True
     guidance: Literal["exclude", "hadamard", "none"] = "exclude"
     expansion: int = Field(4, ge=1)
 
@@ -72,6 +73,8 @@ class Recipe(BaseModel):
             raise ValueError(f"{self.method} is trained {'on' if controlled else 'without'} a `control`")
         if self.conservativity and self.method != "micontrolnet":
             raise ValueError("only micontrolnet is trained for conservativity")
+        if not self.triplets and self.method not in {"cnc-local", "cnc-joint"}:
+            raise ValueError("only cnc-local and cnc-joint are trained without triplets")
         return self
 
     def total_steps(self, records: int) -> int:

@@ -26,6 +26,7 @@ WHOLE: dict[str, Any] = {
         ({"control": None}, "micontrolnet is trained on a `control`"),
         ({"method": "cnc-local"}, "cnc-local is trained without a `control`"),
         ({"method": "controlnet", "conservativity": 0.1}, "only micontrolnet is trained for conservativity"),
+        ({"triplets": False}, "only cnc-local and cnc-joint are trained without triplets"),
         ({"control": "cany"}, "'canny', 'hed', 'depth', 'pose' or 'parts'"),
         ({"drop_text": 1.0}, "less than 1"),
     ],

@@ -44,7 +44,7 @@ class ComposeAndConquer:
     def fields(self) -> frozenset[str]:
         wanted = {*self.seen, "mask.png"}
         if "local" in self.parts:
-            wanted |= {f"{stream}_{self.recipe.images}.png" for stream in STREAMS}
+            wanted |= {self._seen_by(stream) for stream in STREAMS}
         if "global" in self.parts:
             wanted |= set(EMBEDDINGS.values())
         return frozenset(wanted)
@@ -60,7 +60,7 @@ class ComposeAndConquer:
         made = {**seen(record, self.seen, size), "mask": image(record, "mask.png", size)[:1]}
         for stream in STREAMS:
             if "local" in self.parts:
-                made[f"{stream} image"] = image(record, f"{stream}_{self.recipe.images}.png", size)
+                made[f"{stream} image"] = image(record, self._seen_by(stream), size)
             if "global" in self.parts:
                 made[f"{stream} embedding"] = torch.from_numpy(record[EMBEDDINGS[stream]].astype(np.float32))
         return made
@@ -81,6 +81,11 @@ class ComposeAndConquer:
         for part, own in (("local", network.local), ("global", network.wide)):
             if own is not None:
                 own.save_pretrained(folder / part)
+
+    def _seen_by(self, stream: str) -> str:
+        """What a stream of the local fuser sees: its part, or the whole image without triplets (CnC, Fig. 3)."""
+        images = f"{self.recipe.images}.png"
+        return f"{stream}_{images}" if self.recipe.triplets else images
 
     def _kept(self, batch: Batch, name: str) -> Tensor:
         """A condition, zeros where it is dropped."""

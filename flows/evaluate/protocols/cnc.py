@@ -24,7 +24,7 @@ from sluice.flows.evaluate.methods import BASE, CONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.populations import scores
-from sluice.flows.evaluate.protocols.fused import APART, JOINT, apart, composed
+from sluice.flows.evaluate.protocols.fused import APART, JOINT, WHOLE, apart, composed
 from sluice.flows.evaluate.protocols.overlap import both, exemplars, mask, one_depth, overlapping, thing
 from sluice.flows.evaluate.worded import text_similarity
 from sluice.inference.metrics.bootstrap import of_mean
@@ -45,6 +45,7 @@ OF_PART = ("localisation similarity of the foreground", "localisation similarity
 IN_FRONT = "Compose and Conquer places objects in front of others as asked, more often than one depth of both does."
 LOCALISES = "Soft guidance localises semantics: exemplars are seen in their own parts more than without it."
 TOGETHER = "Fusers that are finetuned together place objects and localise semantics better than those trained apart."
+DISENTANGLED = "Fusers trained on the depths of triplets place objects in front more often than those of whole images."
 DEFAULTS = "Compose and Conquer's defaults, exclude and lambdas of 1, are those that measured best."
 SWEEPS: dict[str, Callable[[float], tuple[float, float]]] = {
     "of both": lambda own: (own, own),
@@ -64,6 +65,8 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     ]
     if APART in trees:
         claims.append(Claim(TOGETHER, BETTER, {own: found.better(own, CNC, APART) for own in (FRONT, LOCAL)}))
+    if {APART, WHOLE} <= trees.keys():
+        claims.append(Claim(DISENTANGLED, BETTER, {f"against {WHOLE}": found.better(FRONT, APART, WHOLE)}))
     return found.estimates(), claims
 
 

@@ -21,9 +21,11 @@ from sluice.preprocess.stages.canny import ForegroundCannyParameters
 
 JOINT = "cnc"
 APART, EDGES = "CnC, fusers trained apart", "CnC of edges, fusers trained apart"
+WHOLE = "CnC without triplets, fusers trained apart"
 TRAINED_APART = {
     APART: {"local": "cnc-local", "global": "cnc-global"},
     EDGES: {"local": "cnc-local-canny", "global": "cnc-global"},
+    WHOLE: {"local": "cnc-local-whole", "global": "cnc-global"},
 }
 """What a folder of fusers holds, and the network whose part it is."""
 FOLDER = "fusers"
@@ -64,11 +66,11 @@ def composed(contest: Contest, fusers: str | None = None, images: Images = depth
 
 
 def apart(contest: Contest) -> dict[str, Tree]:
-    """The same by fusers as they were before, of depths and of edges, where they are there; else they are left out."""
+    """The same by fusers as they were before, of every kind that is there; the others are left out."""
     for name, parts in TRAINED_APART.items():
         if lack := contest.networks.lack_of(parts.values()):
             contest.leave_out(name, lack)
-    told: dict[str, Images] = {APART: depths, EDGES: edges}
+    told: dict[str, Images] = {APART: depths, EDGES: edges, WHOLE: depths}
     return {name: composed(contest, _joined(contest, parts), told[name]) for name, parts in _there(contest).items()}
 
 

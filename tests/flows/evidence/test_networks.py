@@ -26,7 +26,7 @@ def test_every_network_of_the_ready_list_has_a_recipe_and_scenes_that_there_are(
 def test_some_are_trained_with_what_they_begin_from_before_them() -> None:
     assert list(read_evidence().chosen(["cnc"])) == ["cnc-local", "cnc-global", "cnc"]
     assert list(read_evidence().chosen(["controlnet-hed"])) == ["controlnet-hed"]
-    optional = ["cnc-local-canny"]
+    optional = ["cnc-local-canny", "cnc-local-whole"]
     assert list(read_evidence().chosen([])) == [own for own in read_evidence().networks if own not in optional]
     assert list(read_evidence().chosen(optional)) == optional
     with pytest.raises(ConfigError, match="no such network; did you mean 'controlnet-hed'"):

@@ -11,6 +11,7 @@ import torch
 
 from sluice.preprocess.record import Record
 from sluice.training.data import Sample
+from sluice.training.examples import image
 from sluice.training.methods.compose_and_conquer import ComposeAndConquer
 from sluice.training.methods.control import ControlTraining
 from sluice.training.methods.method import Batch, Method, OtherNetwork, batch_of
@@ -131,6 +132,18 @@ def test_a_network_for_another_unet_is_not_begun_with(tmp_path: Path) -> None:
     fusers.save(fusers.network(), tmp_path / "fusers")
     with pytest.raises(OtherNetwork, match="was made for a U-Net"):
         ComposeAndConquer(recipe("cnc-local"), model_of(), CACHED, tmp_path / "fusers").network()
+
+
+def test_without_triplets_both_streams_see_the_whole_image() -> None:
+    training = ComposeAndConquer(recipe("cnc-local", triplets=False), model_of(), CACHED)
+    assert training.fields == {"latent.npy", "text.npy", "mask.png", "depth.png"}
+    record = records()[0]
+    shown = training.example(record, 0)
+    whole = image(record, "depth.png", training.recipe.size)
+    assert torch.equal(shown["fg image"], whole)
+    assert torch.equal(shown["bg image"], whole)
+    edges = ComposeAndConquer(recipe("cnc-local", triplets=False, images="canny"), model_of(), CACHED)
+    assert "canny.png" in edges.fields
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,12 @@ QUIET = Console(quiet=True)
 
 def test_every_figure_has_a_row_for_every_method(measured: Callable[[str], Results]) -> None:
     found = measured("cnc")
-    methods = {cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC, cnc.UNGUIDED, fused.APART, fused.EDGES}
+    methods = {cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC, cnc.UNGUIDED, *fused.TRAINED_APART}
     assert {(own.figure, own.method) for own in found.estimates} == {
         (figure, method) for figure in (cnc.FRONT, cnc.LOCAL, SIMILARITY) for method in methods
     }
-    assert [len(claim.verdicts) for claim in found.claims] == [2, 2, 2]
-    assert {"cnc-local", "cnc-local-canny", "cnc-global", *cnc.NETWORKS} < found.made_of.keys()
+    assert [len(claim.verdicts) for claim in found.claims] == [2, 2, 2, 1]
+    assert {"cnc-local", "cnc-local-canny", "cnc-local-whole", "cnc-global", *cnc.NETWORKS} < found.made_of.keys()
 
 
 def test_fusers_trained_apart_are_those_of_both_networks(contest: Contest) -> None:
@@ -49,12 +49,12 @@ def test_fusers_trained_apart_are_those_of_both_networks(contest: Contest) -> No
 def test_without_them_the_rest_is_measured_and_it_is_said_how_to_have_them(
     contest: Contest, networks: Networks, tmp_path: Path
 ) -> None:
-    for name in (*cnc.NETWORKS, "cnc-local", "cnc-local-canny"):
+    for name in (*cnc.NETWORKS, "cnc-local", "cnc-local-canny", "cnc-local-whole"):
         shutil.copytree(Path(networks.place, name), tmp_path / "networks" / name)
     lacking = replace(contest, networks=Networks(str(tmp_path / "networks")))
     assert list(cnc.methods(lacking)) == [cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.UNGUIDED, cnc.CNC]
     remedy = "`sluice train evidence --only cnc-global`, and then `--networks OUT/networks`"
-    assert lacking.left_out == {fused.APART: remedy, fused.EDGES: remedy}
+    assert lacking.left_out == dict.fromkeys(fused.TRAINED_APART, remedy)
     assert fused.trained_apart(lacking) == {}
 
 
