@@ -7,12 +7,12 @@ from typing import Any
 
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.catalogue import Catalogue
-from sluice.preprocess.planning.grow import grow
 from sluice.preprocess.planning.index import Image
 from sluice.preprocess.planning.near_duplicates import near_duplicates
 from sluice.preprocess.planning.plan import Draft, Layout, Plan, lay_out
 from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.planning.rows import read_drafts
+from sluice.preprocess.planning.rule import grow
 
 Stored = tuple[Plan, dict[str, Any]]
 

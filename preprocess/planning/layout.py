@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sluice.infra.storage import Storage
-from sluice.preprocess.planning.before import Before
-from sluice.preprocess.planning.by_columns import grow_by_columns
+from sluice.preprocess.planning.by_columns.before import Before
+from sluice.preprocess.planning.by_columns.grow import grow_by_columns
 from sluice.preprocess.planning.catalogue import Catalogue
 from sluice.preprocess.planning.in_memory import grow_in_memory
 from sluice.preprocess.planning.plan import Layout, plan_file, read_plans

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.catalogue import read_catalogue
-from sluice.preprocess.planning.grow import grow
 from sluice.preprocess.planning.index import GONE, Image, encode, key_of, nothing, row_digest
 from sluice.preprocess.planning.layout import make_layout
 from sluice.preprocess.planning.plan import Draft, Layout, lay_out, store_plan
 from sluice.preprocess.planning.removed import Removed, removed_keys
+from sluice.preprocess.planning.rule import grow
 
 INDEX, PREFIX = "index/some", "datasets/some/plan"
 SIZE = 4

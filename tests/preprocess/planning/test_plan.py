@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from sluice.infra.storage import storage
-from sluice.preprocess.planning.grow import grow
 from sluice.preprocess.planning.index import Image
 from sluice.preprocess.planning.plan import (
     DamagedPlan,
@@ -18,6 +17,7 @@ from sluice.preprocess.planning.plan import (
     store_plan,
 )
 from sluice.preprocess.planning.rows import read_drafts, read_rows
+from sluice.preprocess.planning.rule import grow
 
 
 def image(uri: str, key: str = "", container: str = "", side: str = "s") -> Image:

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from sluice.preprocess.planning.arrange import New, arrange
-from sluice.preprocess.planning.before import Before
+from sluice.preprocess.planning.by_columns.arrange import New, arrange
+from sluice.preprocess.planning.by_columns.before import Before
+from sluice.preprocess.planning.by_columns.duplicates import choose
+from sluice.preprocess.planning.by_columns.revise import changed_items, find_changed, find_touched, revise
+from sluice.preprocess.planning.by_columns.survey import View, survey
 from sluice.preprocess.planning.catalogue import Catalogue
-from sluice.preprocess.planning.duplicates import choose
 from sluice.preprocess.planning.plan import Layout, Planned, lay_out
 from sluice.preprocess.planning.removed import Removed
-from sluice.preprocess.planning.revise import changed_items, find_changed, find_touched, revise
-from sluice.preprocess.planning.survey import View, survey
 
 
 def grow_by_columns(

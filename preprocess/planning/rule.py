@@ -1,4 +1,4 @@
-"""How a plan grows: the rule itself, in memory; `by_columns` follows it where an index is too large for that."""
+"""How a plan grows: the rule itself, in memory, and what `by_columns` shares of it where an index is too large."""
 
 from __future__ import annotations
 

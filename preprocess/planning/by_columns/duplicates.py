@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sluice.preprocess.planning.by_columns.survey import Surveyed, View
 from sluice.preprocess.planning.columns import Mask, Numbers, Places, place_of, repeated, within
-from sluice.preprocess.planning.survey import Surveyed, View
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sluice.preprocess.planning.before import Before, Kept
+from sluice.preprocess.planning.by_columns.before import Before, Kept
+from sluice.preprocess.planning.by_columns.survey import View
 from sluice.preprocess.planning.catalogue import IMAGE
 from sluice.preprocess.planning.columns import keys_of
-from sluice.preprocess.planning.grow import keep
 from sluice.preprocess.planning.index import Image
 from sluice.preprocess.planning.plan import ROW, Draft, Planned
-from sluice.preprocess.planning.survey import View
+from sluice.preprocess.planning.rule import keep
 
 LISTED = pa.schema([("uri", pa.string()), ("owner", pa.int64())])
 

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice.infra.parallel import in_threads
-from sluice.preprocess.planning.by_uri import first_uri, in_order, pieces
+from sluice.preprocess.planning.by_columns.by_uri import first_uri, in_order, pieces
+from sluice.preprocess.planning.by_columns.duplicates import Duplicates
+from sluice.preprocess.planning.by_columns.survey import View
 from sluice.preprocess.planning.catalogue import Catalogue
 from sluice.preprocess.planning.columns import Mask, Places, keys_of, place_of, split_place
-from sluice.preprocess.planning.duplicates import Duplicates
-from sluice.preprocess.planning.grow import bounds
 from sluice.preprocess.planning.index import ROW_BYTES
 from sluice.preprocess.planning.plan import ROW, id_of
-from sluice.preprocess.planning.survey import View
+from sluice.preprocess.planning.rule import bounds
 
 PARTS_AT_HAND = 8
 STRINGS = ("key", "uri", "item", "locator", "side")

@@ -1,0 +1,1 @@
+"""A plan grown by columns of its index: what did not change is never held in memory."""
