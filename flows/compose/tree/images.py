@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from sluice.preprocess.record import Array, Record, decode_png
 from sluice.preprocess.shards import read_shard
 from sluice.preprocess.sources import Address
 from sluice.preprocess.sources.tabletop import Tabletop, TabletopConfig
+from sluice.training.data import TrainingData, TrainingShard
 
 FIELDS = {"image": "jpg", "background": "bg.jpg"}
 """Of a record, where they are not called `<name>.png`."""
@@ -125,7 +127,15 @@ def _records(uri: str, key: str, field: str) -> Iterator[dict[str, bytes]]:
     data = open_data(uri)
     if field not in data.fields:
         raise ConfigError(f"{uri} has no {field}; {nearest(field, data.fields)}")
-    for training in (data.split(split, [field]) for split in SPLITS):
-        for shard in training.shards:
-            if key in shard.keys:
-                yield training.read(replace(shard, keys=(key,)), [field])[key]
+    place = _places(uri, f"{data.digest} {data.withdrawn}", field).get(key)
+    if place is not None:
+        training, shard = place
+        yield training.read(replace(shard, keys=(key,)), [field])[key]
+
+
+@lru_cache(maxsize=4)
+def _places(uri: str, state: str, field: str) -> Mapping[str, tuple[TrainingData, TrainingShard]]:  # noqa: ARG001
+    """The shard of each record in some `state` of a data set: read once, as a table may name thousands of records."""
+    data = open_data(uri)
+    splits = [data.split(split, [field]) for split in SPLITS]
+    return {key: (training, shard) for training in splits for shard in training.shards for key in shard.keys}

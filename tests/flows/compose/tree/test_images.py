@@ -78,11 +78,15 @@ def test_soft_edges_of_a_scene_are_hed_s(tmp_path: Path, monkeypatch: pytest.Mon
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Merged shards as they are exported, of one record with edges and a depth of 16 bits."""
     folder = tmp_path_factory.mktemp("shards")
-    fields = {"canny.png": encode_png(np.eye(SIZE, dtype=np.uint8) * 255)}
-    fields["depth.png"] = encode_png(np.full((SIZE, SIZE), 65535 // 5, np.uint16))
-    write_shard(folder / "00000.tar", [(KEY, fields)])
-    pq.write_table(pa.table({"key": [KEY], "split": ["validation"]}), folder / "00000.parquet")
+    write_record(folder / "00000.tar", KEY, depth=0.2)
     return folder
+
+
+def write_record(tar: Path, key: str, depth: float) -> None:
+    fields = {"canny.png": encode_png(np.eye(SIZE, dtype=np.uint8) * 255)}
+    fields["depth.png"] = encode_png(np.full((SIZE, SIZE), round(65535 * depth), np.uint16))
+    write_shard(tar, [(key, fields)])
+    pq.write_table(pa.table({"key": [key], "split": ["validation"]}), tar.with_suffix(".parquet"))
 
 
 @pytest.mark.parametrize("of", ["", "/00000.tar"])
@@ -96,6 +100,18 @@ def test_a_field_of_a_record_is_read_of_a_data_set_or_of_a_tar(of: str, shards: 
         read("hed")
     with pytest.raises(ConfigError, match="holds no record 00000000000000bb, of which the job names canny"):
         read("canny", "00000000000000bb")
+
+
+def test_where_records_lie_is_read_again_where_shards_changed(tmp_path: Path) -> None:
+    def read(key: str) -> np.ndarray:
+        return pixels_of(OfRecord(record=key, of=".", field="depth"), tmp_path, SIZE)
+
+    write_record(tmp_path / "00000.tar", KEY, depth=0.2)
+    assert read(KEY) == pytest.approx(0.2)
+    write_record(tmp_path / "00001.tar", "b" * 16, depth=0.6)
+    assert read("b" * 16) == pytest.approx(0.6)
+    write_record(tmp_path / "00000.tar", KEY, depth=0.4)
+    assert read(KEY) == pytest.approx(0.4)
 
 
 def test_a_picture_tells_the_digest_of_each_image(shards: Path, tmp_path: Path) -> None:
