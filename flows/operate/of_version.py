@@ -107,7 +107,7 @@ def _today(names: tuple[str, ...], digest: str) -> str:
 
 
 def _made_with(place: Storage, version: Version) -> Iterator[Told]:
-    """The library versions of the first shard's commits; code is among them where it was noted."""
+    """The versions of code and libraries of the first shard's commits."""
     if not version.manifest["shards"]:
         return
     _, shard, _ = version.manifest["shards"][0]
@@ -115,7 +115,7 @@ def _made_with(place: Storage, version: Version) -> Iterator[Told]:
 
 
 def versions_of(place: Storage, version: Version, shard: str) -> Iterator[Told]:
-    """By which libraries the stages' outputs on a shard were made, once for all that have the same."""
+    """By which code and libraries the stages' outputs on a shard were made, once for all that have the same."""
     made: dict[str, list[str]] = {}
     for stage in version.manifest["stages"]:
         commit = CommitLog(place, f"stages/{stage['name']}/{stage['fingerprint']}").get(shard)

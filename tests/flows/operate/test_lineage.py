@@ -99,6 +99,7 @@ def test_a_version_names_source_stages_and_libraries(folder: Path, version: Vers
         assert f"├ stage {stage['name']}, version {stage['version']}, fingerprint {stage['fingerprint']}: " in told
     assert "│ ├ cue, which has no weights" in told
     assert f"numpy {np.__version__}" in told
+    assert f"sluice {code_version()}" in told
 
 
 def test_a_record_names_its_image_and_what_each_stage_made_or_why_it_left_it_out(
