@@ -26,7 +26,8 @@ from sluice.preprocess.sources import SourceConfig
 from sluice.preprocess.sources.folder import Folder
 from sluice.preprocess.units.measures import Scalar, measure
 from sluice.preprocess.units.output import Output, quarantine, store
-from sluice.preprocess.version.manifest import Version, make_manifest, store_version
+from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.manifest import Version, store_version
 
 SMALL, LARGE, SCENES, SAMPLE = 16, 512, 60, 24
 STANDING_X = (0, 0, -2, -3, -4, 2, 3, 4, -1, -1, -1, 1, 1, 1, -0.5, 0.5, -1, 1)

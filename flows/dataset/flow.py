@@ -26,7 +26,8 @@ from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.units.work import StageWork
 from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.export import Exported, is_whole, list_exported, merged_already
-from sluice.preprocess.version.manifest import Version, make_manifest, set_latest, store_version
+from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.manifest import Version, set_latest, store_version
 
 
 def build_dataset(build: Build, console: Console, retry: bool = False, limit: int | None = None) -> Version:

@@ -31,7 +31,8 @@ from sluice.preprocess.page.stages import field_table, notices, stage_table, wor
 from sluice.preprocess.planning.build import Build, Commits
 from sluice.preprocess.record import field_named
 from sluice.preprocess.version.export import scalars
-from sluice.preprocess.version.manifest import Counts, Version, describe_node, read_table
+from sluice.preprocess.version.making import Counts, describe_node
+from sluice.preprocess.version.manifest import Version, read_table
 
 MEASURED_SHARDS = 64
 READERS = 16

@@ -12,7 +12,8 @@ from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.build import Build, Commits, pending
 from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.units.work import failures
-from sluice.preprocess.version.manifest import UnknownVersion, describe_node, read_version
+from sluice.preprocess.version.making import describe_node
+from sluice.preprocess.version.manifest import UnknownVersion, read_version
 
 # Seconds and bytes a record, of the defaults at 512 px on one laptop core; used until a stage has run once here.
 ASSUMED_SECONDS = {"image": 0.03, "segments": 4.0, "hed": 1.2, "pose": 0.4, "mask": 0.6, "background": 0.4}

@@ -21,7 +21,8 @@ from sluice.preprocess.verify.problems import ANEW, REBUILD, Problem
 from sluice.preprocess.verify.shard import ShardCheck, StageFacts
 from sluice.preprocess.version.cut import is_as_named, version_id
 from sluice.preprocess.version.export import Exported
-from sluice.preprocess.version.manifest import Counts, Version
+from sluice.preprocess.version.making import Counts
+from sluice.preprocess.version.manifest import Version
 from sluice.preprocess.version.reading import (
     StageOutput,
     find_rows,

@@ -18,7 +18,8 @@ from sluice.infra.storage import Storage
 from sluice.preprocess.planning.cut import Cut
 from sluice.preprocess.planning.removed import tombstone
 from sluice.preprocess.shards import ShardError
-from sluice.preprocess.version.manifest import QUARANTINE, Counts, Version, read_table
+from sluice.preprocess.version.making import QUARANTINE, Counts
+from sluice.preprocess.version.manifest import Version, read_table
 
 ID_DIGITS = 12
 

@@ -33,7 +33,8 @@ from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.sources import Item, SourceConfig
 from sluice.preprocess.sources.folder import Folder
 from sluice.preprocess.sources.webdataset import WebDataset
-from sluice.preprocess.version.manifest import make_manifest, store_version
+from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.manifest import store_version
 from tests.benchmarks.large import add_tars, commit_units, config_of
 from tests.benchmarks.photographs import photographs
 from tests.faults.proxy import FaultProxy, nothing

@@ -21,7 +21,8 @@ from sluice.preprocess.sources import Item
 from sluice.preprocess.units.work import Outcome, StageUnit, StageWork
 from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.export import ExportUnit, export_shard, list_exported
-from sluice.preprocess.version.manifest import Version, make_manifest, store_version
+from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.manifest import Version, store_version
 
 BuiltVersion = tuple[Build, Version]
 SIDE = 64

@@ -127,9 +127,9 @@ def _records(uri: str, key: str, field: str) -> Iterator[dict[str, bytes]]:
     data = open_data(uri)
     if field not in data.fields:
         raise ConfigError(f"{uri} has no {field}; {nearest(field, data.fields)}")
-    place = _places(uri, f"{data.digest} {data.withdrawn}", field).get(key)
-    if place is not None:
-        training, shard = place
+    lies = _places(uri, f"{data.digest} {data.withdrawn}", field).get(key)
+    if lies is not None:
+        training, shard = lies
         yield training.read(replace(shard, keys=(key,)), [field])[key]
 
 

@@ -14,7 +14,8 @@ from sluice.preprocess.planning.build import Build, pending, prepare, read_commi
 from sluice.preprocess.planning.plan import store_plan
 from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.card import dataset_card
-from sluice.preprocess.version.manifest import make_manifest, read_version, store_version, version_ids
+from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.manifest import read_version, store_version, version_ids
 from tests.flows.operate.conftest import DAY, knob
 from tests.preprocess.builds import config_here, export_here, run_scan, run_units
 

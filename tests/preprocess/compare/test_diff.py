@@ -17,7 +17,8 @@ from sluice.preprocess.compare.record_diff import LIMITED, NEW, UNEXPLAINED, UNP
 from sluice.preprocess.planning.build import read_commits
 from sluice.preprocess.record import FIELDS
 from sluice.preprocess.shards import read_shard, write_shard
-from sluice.preprocess.version.manifest import make_manifest, store_version
+from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.manifest import store_version
 from sluice.preprocess.version.reading import shard_outputs
 from tests.preprocess.builds import CHEAP_STAGES, BuiltVersion, write_photo
 

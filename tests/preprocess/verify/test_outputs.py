@@ -14,7 +14,8 @@ import pytest
 from sluice.preprocess.planning.build import Build, read_commits
 from sluice.preprocess.record import FIELDS
 from sluice.preprocess.shards import read_shard, write_shard
-from sluice.preprocess.version.manifest import Version, make_manifest, store_version
+from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.manifest import Version, store_version
 from sluice.preprocess.version.reading import StageOutput
 from tests.preprocess.builds import BuiltVersion
 from tests.preprocess.verify.checked import Built, check, on_disk, outputs_of
