@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sluice.infra.page import Block, Curve, Curves, Figure, Strip, Text, count_text
+from sluice.infra.page.blocks import Block, Curve, Curves, Figure, Strip, Text
+from sluice.infra.page.text import count_text
 
 POINTS = 200
 

@@ -13,7 +13,7 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
 
 if TYPE_CHECKING:
-    from sluice.infra.models import Entry, Found
+    from sluice.infra.weights.models import Entry, Found
 
 
 class NotPulled(SluiceError):
@@ -29,7 +29,7 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from sluice.infra.catalogue import catalogue, readable_size
+    from sluice.infra.weights.catalogue import catalogue, readable_size
 
     # A pipe has no width of its own; eighty columns would fold every row.
     console = Console() if sys.stdout.isatty() else Console(width=160)
@@ -46,7 +46,7 @@ def list_models() -> None:
 @app.command("show")
 def show_model(name: Annotated[str, typer.Argument(help="A name of the catalogue, or a path to weights.")]) -> None:
     """Everything that is known of one model: origin, digest, licence and the doubts about it."""
-    from sluice.infra.catalogue import catalogue, entry
+    from sluice.infra.weights.catalogue import catalogue, entry
 
     own = name not in ("", *catalogue()) and Path(name).expanduser().exists()
     for label, value in _own_facts(name) if own else _facts(name, entry(name)):
@@ -116,7 +116,7 @@ def _pull_with_progress(name: str, origin: str | None) -> Found:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from sluice.infra.models import pull
+    from sluice.infra.weights.models import pull
 
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -132,7 +132,7 @@ def _pull_with_progress(name: str, origin: str | None) -> Found:
 
 def _state(name: str) -> tuple[str, str | None]:
     """Whether a model is in the cache ("yes", "no", "damaged"), and the digest it was pulled with."""
-    from sluice.infra.models import DamagedWeights, MissingWeights, find
+    from sluice.infra.weights.models import DamagedWeights, MissingWeights, find
 
     try:
         return "yes", find(name).digest
@@ -144,17 +144,17 @@ def _state(name: str) -> tuple[str, str | None]:
 
 def _own_facts(name: str) -> list[tuple[str, str]]:
     """Of weights that the catalogue does not know."""
-    from sluice.infra.catalogue import readable_size
     from sluice.infra.digests import size_of
-    from sluice.infra.models import find
+    from sluice.infra.weights.catalogue import readable_size
+    from sluice.infra.weights.models import find
 
     found = find(name)
     return [("path", str(found.path)), ("sha256", found.digest), ("size", readable_size(size_of(found.path)))]
 
 
 def _facts(name: str, info: Entry) -> list[tuple[str, str]]:
-    from sluice.infra.catalogue import Hub, Package, Shipped, readable_size
-    from sluice.infra.models import find
+    from sluice.infra.weights.catalogue import Hub, Package, Shipped, readable_size
+    from sluice.infra.weights.models import find
 
     state, pulled_digest = _state(name)
     facts = [

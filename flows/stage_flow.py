@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sluice.infra.execute import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher, Unit
 
 T = TypeVar("T")
 WAVE = 1000

@@ -115,7 +115,7 @@ def storage(uri: str | Path) -> Storage:
             "out. Keys to a bucket come by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile of ~/.aws."
         )
     if match := re.fullmatch(r"s3://([^/]+)/*(.*)", text, re.DOTALL):
-        from sluice.infra.s3 import S3Storage  # boto3 takes a third of a second to import
+        from sluice.infra.s3.bucket import S3Storage  # boto3 takes a third of a second to import
 
         return S3Storage(match[1], match[2])
     if not text or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sluice.infra import catalogue
+from sluice.infra.weights import catalogue
 
 NET = bytes(range(256)) * 40
 """A network's file."""

@@ -17,8 +17,8 @@ from sluice.flows.prefect_server import prefect_server
 from sluice.flows.progress import BuildProgress
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
-from sluice.infra.execute import Dispatcher, Unit
-from sluice.infra.page import Page
+from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.page.blocks import Page
 from sluice.preprocess.graph import Resources
 from sluice.preprocess.page.dataset import dataset_page, of_run, run_page
 from sluice.preprocess.planning.build import Build, pending, read_commits

@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.page import Page, render
+from sluice.infra.page.blocks import Page
+from sluice.infra.page.render import render
 from sluice.infra.storage import Storage, StorageError, storage
 from sluice.preprocess.page.dataset import dataset_page, of_run, of_version, run_page
 from sluice.preprocess.page.record import record_page

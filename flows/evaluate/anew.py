@@ -11,8 +11,8 @@ from torch import Tensor
 from sluice.flows.evaluate.world import Lack
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.infra.errors import SluiceError
-from sluice.infra.models import UnknownModel
 from sluice.infra.settings import parse
+from sluice.infra.weights.models import UnknownModel
 from sluice.preprocess.graph import Node, Stage
 from sluice.preprocess.planning.registry import UnknownName, source_class, stage_class
 from sluice.preprocess.planning.resolve import missing_weights, resolve

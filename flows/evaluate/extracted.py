@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sluice.flows.tabletop.reading import to_bytes
-from sluice.infra.models import MissingWeights, find
+from sluice.infra.weights.models import MissingWeights, find
 from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.perception.hed import load_hed, soft_edges
 from sluice.preprocess.perception.judges import Judges

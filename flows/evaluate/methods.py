@@ -14,7 +14,7 @@ from sluice.flows.evaluate.cases import Prompted
 from sluice.flows.evaluate.trees import Node, text
 from sluice.flows.evaluate.world import Lack
 from sluice.flows.training.card import SNAPSHOTS
-from sluice.infra.models import MissingWeights, UnknownModel
+from sluice.infra.weights.models import MissingWeights, UnknownModel
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Example, Results
 from sluice.flows.evaluate.eight import verdicts
 from sluice.flows.evaluate.published import published
-from sluice.infra.charts import Charts, Line, Lines, Whisker, Whiskers
-from sluice.infra.page import Block, Cell, Figure, Fold, Page, Section, Strip, Table, Text, render
+from sluice.infra.page.blocks import Block, Cell, Figure, Fold, Page, Section, Strip, Table, Text
+from sluice.infra.page.charts import Charts, Line, Lines, Whisker, Whiskers
+from sluice.infra.page.render import render
 from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.record import decode_png
 

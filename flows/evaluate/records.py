@@ -17,8 +17,8 @@ from sluice.flows.evaluate.populations import Population, Sight, by_inception
 from sluice.flows.evaluate.recorded import HeldOut, Recorded, named
 from sluice.flows.evaluate.world import Lack
 from sluice.inference.metrics.bootstrap import MINIMUM
-from sluice.infra.models import find
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.inception import Inception
 
 INCEPTION, LABELS = "inception-fid", "segments.png"

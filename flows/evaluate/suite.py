@@ -18,8 +18,8 @@ from sluice.flows.evaluate.records import Records
 from sluice.flows.evaluate.results import DATA, keep, refuse_others
 from sluice.flows.evaluate.settings import Settings
 from sluice.infra.errors import SluiceError
-from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import MissingWeights
 
 UNJUDGED = "Nothing judges the pictures: `safety` is `none`, as it is for models that draw tabletop's scenes alone."
 JUDGED = "Every picture is judged before it is kept, by {}."

@@ -14,7 +14,7 @@ from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.inference.metrics.clip import clip_distance, clip_similarity
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.training.tabletop.text_encoder import tokens_of
 
 SIMILARITY = "CLIP similarity"

@@ -11,7 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 
-from sluice.infra.page import Notice, Page, render, time_text
+from sluice.infra.page.blocks import Notice, Page
+from sluice.infra.page.render import render
+from sluice.infra.page.text import time_text
 from sluice.infra.storage import Storage
 
 log = logging.getLogger("sluice.observe")

@@ -11,8 +11,8 @@ from sluice.flows.operate.told import NoLineage, Told
 from sluice.flows.operate.trainings import RECIPE
 from sluice.flows.training.card import CHECKPOINTS
 from sluice.flows.training.data import BUILT
-from sluice.infra.catalogue import catalogue
 from sluice.infra.storage import storage
+from sluice.infra.weights.catalogue import catalogue
 
 PICTURE = (".png", ".json")
 

@@ -10,9 +10,9 @@ from sluice.flows.operate.of_version import of_data
 from sluice.flows.operate.told import Told, plain
 from sluice.flows.operate.trainings import RECIPE, TrainingFolder
 from sluice.flows.training.card import ORIGIN
-from sluice.infra.catalogue import catalogue
 from sluice.infra.errors import SluiceError
-from sluice.infra.models import Found, find
+from sluice.infra.weights.catalogue import catalogue
+from sluice.infra.weights.models import Found, find
 
 ABOVE = 3
 """A network's part, OUT/model/local, lies three folders below its training."""

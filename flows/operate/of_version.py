@@ -10,9 +10,9 @@ from sluice.flows.operate.told import NoLineage, Told, plain
 from sluice.flows.training.data import BUILT
 from sluice.infra.commits import CommitLog
 from sluice.infra.errors import SluiceError
-from sluice.infra.models import MissingWeights, find
 from sluice.infra.settings import parse
 from sluice.infra.storage import Storage, StorageError, storage
+from sluice.infra.weights.models import MissingWeights, find
 from sluice.preprocess.planning.registry import stage_class
 from sluice.preprocess.version.cut import withdrawn_from
 from sluice.preprocess.version.manifest import UnknownVersion, Version, read_version

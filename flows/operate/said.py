@@ -10,7 +10,7 @@ from sluice.flows.operate.data_status import RECENT, DataStatus, VersionStatus
 from sluice.flows.operate.status import Status
 from sluice.flows.operate.training_status import TrainingStatus
 from sluice.flows.submit.jobs import Job
-from sluice.infra.page import bytes_text, count_text, seconds_text
+from sluice.infra.page.text import bytes_text, count_text, seconds_text
 
 SHOWN = 5
 """Of a data set's versions, the newest."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from sluice.flows.operate.activity import Activity
 from sluice.flows.operate.doomed import Doomed
 from sluice.flows.operate.keeping import Kept
-from sluice.infra.page import bytes_text, count_text
+from sluice.infra.page.text import bytes_text, count_text
 
 
 def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool) -> Iterator[str]:

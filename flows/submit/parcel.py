@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sluice
 from sluice.flows.submit import run
-from sluice.infra.models import ROOT
+from sluice.infra.weights.models import ROOT
 
 PACKAGES = ("flows", "preprocess", "training", "inference", "infra", "models")
 RUN = "run.py"

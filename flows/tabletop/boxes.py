@@ -16,7 +16,7 @@ from sluice.flows.tabletop.making import GUIDANCE, ON, STEPS, in_parts
 from sluice.flows.tabletop.reading import read_all
 from sluice.inference.denoisers import by_boxes, guided
 from sluice.inference.latent_diffusion import LatentDiffusion
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import class_number

@@ -10,7 +10,7 @@ from pathlib import Path
 from sluice.flows.evidence.networks import read_evidence
 from sluice.flows.tabletop.figure import Figure
 from sluice.flows.training.card import ORIGIN
-from sluice.infra.page import bytes_text
+from sluice.infra.page.text import bytes_text
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop.scenes import HELD_OUT, TRAINING
 

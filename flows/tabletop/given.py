@@ -15,7 +15,7 @@ from transformers import (
 
 from sluice.flows.tabletop.runs import DONE, TAKEN, UntrainedPart
 from sluice.infra.digests import sha256_of
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop.recipe import Part
 

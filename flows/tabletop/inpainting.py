@@ -20,7 +20,7 @@ from sluice.flows.tabletop.reading import to_bytes
 from sluice.inference.denoisers import inpainting
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.inference.sampler import ddim
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.tabletop.render import render
 from sluice.training.tabletop.scenes import pixels
 from sluice.training.tabletop.seen import hole, some_thing

@@ -16,7 +16,7 @@ from sluice.flows.tabletop.reading import Reading, colour_shown, read_all, to_by
 from sluice.inference.denoisers import by_class, guided, unconditional
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.inference.sampler import ddim
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.record import Array
 from sluice.preprocess.tabletop.classes import class_number

@@ -14,7 +14,9 @@ from torch import nn
 from sluice.flows.curves import loss_curves, sample_strips
 from sluice.flows.tabletop.runs import DONE, TAKEN
 from sluice.flows.tabletop.samples import samples
-from sluice.infra.page import Block, Cell, Page, Section, Table, count_text, render
+from sluice.infra.page.blocks import Block, Cell, Page, Section, Table
+from sluice.infra.page.render import render
+from sluice.infra.page.text import count_text
 from sluice.infra.whole import write_whole
 from sluice.training.log import read_losses
 from sluice.training.tabletop.recipe import Part

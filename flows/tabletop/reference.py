@@ -16,7 +16,7 @@ from sluice.flows.tabletop.reading import Reading, read_all
 from sluice.inference.adapters import with_ip_adapter
 from sluice.inference.denoisers import by_picture, guided
 from sluice.inference.latent_diffusion import LatentDiffusion
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.training.tabletop.reference import WEIGHTS
 from sluice.training.tabletop.scenes import pixels

@@ -19,8 +19,8 @@ from sluice.flows.tabletop.making import class_pictures, face_pictures, single
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.flows.tabletop.reference import adapted, reference_pictures
 from sluice.inference.latent_diffusion import LatentDiffusion
-from sluice.infra.page import Figure, Strip
-from sluice.infra.pretrained import load_network
+from sluice.infra.page.blocks import Figure, Strip
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.perception.judges import Judgement, Judges
 from sluice.preprocess.record import Array

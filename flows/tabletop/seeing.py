@@ -21,7 +21,7 @@ from sluice.flows.tabletop.figure import FACES, FIGURES, SHOWN, SINGLE, Figure, 
 from sluice.inference.metrics.mean_iou import MeanIou
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.retrieval import retrieval
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.preprocess.perception.judges import Judgement, Judges
 from sluice.preprocess.tabletop.classes import CLASSES
 from sluice.preprocess.tabletop.scene import Thing

@@ -124,7 +124,7 @@ def tabletop(
     from rich.console import Console
 
     from sluice.flows.tabletop.train import train_tabletop
-    from sluice.infra.models import find
+    from sluice.infra.weights.models import find
 
     family = find(given).path if given else None
     train_tabletop(out, only or (), steps, seed, Console(soft_wrap=True, highlight=False), family)
@@ -163,7 +163,7 @@ def measure(
 
     from sluice.flows.tabletop.card import write_card
     from sluice.flows.tabletop.measure import measure_family
-    from sluice.infra.models import find
+    from sluice.infra.weights.models import find
 
     console = Console(soft_wrap=True, highlight=False)
     folder, figures = find(models).path, []

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from sluice.flows.training.train import Prepared
-from sluice.infra.page import bytes_text, count_text
+from sluice.infra.page.text import bytes_text, count_text
 from sluice.training.engine import dtype_of
 from sluice.training.methods.method import Method, batch_of
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sluice.flows.curves import loss_curves, sample_strips
-from sluice.infra.page import Cell, Notice, Page, Section, Table, render
+from sluice.infra.page.blocks import Cell, Notice, Page, Section, Table
+from sluice.infra.page.render import render
 from sluice.infra.whole import write_whole
 from sluice.training.recipe import Recipe
 

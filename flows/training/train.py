@@ -23,10 +23,10 @@ from sluice.flows.training.trackers import Tracker, TrackerName, tracker
 from sluice.flows.training.watch import TrainingWatch
 from sluice.infra.lock import alone_in
 from sluice.infra.metrics import TRAINING
-from sluice.infra.models import find
-from sluice.infra.page import Notice
+from sluice.infra.page.blocks import Notice
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import storage
+from sluice.infra.weights.models import find
 from sluice.infra.whole import write_whole
 from sluice.preprocess.record import Record
 from sluice.training.checkpoints import Checkpoints

@@ -18,7 +18,7 @@ from sluice.inference.combiners.multi_controlnet import multi_controlnet
 from sluice.inference.controlled import Controlled, decoded, encoder
 from sluice.inference.denoisers import Denoiser, by_text, guided, halves
 from sluice.inference.sampler import ddim
-from sluice.infra.page import Strip
+from sluice.infra.page.blocks import Strip
 from sluice.infra.whole import write_whole
 from sluice.preprocess.page.pictures import figure
 from sluice.training.data import Sample

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.page import Strip
+from sluice.infra.page.blocks import Strip
 from sluice.infra.storage import Storage
 from sluice.preprocess.compare.movement import Movement, Spread
 from sluice.preprocess.compare.tally import Extreme, Tails

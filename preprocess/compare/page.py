@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sluice.infra.charts import Charts, Line, Lines
-from sluice.infra.page import Block, Cell, Notice, Page, Section, Strip, Table, Text, count_text, time_text
+from sluice.infra.page.blocks import Block, Cell, Notice, Page, Section, Strip, Table, Text
+from sluice.infra.page.charts import Charts, Line, Lines
+from sluice.infra.page.text import count_text, time_text
 from sluice.preprocess.compare.examples import Examples
 from sluice.preprocess.compare.movement import Movement, Spread
 from sluice.preprocess.compare.report import Report

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sluice.infra.catalogue import catalogue
 from sluice.infra.storage import Storage
+from sluice.infra.weights.catalogue import catalogue
 from sluice.preprocess.compare.explain import Knob, StageChange, differences, stage_changes
 from sluice.preprocess.compare.measuring import measure
 from sluice.preprocess.compare.movement import Movement, left_out_moved, movements

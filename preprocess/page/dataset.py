@@ -9,20 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from sluice.infra.commits import Commit, CommitLog
-from sluice.infra.page import (
-    Cards,
-    Fold,
-    Notice,
-    Page,
-    Section,
-    Sum,
-    Term,
-    Text,
-    bytes_text,
-    count_text,
-    seconds_text,
-    time_text,
-)
+from sluice.infra.page.blocks import Cards, Fold, Notice, Page, Section, Sum, Term, Text
+from sluice.infra.page.text import bytes_text, count_text, seconds_text, time_text
 from sluice.infra.storage import Storage
 from sluice.preprocess.page.distributions import distributions
 from sluice.preprocess.page.quarantine import quarantine_blocks

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sluice.infra.page import Bin, Block, Cell, Histogram, Histograms, Table, Text, count_text
+from sluice.infra.page.blocks import Bin, Block, Cell, Histogram, Histograms, Table, Text
+from sluice.infra.page.text import count_text
 from sluice.preprocess.record import Array
 
 BINS = 24

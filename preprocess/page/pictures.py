@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sluice.infra.page import Figure
+from sluice.infra.page.blocks import Figure
 from sluice.preprocess.record import Array, encode_png, field_named
 from sluice.preprocess.silence import silence, silent_mask
 

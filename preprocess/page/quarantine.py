@@ -6,7 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from sluice.infra.page import Block, Cell, Fold, Table, Text, count_text
+from sluice.infra.page.blocks import Block, Cell, Fold, Table, Text
+from sluice.infra.page.text import count_text
 
 EXAMPLES = 5
 GROUPS = 40

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.page import Block, Cell, Code, Figure, Fold, Page, Section, Strip, Table, Text, time_text
+from sluice.infra.page.blocks import Block, Cell, Code, Figure, Fold, Page, Section, Strip, Table, Text
+from sluice.infra.page.text import time_text
 from sluice.infra.storage import Storage
 from sluice.preprocess.page.pictures import figure, in_words, is_picture, picture
 from sluice.preprocess.page.records import by_shard, controls_of, facts_of, shown_fields, silenced_strip

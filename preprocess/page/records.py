@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.page import Card, Figure, Strip
+from sluice.infra.page.blocks import Card, Figure, Strip
 from sluice.infra.storage import Storage
 from sluice.preprocess.page.pictures import figure, in_words, is_picture, picture, silenced
 from sluice.preprocess.record import FIELDS, Record

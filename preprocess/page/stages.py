@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.infra.commits import Commit
-from sluice.infra.page import Cell, Notice, Table, bytes_text, count_text, seconds_text
+from sluice.infra.page.blocks import Cell, Notice, Table
+from sluice.infra.page.text import bytes_text, count_text, seconds_text
 from sluice.preprocess.graph import UNFIT
 from sluice.preprocess.record import field_named
 

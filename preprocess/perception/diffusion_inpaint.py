@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from sluice.infra.pretrained import ModelFolderError, load, load_network
+from sluice.infra.weights.pretrained import ModelFolderError, load, load_network
 from sluice.preprocess.perception.batch import in_batches
 from sluice.preprocess.perception.inpaint import compose
 from sluice.preprocess.record import Array

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 
 WINDOW = 2
 

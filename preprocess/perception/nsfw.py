@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.preprocess.perception.onnx import OnnxNetwork
 from sluice.preprocess.record import Array
 

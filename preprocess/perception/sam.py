@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sluice.infra.pickles import UnsafePickle, read_state
+from sluice.infra.weights.pickles import UnsafePickle, read_state
 from sluice.preprocess.perception import tiny_vit
 from sluice.preprocess.perception.torchvision_shim import standing_in
 from sluice.preprocess.perception.unusable_weights import UnusableWeights

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.perception.batch import in_batches
 from sluice.preprocess.record import Array
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.infra.pretrained import ModelFolderError, load, load_network
+from sluice.infra.weights.pretrained import ModelFolderError, load, load_network
 from sluice.preprocess.perception.batch import in_batches
 from sluice.preprocess.perception.skeleton import COCO_POINTS, FEWEST_POINTS, Person, openpose_order, settle
 from sluice.preprocess.record import Array

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sluice.infra.models import Found, MissingWeights, find
+from sluice.infra.weights.models import Found, MissingWeights, find
 from sluice.preprocess.graph import Node, Stage, Weights, build_graph
 
 

@@ -93,7 +93,7 @@ class Pose(Stage[PoseParameters]):
         return lambda image: sight.people(image, threshold or POINT_THRESHOLD)
 
     def _vitpose(self, weights: Path) -> Callable[[Array], list[Person]]:
-        from sluice.infra.models import find
+        from sluice.infra.weights.models import find
         from sluice.preprocess.perception.device import device, dtype
         from sluice.preprocess.perception.vitpose import POINT_THRESHOLD, VitPose
 

@@ -16,7 +16,7 @@ import torch
 from skimage import data
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception import sam
 from sluice.preprocess.perception.automatic_masks import Settings, automatic_masks
 from sluice.preprocess.perception.torchvision_shim import standing_in

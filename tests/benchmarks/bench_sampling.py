@@ -6,7 +6,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sluice.inference.latent_diffusion import LatentDiffusion
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from tests.benchmarks.result import Goal, Result
 from tests.benchmarks.turns import in_turns
 

@@ -22,7 +22,7 @@ from sluice.inference.energies.edges import edges_energy, soft_edges
 from sluice.inference.energies.latents import of_latents
 from sluice.inference.latent_diffusion import LatentDiffusion
 from sluice.inference.sampler import moments
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.training.written_out import differentiable_twice
 from tests.benchmarks.result import Goal, Result
 from tests.benchmarks.turns import in_turns

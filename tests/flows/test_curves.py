@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.flows.curves import curve, loss_curves
-from sluice.infra.page import Curves
+from sluice.infra.page.blocks import Curves
 
 
 def test_a_curve_over_decades_is_logarithmic() -> None:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.flows.models import NotPulled, app
-from sluice.infra.catalogue import UnknownModel
+from sluice.infra.weights.catalogue import UnknownModel
 from tests.shelf import PACKAGE, Shelf, wheel
 
 NET = bytes(range(256)) * 40

@@ -11,8 +11,8 @@ from typing import Protocol
 import pytest
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.s3 import S3Storage
-from sluice.infra.s3_faults import Retry
+from sluice.infra.s3.bucket import S3Storage
+from sluice.infra.s3.faults import Retry
 from sluice.infra.storage import Storage
 from tests.faults.proxy import FaultProxy, seeded
 from tests.faults.servers import S3Server

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ProxyConnectionError
 
 from sluice.infra.logins import without_logins
-from sluice.infra.s3_faults import explain
+from sluice.infra.s3.faults import explain
 from sluice.infra.storage import StorageError, storage
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.s3 import MULTIPART_ABOVE, READ_AHEAD, S3Storage
+from sluice.infra.s3.bucket import MULTIPART_ABOVE, READ_AHEAD, S3Storage
 from sluice.infra.storage import MissingFile, Storage, StorageError, storage
 
 # In the order of their bytes: "." and "-" come before "/", capitals before small letters, ASCII before the rest.

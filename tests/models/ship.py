@@ -19,7 +19,7 @@ from sluice.flows.tabletop.figure import Figure
 from sluice.infra.digests import files_in, sha256_of
 
 ROOT = Path(__file__).parents[2]
-FAMILY, CATALOGUE = ROOT / "models" / "tabletop", ROOT / "infra" / "catalogue.yaml"
+FAMILY, CATALOGUE = ROOT / "models" / "tabletop", ROOT / "infra" / "weights" / "catalogue.yaml"
 CONTROLS = {"canny": "Canny edges", "hed": "HED edges", "depth": "depth", "pose": "poses", "parts": "a face's parts"}
 RECIPES = {
     "controlnet": "a plain ControlNet for tabletop",

@@ -16,9 +16,9 @@ from sluice.flows.tabletop.figure import Figure
 from sluice.flows.tabletop.making import GUIDANCE, STEPS, single
 from sluice.flows.tabletop.measure import measure_family
 from sluice.flows.tabletop.reading import read_all
-from sluice.infra.catalogue import Shipped, catalogue
 from sluice.infra.digests import files_in, size_of
-from sluice.infra.models import find
+from sluice.infra.weights.catalogue import Shipped, catalogue
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.words import plain_caption
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from tests.preprocess.builds import BuiltVersion, build_here, config_here, write_photos
 from tests.preprocess.hed_file import write_hed
 from tests.preprocess.onnx_files import Node, write_onnx

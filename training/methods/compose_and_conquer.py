@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from diffusers import ControlNetModel
 from torch import Tensor, nn
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.record import Record
 from sluice.training.examples import Example, fields_seen, image, seen
 from sluice.training.methods.method import Batch, noised, require_made_for

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from diffusers import ControlNetModel
 from torch import Tensor, nn
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.record import Record
 from sluice.training.balance import with_silent_mask
 from sluice.training.conservativity import Predict, by_differences, by_double_backward

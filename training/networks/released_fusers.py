@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.pickles import read_state
+from sluice.infra.weights.pickles import read_state
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 

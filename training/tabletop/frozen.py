@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.training.tabletop.text_encoder import tokens_of
 
 

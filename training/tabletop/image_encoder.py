@@ -22,7 +22,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.tabletop.words import caption
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.recipe import Batch, Part, Report

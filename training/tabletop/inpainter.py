@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.training.tabletop.denoiser import text_unet
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.latent_part import LatentPart

@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.judges import Judges, judged, roughened, segformer
 from sluice.training.tabletop.recipe import Batch, Report

@@ -10,7 +10,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.training.tabletop.draws import Draws
 from sluice.training.tabletop.latent_part import LatentPart
 from sluice.training.tabletop.noise import noise_loss, noised, sampled, sd_schedule, with_null

@@ -28,7 +28,7 @@ from sluice.inference.energies.latents import of_latents
 from sluice.inference.energies.parsing import parsing_energy
 from sluice.inference.energies.style import style_energy
 from sluice.inference.energies.text import text_energy
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.training.networks.latent_model import LatentModel
 

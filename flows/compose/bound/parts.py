@@ -14,7 +14,7 @@ from sluice.flows.compose.tree.models import Base, Boxes, ByClass, ComposeAndCon
 from sluice.flows.compose.tree.weights import found
 from sluice.inference.adapters import sharing_weights, with_ip_adapter, with_soft_guidance
 from sluice.inference.pixels import pixel_model
-from sluice.infra.pretrained import load, load_network
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.preprocess.perception.clip import ImageEncoder
 from sluice.training.networks.fusers import Fusers
 from sluice.training.networks.global_fuser import GlobalFuser

@@ -16,7 +16,7 @@ from sluice.flows.compose.tree.job import ColourEnergy, Job
 from sluice.flows.compose.tree.models import Control
 from sluice.flows.compose.tree.nodes import Image, Node, OfRecord, OfScene
 from sluice.infra.errors import SluiceError
-from sluice.infra.page import Block, Figure, Strip
+from sluice.infra.page.blocks import Block, Figure, Strip
 from sluice.preprocess.page.pictures import hatched
 from sluice.preprocess.record import Array
 

@@ -8,7 +8,7 @@ from sluice.flows.compose.page.made import Found
 from sluice.flows.compose.page.results import told
 from sluice.flows.compose.run.safety import NONE, THRESHOLD
 from sluice.flows.compose.run.tables import Row
-from sluice.infra.page import Block, Cell, Table, Text
+from sluice.infra.page.blocks import Block, Cell, Table, Text
 
 MOST = 50
 """Rows of a table."""

@@ -15,7 +15,9 @@ from sluice.flows.compose.run.pictures import Asked
 from sluice.flows.compose.run.tables import Row
 from sluice.flows.compose.run.work import quarantined
 from sluice.flows.compose.tree.job import Job
-from sluice.infra.page import Block, Cell, Fold, Notice, Page, Section, Table, count_text, render
+from sluice.infra.page.blocks import Block, Cell, Fold, Notice, Page, Section, Table
+from sluice.infra.page.render import render
+from sluice.infra.page.text import count_text
 from sluice.infra.storage import Storage
 
 PAGE = "index.html"

@@ -9,8 +9,8 @@ from typing import Any
 from sluice.flows.compose.page.made import Found
 from sluice.flows.compose.page.results import seeded, told, variants_of
 from sluice.flows.compose.run.watched import evenly
-from sluice.infra.charts import Charts, HeatMap, Line, Lines
-from sluice.infra.page import Block, Figure, Fold, Strip
+from sluice.infra.page.blocks import Block, Figure, Fold, Strip
+from sluice.infra.page.charts import Charts, HeatMap, Line, Lines
 
 COLUMNS = 25
 """Of a map of shades, in time."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sluice.flows.compose.page.made import Found
 from sluice.flows.compose.page.thumbnails import thumbnail
-from sluice.infra.page import Block, Figure, Flip, Strip
+from sluice.infra.page.blocks import Block, Figure, Flip, Strip
 
 OWN = ("prompts.0", "seeds.0")
 """What every picture may have of its own, without being a variant of another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sluice.infra.page import Figure
+from sluice.infra.page.blocks import Figure
 from sluice.preprocess.page.pictures import figure
 from sluice.preprocess.record import Array
 

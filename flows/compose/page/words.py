@@ -8,7 +8,7 @@ from typing import Any
 
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.nodes import Node, OfRecord, OfScene
-from sluice.infra.page import Tree
+from sluice.infra.page.blocks import Tree
 
 FOR_ALL = ("prompts", "seeds", "safety", "kind")
 """Settings that are told elsewhere."""

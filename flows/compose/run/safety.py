@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from sluice.infra.errors import SluiceError
-from sluice.infra.models import ROOT, MissingWeights, find
-from sluice.infra.pretrained import load, load_network
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import ROOT, MissingWeights, find
+from sluice.infra.weights.pretrained import load, load_network
 from sluice.preprocess.record import Array
 
 NONE, USUAL = "none", "open-nsfw"

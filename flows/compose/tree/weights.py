@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.infra.models import Found, MissingWeights, UnknownModel, find
+from sluice.infra.weights.models import Found, MissingWeights, UnknownModel, find
 
 FAMILY = "tabletop/"
 TRAINED = ("micontrolnet", "controlnet", "cnc")

@@ -30,7 +30,7 @@ from sluice.flows.evaluate.worded import text_similarity
 from sluice.inference.metrics.bootstrap import of_mean
 from sluice.inference.metrics.front import front_accuracy
 from sluice.inference.metrics.localisation import localisation_similarities
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import class_number
 

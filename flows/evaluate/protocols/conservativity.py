@@ -16,7 +16,7 @@ from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method
 from sluice.inference.metrics.asymmetry import asym, nasym, probed
 from sluice.inference.metrics.bootstrap import of_mean, of_ratio
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.training.balance import with_silent_mask
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.minimal_impact import balance, features_of, injected

@@ -11,7 +11,7 @@ from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, Networks
 from sluice.flows.evaluate.outcome import BETTER, Outcome
 from sluice.flows.evaluate.protocols.obedience import under
-from sluice.infra.models import MissingWeights
+from sluice.infra.weights.models import MissingWeights
 
 CONTROL = "canny"
 METHODS = (CONTROLNET, FIRST_STAGE)

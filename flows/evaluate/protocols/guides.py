@@ -23,7 +23,7 @@ from sluice.inference.metrics.identity import identity_distance
 from sluice.inference.metrics.landmarks import landmark_error
 from sluice.inference.metrics.mean_iou import mask_iou
 from sluice.inference.metrics.style import style_distance
-from sluice.infra.pretrained import load_network
+from sluice.infra.weights.pretrained import load_network
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import CLASSES
 from sluice.preprocess.tabletop.scene import Thing

@@ -20,7 +20,7 @@ from sluice.flows.evaluate.world import Lack
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.ssim import ssim
-from sluice.infra.models import MissingWeights
+from sluice.infra.weights.models import MissingWeights
 from sluice.preprocess.perception.vgg import load_lpips
 
 NETWORKS = ("cnc",)

@@ -29,9 +29,10 @@ from sluice.flows.compose.run.tables import Row
 from sluice.flows.compose.run.watched import FOLDER, evenly
 from sluice.flows.compose.tree.job import Job
 from sluice.inference.watching import Watch
-from sluice.infra.charts import Charts, HeatMap, Lines
 from sluice.infra.local import LocalStorage
-from sluice.infra.page import Flip, Strip, Table, render
+from sluice.infra.page.blocks import Flip, Strip, Table
+from sluice.infra.page.charts import Charts, HeatMap, Lines
+from sluice.infra.page.render import render
 from sluice.preprocess.record import Array, encode_png
 from sluice.training.networks.local_fuser import LocalFuser
 from tests.browser import CONTRAST, LEGIBLE, SIZES, Browser, browser

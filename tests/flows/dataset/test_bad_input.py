@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sluice.flows.dataset.tally import TooManyFailures
-from sluice.infra.placement import ExecutionError
+from sluice.infra.execution.placement import ExecutionError
 from sluice.preprocess.planning.build import Build
 from sluice.preprocess.version.manifest import Version, read_table
 from tests.flows.conftest import THIN, config_for, write_pictures

@@ -21,7 +21,7 @@ import pytest
 import webdataset
 import yaml
 
-from sluice.infra.page import render
+from sluice.infra.page.render import render
 from sluice.infra.storage import Storage
 from sluice.preprocess.page.dataset import dataset_page, of_version
 from sluice.preprocess.page.record import record_page
@@ -32,7 +32,7 @@ from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.manifest import Version
 from tests.flows.conftest import THIN, config_for, write_pictures
 from tests.flows.records import Records, read_records
-from tests.infra.test_pickles import Evil
+from tests.infra.weights.test_pickles import Evil
 
 WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 Building = Callable[..., tuple[Build, Version, str]]

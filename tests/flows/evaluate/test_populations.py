@@ -21,7 +21,7 @@ from sluice.flows.evaluate.populations import (
 )
 from sluice.inference.metrics.frechet import frechet_distance
 from sluice.inference.metrics.inception_score import MINIMUM
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.inception import Inception
 from sluice.preprocess.perception.judges import Judges
 

@@ -30,8 +30,8 @@ from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
 from sluice.flows.evaluate.suite import NothingToMeasure, Place, evaluate
 from sluice.flows.evaluate.worded import embeds
-from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import MissingWeights
 from sluice.preprocess.stages.image import split_of
 from tests.flows.conftest import config_for
 from tests.preprocess.builds import build_here

@@ -24,8 +24,8 @@ from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import FOLDER, settings_of
 from sluice.flows.evaluate.suite import JUDGED, UNJUDGED, Place, evaluate
 from sluice.flows.observe.log import log
-from sluice.infra.models import MissingWeights, UnknownModel, find
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import MissingWeights, UnknownModel, find
 from tests.checkers import checker
 from tests.flows.runs import SLUICE
 

@@ -12,7 +12,7 @@ import pytest
 from sluice.flows.observe import page
 from sluice.flows.observe.page import LivePage
 from sluice.infra.local import LocalStorage
-from sluice.infra.page import Page
+from sluice.infra.page.blocks import Page
 from tests.flows.schedule.conftest import until
 
 

@@ -21,7 +21,7 @@ from sluice.flows.operate.told import NoLineage, Told
 from sluice.flows.training.card import write_origin
 from sluice.infra.code import code_version
 from sluice.infra.local import LocalStorage
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.planning.removed import bury, removed_keys
 from sluice.preprocess.version.manifest import UnknownVersion, Version
 from sluice.preprocess.version.withdraw import withdraw

@@ -13,8 +13,8 @@ from rich.console import Console
 from sluice.flows.tabletop.runs import DONE, OtherRecipe, UntrainedPart, keep_to_recipe
 from sluice.flows.tabletop.train import UnknownPart, train_tabletop
 from sluice.infra.lock import Occupied, alone_in
-from sluice.infra.models import find
-from sluice.infra.pretrained import ModelFolderError
+from sluice.infra.weights.models import find
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.infra.whole import write_whole
 from sluice.training.tabletop import loop
 from sluice.training.tabletop.family import family

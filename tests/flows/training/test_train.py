@@ -19,7 +19,7 @@ import torch
 from diffusers import ControlNetModel
 from safetensors.torch import load_file
 
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 from tests.flows.conftest import config_for

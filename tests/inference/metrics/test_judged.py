@@ -10,7 +10,7 @@ from torch import nn
 from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.instances import Instance, Score, instance_score
 from sluice.inference.metrics.judged import judged
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.scene import Thing
 from sluice.training.tabletop.scenes import HELD_OUT, Scenes, pixels

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.infra.page import render
+from sluice.infra.page.render import render
 from sluice.preprocess.compare.diff import diff
 from sluice.preprocess.compare.examples import examples
 from sluice.preprocess.compare.movement import Movement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sluice.infra.page import Page
+from sluice.infra.page.blocks import Page
 
 WHEN = datetime(2026, 11, 21, 9, 5, tzinfo=UTC)
 LEFT_OUT = (

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.page import Cards, Fold, Sum, Table, Text, render
+from sluice.infra.page.blocks import Cards, Fold, Sum, Table, Text
+from sluice.infra.page.render import render
 from sluice.preprocess.page.dataset import dataset_page, of_run, of_version
 from sluice.preprocess.page.quarantine import quarantine_blocks
 from sluice.preprocess.page.record import record_page

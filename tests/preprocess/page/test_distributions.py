@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sluice.infra.page import Histograms, Table, Text
+from sluice.infra.page.blocks import Histograms, Table, Text
 from sluice.preprocess.page.distributions import distributions, histogram
 
 

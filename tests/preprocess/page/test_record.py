@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.page import render
+from sluice.infra.page.render import render
 from sluice.preprocess.page.record import UnknownRecord, find_record, record_page
 from sluice.preprocess.page.records import sample
 from sluice.preprocess.version.manifest import Version, read_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.page import Table
+from sluice.infra.page.blocks import Table
 from sluice.preprocess.page.dataset import dataset_page, of_version
 from sluice.preprocess.page.stages import notices, stage_table, work_of
 from sluice.preprocess.version.manifest import Version

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.infra.pretrained import ModelFolderError
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.preprocess.perception.skeleton import FEWEST_POINTS, describe
 from sluice.preprocess.perception.vitpose import VitPose
 from sluice.preprocess.record import Array

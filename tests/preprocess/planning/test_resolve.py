@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sluice.infra.models import MissingWeights
+from sluice.infra.weights.models import MissingWeights
 from sluice.preprocess.graph import Stage
 from sluice.preprocess.planning.config import DatasetConfig, make_stages
 from sluice.preprocess.planning.resolve import cannot_run, resolve

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
-from sluice.infra.pretrained import ModelFolderError
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.preprocess.perception.diffusion_inpaint import noise_source
 from sluice.preprocess.perception.inpaint import hole
 from sluice.preprocess.record import Array, Record

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from sluice.infra.pretrained import ModelFolderError
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.preprocess.record import FIELDS, Record, check_value
 from sluice.preprocess.stages.depth import (
     BackgroundDepth,

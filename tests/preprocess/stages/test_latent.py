@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.infra.pretrained import ModelFolderError
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.preprocess.record import FIELDS, Record, check_value
 from sluice.preprocess.stages.latent import Latent, LatentParameters
 

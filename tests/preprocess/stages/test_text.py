@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.infra.pretrained import ModelFolderError
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.preprocess.record import FIELDS, Record, check_value
 from sluice.preprocess.stages.text import Text, TextParameters
 

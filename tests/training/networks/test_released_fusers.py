@@ -11,7 +11,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from sluice.flows.cli import app
-from sluice.infra.pickles import UnsafePickle
+from sluice.infra.weights.pickles import UnsafePickle
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
 from sluice.training.networks.released_fusers import NotReleased, from_released

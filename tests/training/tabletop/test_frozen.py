@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from sluice.infra.models import find
-from sluice.infra.pretrained import ModelFolderError
+from sluice.infra.weights.models import find
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.training.tabletop.frozen import Frozen
 
 

@@ -17,8 +17,8 @@ from sluice.flows.compose.bound.energies import condition_of, energy_of
 from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.tree.job import EdgesEnergy, Job, JudgedEnergy
 from sluice.flows.compose.tree.models import Base
-from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import MissingWeights
 from sluice.preprocess.perception.vgg import VGG16
 from tests.preprocess.face_files import tiny_bisenet, tiny_landmarks, tiny_sface, tiny_yunet
 from tests.preprocess.hed_file import write_hed

@@ -16,9 +16,9 @@ from transformers import CLIPImageProcessor, ViTConfig, ViTForImageClassificatio
 from sluice.flows.compose.run.flow import again, compose
 from sluice.flows.compose.run.safety import Unscreened, screen_of
 from sluice.flows.compose.tree.job import Job
-from sluice.infra.catalogue import UnknownModel
-from sluice.infra.models import MissingWeights, find
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.catalogue import UnknownModel
+from sluice.infra.weights.models import MissingWeights, find
 from tests.checkers import TOWER, checker
 
 QUIET = Console(quiet=True)

@@ -16,8 +16,8 @@ from sluice.flows.compose.run.pictures import MadeOf
 from sluice.flows.compose.tree.images import digest_of, pixels_of
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.nodes import Image, OfRecord, OfScene, Scene, Seen, image_of
-from sluice.infra.models import MissingWeights, pull
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import MissingWeights, pull
 from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.perception.hed import load_hed, soft_edges
 from sluice.preprocess.record import encode_png

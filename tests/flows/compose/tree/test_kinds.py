@@ -11,8 +11,8 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor
 
-from sluice.infra.models import MissingWeights
 from sluice.infra.settings import ConfigError
+from sluice.infra.weights.models import MissingWeights
 from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.local_fuser import LocalFuser

@@ -11,7 +11,7 @@ from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.outcome import Outcome
 from sluice.flows.evaluate.protocols import aggregates, amdm
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.judges import Judges
 
 

@@ -15,7 +15,7 @@ from sluice.flows.evaluate.protocols import convergence
 from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
 from sluice.flows.evaluate.suite import Place, evaluate
-from sluice.infra.models import MissingWeights, find
+from sluice.infra.weights.models import MissingWeights, find
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.protocols import minimal_impact
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken, part
 from sluice.flows.evaluate.scenes import Scenes
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.judges import Judges
 
 SPLITS = ("halves", "centre")

@@ -10,7 +10,7 @@ import torch
 from sluice.flows.evaluate.cases import shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.protocols import unite
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.judges import Judges
 
 

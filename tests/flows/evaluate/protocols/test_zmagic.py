@@ -14,7 +14,7 @@ from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.protocols import guides, zmagic
 from sluice.flows.evaluate.protocols.guided import along
-from sluice.infra.models import find
+from sluice.infra.weights.models import find
 from sluice.preprocess.perception.judges import Judges
 
 

@@ -1,0 +1,1 @@
+"""One self-contained page: its blocks, and how they become HTML."""
