@@ -131,7 +131,7 @@ def test_the_image_that_kills_its_worker_is_found_and_the_others_are_kept(
     assert entry["key"] not in keys
 
 
-@pytest.mark.parametrize(("images", "dead"), [(1, 2), (2, 4)])
+@pytest.mark.parametrize(("images", "dead"), [(1, 2), pytest.param(2, 4, marks=pytest.mark.slow)])
 def test_a_retry_of_a_killer_comes_to_an_end(
     images: int, dead: int, build: Builder, tmp_path: Path, deaths: list[str]
 ) -> None:

@@ -111,6 +111,7 @@ def test_a_killed_driver_leaves_nothing_half_and_its_next_run_redoes_a_chunk_a_w
         assert killed.left_behind(120) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_sigterm_end_a_run_at_once_in_words_and_it_goes_on_from_there(
     start: Start, build: Callable[..., Any], undisturbed: dict[str, str], folder: Path, journal: Journal
 ) -> None:
@@ -144,6 +145,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hears_ctrl_c")
 def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(tmp_path: Path) -> None:
     file = tmp_path / "patient.yaml"

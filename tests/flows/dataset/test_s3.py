@@ -140,7 +140,7 @@ def test_the_number_of_requests_grows_with_shards_not_with_images(
     assert requests[0] == requests[1]
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_workers_write_the_same_bytes_from_s3_to_s3(
     build: Building, reach: Callable[..., str], tmp_path: Path, moto_server: S3Server, workers: int
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_job_that_failed_says_why_and_is_not_run_twice(sluice: Sluice, build: 
     assert "sluice logs wrong --cluster NAME says why" in told
 
 
+@pytest.mark.slow
 def test_a_job_is_watched_by_options_behind_its_command(head: Head, sluice: Sluice, build: list[str]) -> None:
     log = head.shared / "runs.jsonl"
     words = [*build, "--out", head.shared / "watched", "--cluster", "here", "--id", "watched"]

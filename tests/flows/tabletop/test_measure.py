@@ -69,6 +69,7 @@ def test_overlap_of_boxes_by_hand() -> None:
     assert overlap(inside, [0.5, 0.5, 0.9, 0.9]) == overlap(inside[:1], [0, 0, 1, 1]) == 0
 
 
+@pytest.mark.slow
 def test_an_untrained_family_is_measured_and_found_wanting(untrained: Path) -> None:
     figures = list(measure_family(untrained, share=0.02))
     assert {figure.part for figure in figures} == family(untrained).keys()

@@ -43,6 +43,7 @@ def test_a_part_is_trained_once(train: Train, tmp_path: Path) -> None:
     assert (tmp_path / "out/models/vae/diffusion_pytorch_model.safetensors").read_bytes() == weights
 
 
+@pytest.mark.slow
 def test_another_recipe_or_seed_does_not_go_on_with_what_is_there(train: Train, tmp_path: Path) -> None:
     train("vae")
     for asked, told in (({"steps": 3}, "steps 2 and not 3"), ({"seed": 1}, "seed 0 and not 1"), ({"steps": None}, "2")):

@@ -27,7 +27,7 @@ from tests.flows.runs import SLUICE
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 SMALL = ("steps=4", "batch=8", "micro_batch=4", "checkpoint_steps=2", "warm_up=0")
-AVERAGED = ("steps=24", "ema=0.9")
+AVERAGED = ("steps=12", "ema=0.9")
 STAGES: dict[str, Any] = {
     "image": {"size": 64, "min_side": 0},
     "given": {"conditions": ["segments", "depth", "pose", "mask", "fg_depth", "bg_depth", "background"]},
@@ -134,9 +134,9 @@ def test_what_was_stopped_ends_with_the_bits_of_what_was_not(
         time.sleep(0.02)
     begun.send_signal(how)
     begun.communicate(timeout=60)
-    assert 0 < max(kept(tmp_path)) < 24
+    assert 0 < max(kept(tmp_path)) < 12
     train("micontrolnet-1", data, untrained, tmp_path, *AVERAGED)
-    train("micontrolnet-1", data, untrained, tmp_path / "whole", *AVERAGED, "snapshot_steps=12")
+    train("micontrolnet-1", data, untrained, tmp_path / "whole", *AVERAGED, "snapshot_steps=6")
     assert same(weights(tmp_path), weights(tmp_path / "whole"))
     half, whole = (load_file(own / SAFETENSORS) for own in sorted((tmp_path / "whole" / "snapshots").iterdir()))
     assert same(whole, weights(tmp_path))

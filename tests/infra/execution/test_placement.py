@@ -79,6 +79,7 @@ def test_gpus_are_counted_by_kind_on_nodes_that_are_up() -> None:
     assert of_kind(capacity, "T4") == 0
 
 
+@pytest.mark.slow
 def test_ray_is_asked_for_it_and_its_autoscaler_for_more() -> None:
     """GPUs that are only declared are given out like others."""
     script = """

@@ -138,6 +138,7 @@ def test_what_is_left_out_is_recorded_for_its_picture_alone(
     assert made[0] not in said
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray4")
 def test_prompts_that_are_cut_are_said_over_ray_too_once_and_recorded(plain: dict[str, Any], tmp_path: Path) -> None:
     job = {**plain, "prompts": [LONG, "a red star"], "seeds": [0, 1], "batch": 1, "steps": 1}

@@ -273,6 +273,7 @@ def test_actors_make_the_same_bytes(base: dict[str, Any], tmp_path: Path) -> Non
     assert [(tmp_path / "ray" / path.name).read_bytes() for path in here] == [path.read_bytes() for path in here]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray4")
 def test_a_picture_that_kills_its_worker_is_quarantined_and_the_others_are_made(
     base: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
