@@ -27,6 +27,7 @@ GROUPS = {
     "models": "sluice.flows.models",
 }
 COMMANDS = {
+    "compose": "sluice.flows.compose.commands",
     **dict.fromkeys(("gc", "lineage", "status"), "sluice.flows.operate.commands"),
     **dict.fromkeys(("deploy", "serve"), "sluice.flows.schedule.commands"),
     **dict.fromkeys(("logs", "stop", "submit"), "sluice.flows.submit.commands"),
@@ -96,52 +97,6 @@ def demo(
     from sluice.flows.demo import run_demo
 
     run_demo(folder, Console(soft_wrap=True, markup=False))
-
-
-@app.command()
-def compose(
-    job: Annotated[Path | None, typer.Argument(help="A YAML file; --example shows some.")] = None,
-    out: Annotated[str, typer.Option(help="Where the pictures go: a folder, or s3://.")] = "composed",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="a.b=VALUE, over the file's.")] = None,
-    example: Annotated[str | None, typer.Option(help="Print a commented job of this name.")] = None,
-    table: Annotated[
-        Path | None, typer.Option(help="A .parquet, .csv or .jsonl file: each row's columns over the job's settings.")
-    ] = None,
-    safety: Annotated[
-        str | None, typer.Option(help="What judges the pictures: open-nsfw, a folder's classifier, or none.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Over so many actors of Ray.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster, whose actors make them.")] = None,
-    again: Annotated[Path | None, typer.Option(help="Make this picture once more, from the record beside it.")] = None,
-    page: Annotated[bool, typer.Option(help="Watch the first batch, and show all in index.html beside them.")] = True,
-) -> None:
-    """Pictures under several conditions at once, by a job file."""
-    from rich.console import Console
-
-    from sluice.flows.compose.run import flow
-    from sluice.flows.compose.tree.job_file import example as job_example
-    from sluice.flows.compose.tree.job_file import read_job
-
-    console = Console(soft_wrap=True, markup=False, highlight=False)
-    if example is not None:
-        typer.echo(job_example(example), nl=False)
-    elif again is not None:
-        console.print(str(flow.again(again, Path(out), console)))
-    elif job is not None:
-        over = flow.Workers(workers, ray_address) if workers or ray_address else None
-        settings = [*(set_ or ()), *([f"safety={safety}"] if safety else ())]
-        if table is not None:
-            composed = flow.compose_table(table, job, settings, out, console, over, page)
-        else:
-            composed = flow.compose(read_job(job, settings), job.parent, out, console, over, page)
-        console.print(f"{len(composed.made)} pictures in {out}, each with a .json that says how it was made")
-        if page:
-            console.print(f"{out}/index.html shows them")
-        bad = [*composed.quarantined, *composed.wrong]
-        if bad:
-            console.print(f"{len(bad)} could not be made: {out}/quarantine says why", style="yellow")
-    else:
-        raise typer.BadParameter("name a job file, or --example, or --again")
 
 
 def main() -> None:
