@@ -71,7 +71,7 @@ class Case:
 
     @property
     def prompt(self) -> str:
-        return self.words or caption(self.scene)
+        return caption(self.scene) if self.words is None else self.words
 
     @property
     def size(self) -> int:

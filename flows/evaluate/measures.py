@@ -65,7 +65,7 @@ PROTOCOLS = {
     "cnc": Protocol(
         "Compose and Conquer",
         cnc.measure,
-        lambda c: len(cnc.methods(c)),
+        cnc.pictures,
         controls=cnc.NETWORKS,
         more=fused.trained_apart,
     ),

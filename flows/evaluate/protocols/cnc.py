@@ -2,16 +2,19 @@
 
 A case is an object of one scene in front of the object of another, where both would be. Depths say where they are: by
 Compose and Conquer's two, or by a ControlNet's single one of both together. What each part looks like is said by two
-exemplars, and seen by the embeddings of a picture's parts, each on black.
+exemplars, and seen by the embeddings of a picture's parts, each on black; then there is no caption, which would say the
+same of both objects, or another thing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
@@ -23,9 +26,18 @@ from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
-from sluice.flows.evaluate.populations import scores
-from sluice.flows.evaluate.protocols.fused import APART, JOINT, WHOLE, apart, composed
-from sluice.flows.evaluate.protocols.overlap import both, exemplars, mask, one_depth, overlapping, thing
+from sluice.flows.evaluate.populations import Population, scores
+from sluice.flows.evaluate.protocols.fused import APART, JOINT, TRAINED_APART, WHOLE, apart, composed
+from sluice.flows.evaluate.protocols.overlap import (
+    both,
+    composite,
+    exemplars,
+    mask,
+    one_depth,
+    overlapping,
+    pasted,
+    thing,
+)
 from sluice.flows.evaluate.worded import text_similarity
 from sluice.inference.metrics.bootstrap import of_mean
 from sluice.inference.metrics.front import front_accuracy
@@ -36,10 +48,12 @@ from sluice.preprocess.tabletop.classes import class_number
 
 NETWORKS = (JOINT, "controlnet-depth")
 LAMBDAS = (0.5, 1, 2)
-CONDITION = "foreground before background"
+ORDERED, LIKENED = "foreground before background", "exemplars, no caption"
+"""Under both objects' names, and under none."""
 TEXT, ONE_DEPTH = BASE.name, "ControlNet, one depth of both"
 DEPTHS, CNC = "CnC, depths alone", "CnC"
 UNGUIDED, HADAMARD = "CnC without soft guidance", "CnC, hadamard"
+TRUE, PASTED = "true pictures, one before the other", "the exemplars themselves"
 FRONT, LOCAL = "right one in front", "localisation similarity"
 OF_PART = ("localisation similarity of the foreground", "localisation similarity of the background")
 IN_FRONT = "Compose and Conquer places objects in front of others as asked, more often than one depth of both does."
@@ -56,29 +70,36 @@ SWEEPS: dict[str, Callable[[float], tuple[float, float]]] = {
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
-    """Both figures of every method."""
-    trees = methods(contest)
-    found = _compared(contest, count, trees, figures(contest))
+    """What is in front under both names, and what parts are like under none."""
+    ordered = _compared(contest, ORDERED, count, ordering(contest), placement(contest), [scores(contest.judges)])
+    likened = _compared(contest, LIKENED, count, likening(contest), likeness(contest), [])
     claims = [
-        Claim(IN_FRONT, BETTER, {f"against {own}": found.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
-        Claim(LOCALISES, BETTER, {f"against {own}": found.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
+        Claim(IN_FRONT, BETTER, {f"against {own}": ordered.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
+        Claim(LOCALISES, BETTER, {f"against {own}": likened.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
     ]
-    if APART in trees:
-        claims.append(Claim(TOGETHER, BETTER, {own: found.better(own, CNC, APART) for own in (FRONT, LOCAL)}))
-    if {APART, WHOLE} <= trees.keys():
-        claims.append(Claim(DISENTANGLED, BETTER, {f"against {WHOLE}": found.better(FRONT, APART, WHOLE)}))
-    return found.estimates(), claims
+    trained = {own for own in TRAINED_APART if own not in contest.left_out}
+    if APART in trained:
+        each = {FRONT: ordered.better(FRONT, CNC, APART), LOCAL: likened.better(LOCAL, CNC, APART)}
+        claims.append(Claim(TOGETHER, BETTER, each))
+    if {APART, WHOLE} <= trained:
+        claims.append(Claim(DISENTANGLED, BETTER, {f"against {WHOLE}": ordered.better(FRONT, APART, WHOLE)}))
+    return [*ordered.estimates(), *likened.estimates(), *_ceilings(contest, count)], claims
 
 
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
-    """The same of the default and every other option; and of each part along the lambdas."""
-    found = _compared(contest, count, variants(contest), figures(contest, parts=True))
+    """The likeness of the default and every other option; and of each part along the lambdas."""
+    found = _compared(contest, LIKENED, count, variants(contest), likeness(contest, parts=True), [])
     contest.curves.extend(curves(found))
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
 
-def methods(contest: Contest) -> dict[str, Tree]:
-    """Under both objects' names: each is told depths, exemplars or nothing."""
+def pictures(contest: Contest) -> int:
+    """Of each case and seed."""
+    return len(ordering(contest)) + len(likening(contest))
+
+
+def ordering(contest: Contest) -> dict[str, Tree]:
+    """Each is told depths, exemplars or nothing."""
 
     def told(case: Case) -> list[dict[str, Any]]:
         return [one_depth(case, contest.place)]
@@ -86,6 +107,15 @@ def methods(contest: Contest) -> dict[str, Tree]:
     return {
         TEXT: contest.under(BASE, told),
         ONE_DEPTH: contest.under(CONTROLNET, told),
+        DEPTHS: composed(contest, exemplars=None),
+        **apart(contest),
+        CNC: composed(contest),
+    }
+
+
+def likening(contest: Contest) -> dict[str, Tree]:
+    """All are told depths, and all but one exemplars."""
+    return {
         DEPTHS: composed(contest, exemplars=None),
         UNGUIDED: composed(contest, guidance="none"),
         **apart(contest),
@@ -118,26 +148,30 @@ def curves(found: Outcome) -> Iterator[Curve]:
     for figure in OF_PART:
         for which in SWEEPS:
             values = [found.values[figure, swept(which, own)] for own in LAMBDAS]
-            told = figure, CONDITION, f"lambda {which}", "lambda"
+            told = figure, LIKENED, f"lambda {which}", "lambda"
             yield Curve(*told, list(LAMBDAS), list(map(of_mean, values)), len(values[0]))
 
 
-def figures(contest: Contest, parts: bool = False) -> list[Obeyed]:
-    """Which object is seen where both were asked for, and how alike parts and their exemplars are, also one by one."""
-    alike = likeness(contest)
+def placement(contest: Contest) -> list[Obeyed]:
+    """Which object is seen where both were asked for, and how well the words are met."""
+    front = Obeyed(FRONT, "share of pictures", "higher", partial(_in_front, contest.judges))
+    return [front, text_similarity(contest.sampling.base)]
+
+
+def likeness(contest: Contest, parts: bool = False) -> list[Obeyed]:
+    """How alike parts and their exemplars are, also one by one."""
+    alike = similarities(contest)
 
     def of(part: int) -> Callable[[Tensor, list[Case]], Tensor]:
         return lambda pictures, some: alike(pictures, some)[part]
 
     return [
-        Obeyed(FRONT, "share of pictures", "higher", lambda pictures, some: _in_front(contest.judges, pictures, some)),
         Obeyed(LOCAL, "cosine", "higher", lambda pictures, some: alike(pictures, some).mean(dim=0)),
-        text_similarity(contest.sampling.base),
         *(Obeyed(name, "cosine", "higher", of(part)) for part, name in enumerate(OF_PART) if parts),
     ]
 
 
-def likeness(contest: Contest) -> Callable[[Tensor, list[Case]], Tensor]:
+def similarities(contest: Contest) -> Callable[[Tensor, list[Case]], Tensor]:
     """Of both parts and their exemplars, `(2, batch)`."""
     family = found(contest.sampling.base).path
     network: Any = load_network(CLIPVisionModelWithProjection, family, subfolder="image_encoder", dtype=torch.float32)
@@ -156,9 +190,28 @@ def likeness(contest: Contest) -> Callable[[Tensor, list[Case]], Tensor]:
     return lambda pictures, some: localisation_similarities(embed, pictures, *wanted(tuple(some)))
 
 
-def _compared(contest: Contest, count: int, trees: dict[str, Tree], told: list[Obeyed]) -> Outcome:
+def _compared(
+    contest: Contest,
+    condition: str,
+    count: int,
+    trees: dict[str, Tree],
+    told: list[Obeyed],
+    populations: Sequence[Population],
+) -> Outcome:
+    some = [replace(case, words="") if condition == LIKENED else case for case in islice(overlapping(), count)]
+    return contest(condition, some, trees, told, together=True, populations=populations)
+
+
+def _ceilings(contest: Contest, count: int) -> Iterator[Estimate]:
+    """The figures of what would be right: true pictures put together, and exemplars in their own parts."""
     some = list(islice(overlapping(), count))
-    return contest(CONDITION, some, trees, told, together=True, populations=[scores(contest.judges)])
+    for condition, method, levels, (figure, *_) in (
+        (ORDERED, TRUE, composite, placement(contest)),
+        (LIKENED, PASTED, pasted, likeness(contest)),
+    ):
+        right = torch.from_numpy(np.stack(list(map(levels, some)))).permute(0, 3, 1, 2) * 2 - 1
+        values = figure.of(right, some)
+        yield Estimate(figure.figure, condition, method, figure.unit, of_mean(values), len(some))
 
 
 @torch.no_grad()

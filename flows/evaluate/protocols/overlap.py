@@ -21,12 +21,18 @@ PIXELS = 40
 
 
 def overlapping() -> Iterator[Case]:
-    """Scenes of one object, of which another scene has one of another shape in the same place, without end."""
+    """Scenes of one object, of which another scene has one of another shape in the same place, without end.
+
+    Words name the object in front first and last in turns: where it is must not be told by their order.
+    """
+    found = 0
     for number in numbers():
         case = Case(number, "one")
         objects = [thing(own) for own in (case, other(case))]
         if objects[0].shape != objects[1].shape and both(case).sum() >= PIXELS:
-            yield replace(case, words=" and ".join(map(plain_caption, objects)))
+            named = objects[::-1] if found % 2 else objects
+            yield replace(case, words=" and ".join(map(plain_caption, named)))
+            found += 1
 
 
 def thing(case: Case) -> Thing:
@@ -46,10 +52,21 @@ def both(case: Case) -> Array:
     return mask(case) & mask(other(case))
 
 
+def composite(case: Case) -> Array:
+    """True pictures of both, one before the other, levels 0 to 1, `(height, width, 3)`."""
+    return np.where(mask(case)[..., None], case.levels("image"), other(case).levels("image"))
+
+
 def exemplars(case: Case) -> tuple[Case, Case]:
     """Two more scenes, of what the foreground and the background are to look like."""
     front = other(other(case))
     return front, other(front)
+
+
+def pasted(case: Case) -> Array:
+    """The exemplars themselves, each in its own part, levels 0 to 1, `(height, width, 3)`."""
+    front, behind = exemplars(case)
+    return np.where(mask(case)[..., None], front.levels("image"), behind.levels("background"))
 
 
 def one_depth(case: Case, place: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from sluice.flows.evaluate.cases import SIZE, Case, other, shown
+from sluice.flows.evaluate.cases import Case, other, shown
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import Networks, Sampling
@@ -22,15 +22,20 @@ from sluice.flows.evaluate.worded import SIMILARITY
 from sluice.infra.digests import sha256_of
 from sluice.preprocess.record import Array, Record
 from sluice.preprocess.stages.canny import ForegroundCanny, ForegroundCannyParameters
+from sluice.preprocess.tabletop.words import plain_caption
 
 QUIET = Console(quiet=True)
 
 
 def test_every_figure_has_a_row_for_every_method(measured: Callable[[str], Results]) -> None:
     found = measured("cnc")
-    methods = {cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC, cnc.UNGUIDED, *fused.TRAINED_APART}
-    assert {(own.figure, own.method) for own in found.estimates} == {
-        (figure, method) for figure in (cnc.FRONT, cnc.LOCAL, SIMILARITY) for method in methods
+    ordered = {cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC, *fused.TRAINED_APART}
+    likened = {cnc.DEPTHS, cnc.UNGUIDED, cnc.CNC, *fused.TRAINED_APART}
+    assert {(own.condition, own.figure, own.method) for own in found.estimates} == {
+        *((cnc.ORDERED, figure, method) for figure in (cnc.FRONT, SIMILARITY) for method in ordered),
+        *((cnc.LIKENED, cnc.LOCAL, method) for method in likened),
+        (cnc.ORDERED, cnc.FRONT, cnc.TRUE),
+        (cnc.LIKENED, cnc.LOCAL, cnc.PASTED),
     }
     assert [len(claim.verdicts) for claim in found.claims] == [2, 2, 2, 1]
     assert {"cnc-local", "cnc-local-canny", "cnc-local-whole", "cnc-global", *cnc.NETWORKS} < found.made_of.keys()
@@ -52,7 +57,8 @@ def test_without_them_the_rest_is_measured_and_it_is_said_how_to_have_them(
     for name in (*cnc.NETWORKS, "cnc-local", "cnc-local-canny", "cnc-local-whole"):
         shutil.copytree(Path(networks.place, name), tmp_path / "networks" / name)
     lacking = replace(contest, networks=Networks(str(tmp_path / "networks")))
-    assert list(cnc.methods(lacking)) == [cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.UNGUIDED, cnc.CNC]
+    assert list(cnc.ordering(lacking)) == [cnc.TEXT, cnc.ONE_DEPTH, cnc.DEPTHS, cnc.CNC]
+    assert list(cnc.likening(lacking)) == [cnc.DEPTHS, cnc.UNGUIDED, cnc.CNC]
     remedy = "`sluice train evidence --only cnc-global`, and then `--networks OUT/networks`"
     assert lacking.left_out == dict.fromkeys(fused.TRAINED_APART, remedy)
     assert fused.trained_apart(lacking) == {}
@@ -101,16 +107,26 @@ def test_the_one_depth_of_both_is_the_foregrounds_where_it_is(tmp_path: Path) ->
     assert np.allclose(whole[~inside], behind[~inside], atol=0.01)
 
 
+def test_words_name_the_object_in_front_first_and_last_in_turns() -> None:
+    some = list(islice(overlap.overlapping(), 4))
+    first = [case.prompt.startswith(plain_caption(overlap.thing(case))) for case in some]
+    assert first == [True, False, True, False]
+    assert replace(some[0], words="").prompt == "", "and none are none"
+
+
 def test_a_picture_is_judged_by_what_is_where(tmp_path: Path) -> None:
     """One put together of true pictures, and the same with the other object in front."""
-    front, local, _ = cnc.figures(Contest(Sampling(), tmp_path, QUIET, Networks("tabletop")))
+    contest = Contest(Sampling(), tmp_path, QUIET, Networks("tabletop"))
+    (front, _), (local,) = cnc.placement(contest), cnc.likeness(contest)
     some = list(islice(overlap.overlapping(), 24))
-    ahead, behind = (shown(of, "image") * 2 - 1 for of in (some, list(map(other, some))))
-    inside = torch.stack([torch.from_numpy(overlap.mask(case)) for case in some])[:, None]
-    assert front.of(torch.where(inside, ahead, behind), some).mean() > 0.6
-    assert front.of(behind, some).mean() < 0.2
-    wanted, backdrop = zip(*map(overlap.exemplars, some), strict=True)
-    placed = torch.where(inside, shown(list(wanted), "image") * 2 - 1, shown(list(backdrop), "background") * 2 - 1)
-    swapped = torch.where(inside, shown(list(backdrop), "background") * 2 - 1, shown(list(wanted), "image") * 2 - 1)
-    assert local.of(placed, some).mean() > local.of(swapped, some).mean() + 0.05
-    assert placed.shape == (24, 3, SIZE, SIZE)
+
+    def pictures(levels: Callable[[Case], Array]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([levels(case) for case in some])).permute(0, 3, 1, 2) * 2 - 1
+
+    def swapped(case: Case) -> Array:
+        wanted, backdrop = overlap.exemplars(case)
+        return np.where(overlap.mask(case)[..., None], backdrop.levels("background"), wanted.levels("image"))
+
+    assert front.of(pictures(overlap.composite), some).mean() > 0.6
+    assert front.of(pictures(lambda case: other(case).levels("image")), some).mean() < 0.2
+    assert local.of(pictures(overlap.pasted), some).mean() > local.of(pictures(swapped), some).mean() + 0.05
