@@ -85,6 +85,23 @@ class Contest:
         self.heard.update(dict.fromkeys(name for own in controls for name in self.networks.names(methods, own)))
         return True
 
+    def there(self, some: Sequence[Method], controls: Sequence[str]) -> list[Method]:
+        """Some methods, without the optional ones that lack a network of these controls; it is said how to have it."""
+        lack_of = self.networks.lack_of if self.data is None else self.networks.lack_among
+        lacks = {own: lack_of(self._optional([own], controls)) for own in some}
+        for own, lack in lacks.items():
+            if lack is not None:
+                self.leave_out(f"{own.name} of {' + '.join(controls)}", lack)
+        return [own for own, lack in lacks.items() if lack is None]
+
+    def optional(self, some: Sequence[Method], controls: Sequence[str]) -> dict[str, str]:
+        """The places of the networks that optional methods have for controls, of those methods that are there."""
+        names = self._optional(self.there(some, controls), controls)
+        return {name: self.networks.of(name) for name in names}
+
+    def _optional(self, some: Sequence[Method], controls: Sequence[str]) -> list[str]:
+        return [f"{own.network}-{control}" for own in some if own.optional for control in controls]
+
     def leave_out(self, what: str, lack: Lack) -> None:
         """Say once, here and in the results, what cannot be measured."""
         if what not in self.left_out:

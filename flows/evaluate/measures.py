@@ -47,7 +47,14 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "silence": Protocol("Silent controls", silence.measure, silence.pictures, controls=silence.NETWORKS, on_data=()),
+    "silence": Protocol(
+        "Silent controls",
+        silence.measure,
+        silence.pictures,
+        controls=silence.NETWORKS,
+        on_data=(),
+        more=silence.optional,
+    ),
     "obedience": Protocol(
         "Controls alone", obedience.measure, obedience.pictures, controls=obedience.NETWORKS, on_data=()
     ),
@@ -61,6 +68,7 @@ PROTOCOLS = {
         minimal_impact.pictures,
         controls=minimal_impact.NETWORKS,
         on_data=(),
+        more=minimal_impact.optional,
     ),
     "cnc": Protocol(
         "Compose and Conquer",

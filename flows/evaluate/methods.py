@@ -47,7 +47,8 @@ class Sampling:
 class Method:
     """A paper's name for it, how controls are combined, which network each has, and how strongly each speaks (1).
 
-    `limit` is what a gain is at most, where it is not what networks are trained with.
+    `limit` is what a gain is at most, where it is not what networks are trained with. An `optional` one is left out
+    under controls that it has no networks for.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Method:
     rule: str | None = None
     strengths: tuple[float, ...] | None = None
     limit: float | None = None
+    optional: bool = False
 
     def model(self, over: Node, networks: Networks, controls: Sequence[Mapping[str, Any]]) -> Node:
         """Over the base, under controls, which have `control`, their kind, beside what a job's have."""
@@ -89,12 +91,17 @@ class Networks:
         return self.of(f"{method.network}-{control}")
 
     def names(self, methods: Sequence[Method], control: str) -> list[str]:
-        """Of those that methods have for a control."""
-        return list(dict.fromkeys(f"{own.network}-{control}" for own in methods if own.kind is not None))
+        """Of those that methods have for a control; of the optional ones, of those that are there."""
+        asked = {f"{own.network}-{control}": own.optional for own in methods if own.kind is not None}
+        return [name for name, optional in asked.items() if not optional or self.has(name)]
 
     def lack(self, methods: Sequence[Method], control: str) -> Lack | None:
         """Which of the networks that methods have for a control is not there, if one is not."""
-        missing = next((own for own in self.names(methods, control) if not self.has(own)), None)
+        return self.lack_among(self.names(methods, control))
+
+    def lack_among(self, names: Iterable[str]) -> Lack | None:
+        """Which of one's own networks is not there, if one is not."""
+        missing = next((own for own in names if not self.has(own)), None)
         if missing is None:
             return None
         remedy = f"`sluice train` one to NETWORKS/{missing}, and say `--networks NETWORKS`"
@@ -132,6 +139,6 @@ class Networks:
 
 BASE = Method("base alone")
 CONTROLNET = Method("ControlNet", "multi_controlnet", "controlnet")
-REBALANCED = Method("ControlNet**", "multi_controlnet", "controlnet-rebalanced")
+REBALANCED = Method("ControlNet**", "multi_controlnet", "controlnet-rebalanced", optional=True)
 FIRST_STAGE = Method("MIControlNet, stage 1", "minimal_impact", "micontrolnet-1")
 MICONTROLNET = Method("MIControlNet", "minimal_impact", "micontrolnet")

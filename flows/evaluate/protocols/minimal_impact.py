@@ -34,6 +34,7 @@ SUMS = {
         (REBALANCED if own.rebalanced else CONTROLNET).network,
         "min_norm" if own.balanced else None,
         None if own.strengths == EQUAL else own.strengths,
+        optional=own.rebalanced,
     )
     for name, own in BASELINES.items()
 }
@@ -47,9 +48,7 @@ RIVALS = [own for own in SUMS.values() if own.strengths is None]
 VARIANTS = (*RULES, *LIMITS, FIRST_STAGE)
 METHODS = (BASE, *SUMS.values(), MICONTROLNET)
 NETWORKS = tuple(
-    f"{own.network}-{control}"
-    for own in (CONTROLNET, REBALANCED, MICONTROLNET)
-    for control in ("canny", "hed", "depth", "pose")
+    f"{own.network}-{control}" for own in (CONTROLNET, MICONTROLNET) for control in ("canny", "hed", "depth", "pose")
 )
 ABLATED = tuple(
     f"{own.network}-{control}" for own in (FIRST_STAGE, MICONTROLNET) for control in ("canny", "hed", "depth", "pose")
@@ -71,7 +70,8 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     for found, layouts in pairs(contest, count, METHODS):
         estimates += [own for outcome in layouts for own in outcome.estimates()]
         name = found.condition
-        better |= {f"{name}, against {own.name}": found.better(L1, MICONTROLNET.name, own.name) for own in RIVALS}
+        rivals = [own.name for own in RIVALS if (L1, own.name) in found.values]
+        better |= {f"{name}, against {own}": found.better(L1, MICONTROLNET.name, own) for own in rivals}
     return estimates, [Claim(SAYS, BETTER, better)]
 
 
@@ -87,7 +87,14 @@ def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def pictures(contest: Contest) -> int:
     """Of each case and seed; the base alone is the same in all layouts."""
-    return len(here(contest, METHODS)) * (1 + len(LAYOUTS) * (len(METHODS) - 1))
+    methods = (len(contest.there(METHODS, pair)) for pair in here(contest, METHODS))
+    return sum(1 + len(LAYOUTS) * (own - 1) for own in methods)
+
+
+def optional(contest: Contest) -> dict[str, str]:
+    """The places of the networks on rebalanced data that are there for both controls of a pair."""
+    there = (contest.optional(METHODS, pair) for pair in here(contest, METHODS))
+    return {name: place for own in there for name, place in own.items()}
 
 
 def ablated(contest: Contest) -> int:
@@ -104,7 +111,8 @@ def pairs(contest: Contest, count: int, some: Sequence[Method]) -> Iterator[tupl
     """Of every pair of controls that can be measured, over all layouts and in each."""
     for pair in here(contest, some):
         told = contest.world.pairs(pair, count)
-        layouts = [_in_layout(contest, pair, layout, told, some) for layout in LAYOUTS]
+        there = contest.there(some, pair)
+        layouts = [_in_layout(contest, pair, layout, told, there) for layout in LAYOUTS]
         yield Outcome.over(" + ".join(pair), layouts), layouts
 
 

@@ -20,7 +20,7 @@ from sluice.inference.metrics.bootstrap import of_nearness
 from sluice.inference.metrics.total_variation import silent_total_variation
 
 METHODS = (BASE, CONTROLNET, REBALANCED, MICONTROLNET)
-NETWORKS = tuple(f"{own.network}-{control}" for own in METHODS[1:] for control in CONTROLS)
+NETWORKS = tuple(f"{own.network}-{control}" for own in (CONTROLNET, MICONTROLNET) for control in CONTROLS)
 REAL, UNIT = "true pictures", "of -1 to 1, a pair of pixels"
 TEXTURE, NEARNESS = "total variation in silence", "distance to true pictures, less ControlNet's"
 SAYS = "Texture in silent regions is nearer to real pictures' than a plain ControlNet's."
@@ -50,7 +50,13 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def pictures(contest: Contest) -> int:
     """Of each case and seed."""
-    return len(contest.controls(METHODS)) * len(METHODS)
+    return sum(len(contest.there(METHODS, [control])) for control in contest.controls(METHODS))
+
+
+def optional(contest: Contest) -> dict[str, str]:
+    """The places of the networks on rebalanced data that are there."""
+    there = (contest.optional(METHODS, [control]) for control in contest.controls(METHODS))
+    return {name: place for own in there for name, place in own.items()}
 
 
 def methods(contest: Contest, control: str) -> dict[str, Tree]:
@@ -60,7 +66,7 @@ def methods(contest: Contest, control: str) -> dict[str, Tree]:
         speaks = kept_image(half(case).astype(np.float32), contest.place)
         return [{"control": control, "image": case.image(control), "speaks": speaks}]
 
-    return {method.name: contest.under(method, told) for method in METHODS}
+    return {method.name: contest.under(method, told) for method in contest.there(METHODS, [control])}
 
 
 def texture(pictures: Tensor, some: Sequence[AnyCase]) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from sluice.flows.evaluate import scenes
 from sluice.flows.evaluate.cases import SIZE, cases, shown
 from sluice.flows.evaluate.claims import Results
+from sluice.flows.evaluate.contest import Contest
+from sluice.flows.evaluate.methods import Networks
 from sluice.flows.evaluate.obeyed import obeyed
 from sluice.flows.evaluate.protocols import conservativity, obedience, silence
 from sluice.flows.evaluate.protocols.layouts import half
@@ -45,6 +49,21 @@ def test_a_claim_has_its_figures_and_a_verdict_for_each_control(
     assert {own.figure for own in found.estimates} == figures
     assert {own.method for own in found.estimates} == methods
     assert all(own.interval.low <= own.interval.estimate <= own.interval.high for own in found.estimates)
+
+
+def test_a_baseline_without_its_network_is_left_out_of_that_control_alone(
+    contest: Contest, networks: Networks, tmp_path: Path
+) -> None:
+    lacked = "controlnet-rebalanced-canny"
+    shutil.copytree(networks.place, tmp_path / "networks", ignore=shutil.ignore_patterns(lacked))
+    lacking = replace(contest, networks=Networks(str(tmp_path / "networks")))
+    assert list(silence.methods(lacking, "canny")) == [own.name for own in silence.METHODS if not own.optional]
+    assert list(silence.methods(lacking, "pose")) == [own.name for own in silence.METHODS]
+    assert silence.pictures(lacking) == silence.pictures(contest) - 1
+    assert silence.optional(lacking).keys() == {"controlnet-rebalanced-pose"}
+    assert lacking.left_out == {
+        "ControlNet** of canny": f"`sluice train evidence --only {lacked}`, and then `--networks OUT/networks`"
+    }
 
 
 def test_a_true_picture_obeys_its_own_control(untrained: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +51,20 @@ def test_the_default_is_compared_with_every_option(
     monkeypatch.setattr(minimal_impact, "LAYOUTS", {"halves": LAYOUTS["halves"]})
     found = measured("minimal-impact-ablations")
     assert len(found.claims[0].verdicts) == len(minimal_impact.VARIANTS) == 5
+
+
+def test_retrained_sums_are_left_out_of_pairs_that_lack_a_network(
+    contest: Contest, networks: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minimal_impact, "PAIRS", (("pose", "canny"), ("canny", "depth")))
+    lacked = "controlnet-rebalanced-pose"
+    shutil.copytree(networks.place, tmp_path / "networks", ignore=shutil.ignore_patterns(lacked))
+    lacking = replace(contest, networks=Networks(str(tmp_path / "networks")))
+    retrained = [own.name for own in minimal_impact.METHODS if own.optional]
+    assert len(retrained) == 4
+    assert minimal_impact.pictures(lacking) == minimal_impact.pictures(contest) - 3 * len(retrained)
+    assert list(lacking.left_out) == [f"{own} of pose + canny" for own in retrained]
+    assert minimal_impact.optional(lacking).keys() == {f"controlnet-rebalanced-{own}" for own in ("canny", "depth")}
 
 
 def test_a_pair_that_nothing_here_can_extract_is_left_out(
