@@ -72,12 +72,12 @@ class Contest:
 
     def controls(self, methods: Sequence[Method]) -> list[str]:
         """Those that can be measured of some methods; the papers' are left out otherwise, and others not spoken of."""
-        asked = [own for own in self.world.controls if own in CONTROLS or not self.networks.lack(methods, own)]
+        asked = [own for own in self.world.controls if own in CONTROLS or not self._lack(methods, own)]
         return [control for control in asked if self.has(control, [control], methods)]
 
     def has(self, what: str, controls: Sequence[str], methods: Sequence[Method] = ()) -> bool:
         """Whether something of some controls can be measured; it is left out where it cannot."""
-        lacks = (self.world.lack(own) or self.networks.lack(methods, own) for own in controls)
+        lacks = (self.world.lack(own) or self._lack(methods, own) for own in controls)
         lack = next(filter(None, lacks), None)
         if lack is not None:
             self.leave_out(what, lack)
@@ -87,8 +87,7 @@ class Contest:
 
     def there(self, some: Sequence[Method], controls: Sequence[str]) -> list[Method]:
         """Some methods, without the optional ones that lack a network of these controls; it is said how to have it."""
-        lack_of = self.networks.lack_of if self.data is None else self.networks.lack_among
-        lacks = {own: lack_of(self._optional([own], controls)) for own in some}
+        lacks = {own: self._lack_of(self._optional([own], controls)) for own in some}
         for own, lack in lacks.items():
             if lack is not None:
                 self.leave_out(f"{own.name} of {' + '.join(controls)}", lack)
@@ -98,6 +97,14 @@ class Contest:
         """The places of the networks that optional methods have for controls, of those methods that are there."""
         names = self._optional(self.there(some, controls), controls)
         return {name: self.networks.of(name) for name in names}
+
+    def _lack(self, methods: Sequence[Method], control: str) -> Lack | None:
+        """Which networks that methods have for a control are not there, if some are not."""
+        return self._lack_of(self.networks.names(methods, control))
+
+    def _lack_of(self, names: Sequence[str]) -> Lack | None:
+        """On tabletop these are the evidence's, and on data one's own."""
+        return (self.networks.lack_of if self.data is None else self.networks.lack_of_ones_own)(names)
 
     def _optional(self, some: Sequence[Method], controls: Sequence[str]) -> list[str]:
         return [f"{own.network}-{control}" for own in some if own.optional for control in controls]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest
@@ -61,14 +62,20 @@ PROTOCOLS = {
     "convergence": Protocol(
         "Convergence", convergence.measure, convergence.pictures, on_data=(), more=convergence.networks
     ),
-    "conservativity": Protocol("Conservativity", conservativity.measure, lambda _: 0, controls=conservativity.NETWORKS),
+    "conservativity": Protocol(
+        "Conservativity",
+        conservativity.measure,
+        lambda _: 0,
+        controls=conservativity.NETWORKS,
+        more=conservativity.networks,
+    ),
     "minimal-impact": Protocol(
         "Two controls in conflict",
         minimal_impact.measure,
         minimal_impact.pictures,
         controls=minimal_impact.NETWORKS,
         on_data=(),
-        more=minimal_impact.optional,
+        more=partial(minimal_impact.optional, minimal_impact.METHODS),
     ),
     "cnc": Protocol(
         "Compose and Conquer",
@@ -99,6 +106,7 @@ PROTOCOLS = {
         minimal_impact.ablated,
         controls=minimal_impact.ABLATED,
         on_data=(),
+        more=partial(minimal_impact.optional, minimal_impact.VARIANTS),
     ),
     f"cnc{ABLATIONS}": Protocol(
         "Compose and Conquer, ablations", cnc.ablate, lambda c: len(cnc.variants(c)), controls=(fused.JOINT,)

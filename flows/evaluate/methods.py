@@ -95,12 +95,8 @@ class Networks:
         asked = {f"{own.network}-{control}": own.optional for own in methods if own.kind is not None}
         return [name for name, optional in asked.items() if not optional or self.has(name)]
 
-    def lack(self, methods: Sequence[Method], control: str) -> Lack | None:
-        """Which of the networks that methods have for a control is not there, if one is not."""
-        return self.lack_among(self.names(methods, control))
-
-    def lack_among(self, names: Iterable[str]) -> Lack | None:
-        """Which of one's own networks is not there, if one is not."""
+    def lack_of_ones_own(self, names: Iterable[str]) -> Lack | None:
+        """Which network of one's own is not there, if one is not."""
         missing = next((own for own in names if not self.has(own)), None)
         if missing is None:
             return None

@@ -23,7 +23,8 @@ from sluice.training.networks.minimal_impact import balance, features_of, inject
 from sluice.training.networks.unet import decode, encode
 
 STAGES = (FIRST_STAGE, MICONTROLNET)
-NETWORKS = tuple(f"{own.network}-{control}" for own in STAGES for control in CONTROLS)
+NETWORKS = tuple(f"{own.network}-canny" for own in STAGES)
+"""At least; of another control stage 1 does not ship."""
 LEVELS = (100, 300, 500, 700, 900)
 PROBES = 2
 BATCH = 32
@@ -61,6 +62,12 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
             for figure, ratio in (("Asym", lower), ("noise loss", noise))
         ]
     return estimates, [Claim(SAYS, RULE, verdicts)]
+
+
+def networks(contest: Contest) -> dict[str, str]:
+    """The places of both stages' networks, of every control that has both."""
+    names = (contest.networks.names(STAGES, control) for control in contest.controls(STAGES))
+    return {name: contest.networks.of(name) for own in names for name in own}
 
 
 def jacobians(model: LatentModel, name: str, control: str, some: list[Case]) -> Seen:

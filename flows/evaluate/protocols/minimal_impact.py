@@ -45,14 +45,12 @@ RULES = tuple(
 )
 LIMITS = tuple(replace(MICONTROLNET, name=f"{MICONTROLNET.name}, gain to {most:g}", limit=most) for most in (5.0, 80.0))
 RIVALS = [own for own in SUMS.values() if own.strengths is None]
-VARIANTS = (*RULES, *LIMITS, FIRST_STAGE)
+VARIANTS = (*RULES, *LIMITS, replace(FIRST_STAGE, optional=True))
 METHODS = (BASE, *SUMS.values(), MICONTROLNET)
 NETWORKS = tuple(
     f"{own.network}-{control}" for own in (CONTROLNET, MICONTROLNET) for control in ("canny", "hed", "depth", "pose")
 )
-ABLATED = tuple(
-    f"{own.network}-{control}" for own in (FIRST_STAGE, MICONTROLNET) for control in ("canny", "hed", "depth", "pose")
-)
+ABLATED = tuple(f"{MICONTROLNET.network}-{control}" for control in ("canny", "hed", "depth", "pose"))
 L1, UNIT = "L1 of both conditions", "of 0 to 1, a pixel"
 OF_EACH = ("L1 of the first condition", "L1 of the second condition")
 Placed = Callable[[Two], tuple[Spoken, Spoken]]
@@ -91,15 +89,15 @@ def pictures(contest: Contest) -> int:
     return sum(1 + len(LAYOUTS) * (own - 1) for own in methods)
 
 
-def optional(contest: Contest) -> dict[str, str]:
-    """The places of the networks on rebalanced data that are there for both controls of a pair."""
-    there = (contest.optional(METHODS, pair) for pair in here(contest, METHODS))
+def optional(some: Sequence[Method], contest: Contest) -> dict[str, str]:
+    """The places of the networks of optional methods that are there for both controls of a pair."""
+    there = (contest.optional(some, pair) for pair in here(contest, some))
     return {name: place for own in there for name, place in own.items()}
 
 
 def ablated(contest: Contest) -> int:
     """The same for ablations."""
-    return len(here(contest, VARIANTS)) * len(LAYOUTS) * (1 + len(VARIANTS))
+    return sum(len(LAYOUTS) * (1 + len(contest.there(VARIANTS, pair))) for pair in here(contest, VARIANTS))
 
 
 def here(contest: Contest, some: Sequence[Method]) -> list[tuple[str, str]]:
