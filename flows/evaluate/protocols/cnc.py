@@ -1,9 +1,9 @@
 """Foreground and background told apart: what is in front, and what each part looks like (CnC, Figs. 10 and 16).
 
 A case is an object of one scene in front of the object of another, where both would be. Depths say where they are: by
-Compose and Conquer's two, or by a ControlNet's single one of both together. What each part looks like is said by two
-exemplars, and seen by the embeddings of a picture's parts, each on black; then there is no caption, which would say the
-same of both objects, or another thing.
+Compose and Conquer's two, or by a ControlNet's single one, put together by who knows which object is in front. What
+each part looks like is said by two exemplars, and seen by the embeddings of a picture's parts, each on black; then
+there is no caption, which would say the same of both objects, or another thing.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     ordered = _compared(contest, ORDERED, count, ordering(contest), placement(contest), [scores(contest.judges)])
     likened = _compared(contest, LIKENED, count, likening(contest), likeness(contest), [])
     claims = [
-        Claim(IN_FRONT, BETTER, {f"against {own}": ordered.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)}),
+        Claim(
+            IN_FRONT,
+            BETTER,
+            {f"against {own}": ordered.better(FRONT, DEPTHS, own) for own in (TEXT, ONE_DEPTH)},
+        ),
         Claim(LOCALISES, BETTER, {f"against {own}": likened.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
     ]
     trained = {own for own in TRAINED_APART if own not in contest.left_out}
