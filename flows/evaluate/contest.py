@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -93,9 +93,9 @@ class Contest:
                 self.leave_out(f"{own.name} of {' + '.join(controls)}", lack)
         return [own for own, lack in lacks.items() if lack is None]
 
-    def optional(self, some: Sequence[Method], controls: Sequence[str]) -> dict[str, str]:
-        """The places of the networks that optional methods have for controls, of those methods that are there."""
-        names = self._optional(self.there(some, controls), controls)
+    def optional(self, some: Sequence[Method], spoken: Iterable[Sequence[str]]) -> dict[str, str]:
+        """The places of the networks that optional methods have, where they are there, for controls that speak."""
+        names = [own for controls in spoken for own in self._optional(self.there(some, controls), controls)]
         return {name: self.networks.of(name) for name in names}
 
     def _lack(self, methods: Sequence[Method], control: str) -> Lack | None:

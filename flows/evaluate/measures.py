@@ -57,7 +57,12 @@ PROTOCOLS = {
         more=silence.optional,
     ),
     "obedience": Protocol(
-        "Controls alone", obedience.measure, obedience.pictures, controls=obedience.NETWORKS, on_data=()
+        "Controls alone",
+        obedience.measure,
+        obedience.pictures,
+        controls=obedience.NETWORKS,
+        on_data=(),
+        more=obedience.optional,
     ),
     "convergence": Protocol(
         "Convergence", convergence.measure, convergence.pictures, on_data=(), more=convergence.networks

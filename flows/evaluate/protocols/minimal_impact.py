@@ -91,8 +91,7 @@ def pictures(contest: Contest) -> int:
 
 def optional(some: Sequence[Method], contest: Contest) -> dict[str, str]:
     """The places of the networks of optional methods that are there for both controls of a pair."""
-    there = (contest.optional(some, pair) for pair in here(contest, some))
-    return {name: place for own in there for name, place in own.items()}
+    return contest.optional(some, here(contest, some))
 
 
 def ablated(contest: Contest) -> int:

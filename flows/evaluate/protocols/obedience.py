@@ -8,11 +8,12 @@ from typing import Any
 from sluice.flows.evaluate.cases import CONTROLS, AnyCase
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, Method
+from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED, Method
 from sluice.flows.evaluate.outcome import BETTER
 
-METHODS = (BASE, CONTROLNET, MICONTROLNET)
-NETWORKS = tuple(f"{own.network}-{control}" for own in METHODS[1:] for control in CONTROLS)
+METHODS = (BASE, CONTROLNET, REBALANCED, MICONTROLNET)
+"""That on rebalanced data tells what is due to the data, and what to how controls are combined."""
+NETWORKS = tuple(f"{own.network}-{control}" for own in (CONTROLNET, MICONTROLNET) for control in CONTROLS)
 SAYS = "Controls are obeyed where they speak: a whole one is shown better than by the base alone."
 
 
@@ -23,7 +24,9 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     verdicts: dict[str, Verdict] = {}
     for control in contest.controls(METHODS):
         some = contest.world.cases(control, count)
-        found = contest(control, some, under(contest, control, METHODS), [by[control]], together=True)
+        found = contest(
+            control, some, under(contest, control, contest.there(METHODS, [control])), [by[control]], together=True
+        )
         estimates += found.estimates()
         verdicts[control] = found.better(by[control].figure, MICONTROLNET.name, BASE.name)
     return estimates, [Claim(SAYS, BETTER, verdicts)]
@@ -31,7 +34,12 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def pictures(contest: Contest) -> int:
     """Of each case and seed."""
-    return len(contest.controls(METHODS)) * len(METHODS)
+    return sum(len(contest.there(METHODS, [control])) for control in contest.controls(METHODS))
+
+
+def optional(contest: Contest) -> dict[str, str]:
+    """The places of the networks on rebalanced data that are there."""
+    return contest.optional(METHODS, [[control] for control in contest.controls(METHODS)])
 
 
 def under(contest: Contest, control: str, some: Sequence[Method]) -> dict[str, Tree]:

@@ -139,8 +139,12 @@ def test_the_command_measures_a_protocol_on_data(
         "canny": "edge F1", "hed": "L1 of edges", "depth": "depth MAE", "pose": "PCK@0.2"
     }  # fmt: skip
     assert found.left_out == {"FID and KID": "`sluice models pull inception-fid`"}
-    assert set(found.made_of) == {untrained.name, *obedience.NETWORKS}
-    assert len(list(Path("evaluation", "pictures").glob("*.png"))) == 2 * (1 + 4 * 2)
+    methods = [own for own in obedience.METHODS if own.kind is not None]
+    assert set(found.made_of) == {
+        untrained.name,
+        *(f"{m.network}-{own.condition}" for m in methods for own in found.estimates),
+    }
+    assert len(list(Path("evaluation", "pictures").glob("*.png"))) == 2 * (1 + 4 * len(methods))
     CliRunner().invoke(app, ["report", "--results", f"evaluation/results/{version}"], catch_exceptions=False)
     assert f"data {version.replace('-', ' ', 1)}, validation" in Path(f"evaluation/results/{version}.md").read_text()
     tabletops = CliRunner().invoke(app, ["--protocol", "unite", "--out", f"evaluation/results/{version}"])
