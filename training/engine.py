@@ -34,7 +34,7 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
         torch.backends.cuda.enable_flash_sdp(False)
     if not torch.distributed.is_initialized():
         _form_a_group_alone()
-    # The one operator that it looks for is an all-reduce for inference, which takes a compiler a minute and a half.
+    # The one operator that it looks for is an all-reduce for inference, which takes a compiler half a minute.
     deepspeed.ops.__compatible_ops__ = {}
     deepspeed.init_distributed(verbose=False)  # a group that Ray Train has made becomes DeepSpeed's, too
     optimizer = torch.optim.AdamW(

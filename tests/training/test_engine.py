@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,13 @@ def test_a_state_is_restored_to_the_bit_and_steps_are_adamws(stage: int, dtype: 
     asked = [sys.executable, "-c", SCRIPT, str(stage), dtype]
     done = subprocess.run(asked, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_nothing_is_compiled_before_a_first_training(tmp_path: Path) -> None:
+    environment = os.environ | {"DS_ACCELERATOR": "cpu", "TORCH_EXTENSIONS_DIR": str(tmp_path)}
+    begun = SCRIPT.partition("whole = ")[0] + "start(network(), recipe, settings)"
+    done = subprocess.run(
+        [sys.executable, "-c", begun, "0", "fp32"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list(tmp_path.iterdir()) == []
