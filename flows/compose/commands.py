@@ -42,7 +42,7 @@ def compose(
     if job is None and again is None:
         raise typer.BadParameter("name a job file, or --example, or --again")
     settings = [*(set_ or ()), *([f"safety={safety}"] if safety else ())]
-    asked = read_job(job, settings) if job is not None and table is None else None
+    asked = read_job(job, settings) if job is not None and table is None and again is None else None
 
     from rich.console import Console
 
