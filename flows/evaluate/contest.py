@@ -93,9 +93,15 @@ class Contest:
                 self.leave_out(f"{own.name} of {' + '.join(controls)}", lack)
         return [own for own, lack in lacks.items() if lack is None]
 
-    def optional(self, some: Sequence[Method], spoken: Iterable[Sequence[str]]) -> dict[str, str]:
-        """The places of the networks that optional methods have, where they are there, for controls that speak."""
-        names = [own for controls in spoken for own in self._optional(self.there(some, controls), controls)]
+    def alone(self, some: Sequence[Method]) -> dict[str, list[Method]]:
+        """Of each control that can be measured, the methods that are there."""
+        return {control: self.there(some, [control]) for control in self.controls(some)}
+
+    def optional(self, some: Sequence[Method], spoken: Iterable[Sequence[str]] | None = None) -> dict[str, str]:
+        """The places of the networks that optional methods have, where they are there, for controls that speak
+        together; unless told otherwise each speaks alone."""
+        told = [[control] for control in self.controls(some)] if spoken is None else spoken
+        names = [own for controls in told for own in self._optional(self.there(some, controls), controls)]
         return {name: self.networks.of(name) for name in names}
 
     def _lack(self, methods: Sequence[Method], control: str) -> Lack | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest
@@ -54,7 +53,7 @@ PROTOCOLS = {
         silence.pictures,
         controls=silence.NETWORKS,
         on_data=(),
-        more=silence.optional,
+        more=lambda c: c.optional(silence.METHODS),
     ),
     "obedience": Protocol(
         "Controls alone",
@@ -62,7 +61,7 @@ PROTOCOLS = {
         obedience.pictures,
         controls=obedience.NETWORKS,
         on_data=(),
-        more=obedience.optional,
+        more=lambda c: c.optional(obedience.METHODS),
     ),
     "convergence": Protocol(
         "Convergence", convergence.measure, convergence.pictures, on_data=(), more=convergence.networks
@@ -80,7 +79,7 @@ PROTOCOLS = {
         minimal_impact.pictures,
         controls=minimal_impact.NETWORKS,
         on_data=(),
-        more=partial(minimal_impact.optional, minimal_impact.METHODS),
+        more=lambda c: c.optional(minimal_impact.METHODS, minimal_impact.here(c, minimal_impact.METHODS)),
     ),
     "cnc": Protocol(
         "Compose and Conquer",
@@ -111,7 +110,7 @@ PROTOCOLS = {
         minimal_impact.ablated,
         controls=minimal_impact.ABLATED,
         on_data=(),
-        more=partial(minimal_impact.optional, minimal_impact.VARIANTS),
+        more=lambda c: c.optional(minimal_impact.VARIANTS, minimal_impact.here(c, minimal_impact.VARIANTS)),
     ),
     f"cnc{ABLATIONS}": Protocol(
         "Compose and Conquer, ablations", cnc.ablate, lambda c: len(cnc.variants(c)), controls=(fused.JOINT,)

@@ -89,11 +89,6 @@ def pictures(contest: Contest) -> int:
     return sum(1 + len(LAYOUTS) * (own - 1) for own in methods)
 
 
-def optional(some: Sequence[Method], contest: Contest) -> dict[str, str]:
-    """The places of the networks of optional methods that are there for both controls of a pair."""
-    return contest.optional(some, here(contest, some))
-
-
 def ablated(contest: Contest) -> int:
     """The same for ablations."""
     return sum(len(LAYOUTS) * (1 + len(contest.there(VARIANTS, pair))) for pair in here(contest, VARIANTS))

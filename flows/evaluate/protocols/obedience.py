@@ -22,11 +22,9 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     by = contest.world.obeyed
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
-    for control in contest.controls(METHODS):
+    for control, there in contest.alone(METHODS).items():
         some = contest.world.cases(control, count)
-        found = contest(
-            control, some, under(contest, control, contest.there(METHODS, [control])), [by[control]], together=True
-        )
+        found = contest(control, some, under(contest, control, there), [by[control]], together=True)
         estimates += found.estimates()
         verdicts[control] = found.better(by[control].figure, MICONTROLNET.name, BASE.name)
     return estimates, [Claim(SAYS, BETTER, verdicts)]
@@ -34,12 +32,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def pictures(contest: Contest) -> int:
     """Of each case and seed."""
-    return sum(len(contest.there(METHODS, [control])) for control in contest.controls(METHODS))
-
-
-def optional(contest: Contest) -> dict[str, str]:
-    """The places of the networks on rebalanced data that are there."""
-    return contest.optional(METHODS, [[control] for control in contest.controls(METHODS)])
+    return sum(map(len, contest.alone(METHODS).values()))
 
 
 def under(contest: Contest, control: str, some: Sequence[Method]) -> dict[str, Tree]:

@@ -50,12 +50,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def pictures(contest: Contest) -> int:
     """Of each case and seed."""
-    return sum(len(contest.there(METHODS, [control])) for control in contest.controls(METHODS))
-
-
-def optional(contest: Contest) -> dict[str, str]:
-    """The places of the networks on rebalanced data that are there."""
-    return contest.optional(METHODS, [[control] for control in contest.controls(METHODS)])
+    return sum(map(len, contest.alone(METHODS).values()))
 
 
 def methods(contest: Contest, control: str) -> dict[str, Tree]:

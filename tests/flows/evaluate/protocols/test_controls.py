@@ -60,7 +60,7 @@ def test_a_baseline_without_its_network_is_left_out_of_that_control_alone(
     assert list(silence.methods(lacking, "canny")) == [own.name for own in silence.METHODS if not own.optional]
     assert list(silence.methods(lacking, "pose")) == [own.name for own in silence.METHODS]
     assert silence.pictures(lacking) == silence.pictures(contest) - 1
-    assert silence.optional(lacking).keys() == {"controlnet-rebalanced-pose"}
+    assert lacking.optional(silence.METHODS).keys() == {"controlnet-rebalanced-pose"}
     assert lacking.left_out == {
         "ControlNet** of canny": f"`sluice train evidence --only {lacked}`, and then `--networks OUT/networks`"
     }

@@ -64,9 +64,9 @@ def test_retrained_sums_are_left_out_of_pairs_that_lack_a_network(
     assert len(retrained) == 4
     assert minimal_impact.pictures(lacking) == minimal_impact.pictures(contest) - 3 * len(retrained)
     assert list(lacking.left_out) == [f"{own} of pose + canny" for own in retrained]
-    assert minimal_impact.optional(minimal_impact.METHODS, lacking).keys() == {
-        f"controlnet-rebalanced-{own}" for own in ("canny", "depth")
-    }
+    pairs = minimal_impact.here(lacking, minimal_impact.METHODS)
+    there = lacking.optional(minimal_impact.METHODS, pairs)
+    assert there.keys() == {f"controlnet-rebalanced-{own}" for own in ("canny", "depth")}
 
 
 def test_a_pair_that_nothing_here_can_extract_is_left_out(
