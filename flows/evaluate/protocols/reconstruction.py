@@ -1,9 +1,11 @@
-"""Scenes made again from their own depths, from their own look, and from both (CnC, Tables 1 and 2)."""
+"""Scenes made again from their own depths, from their own look, and from both (CnC, Tables 1 and 2).
+
+Under a scene's own caption, and under none: a caption says much of what the exemplars would.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +16,7 @@ from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import BETTER
-from sluice.flows.evaluate.trees import guided, plain
+from sluice.flows.evaluate.trees import Node, guided, plain
 from sluice.flows.evaluate.worded import SIMILARITY, embeds, text_similarity
 from sluice.flows.evaluate.world import Lack
 from sluice.inference.metrics.bootstrap import MINIMUM
@@ -25,13 +27,25 @@ from sluice.preprocess.perception.vgg import load_lpips
 
 NETWORKS = ("cnc",)
 TEXT, DEPTHS, SEMANTICS, BOTH = "text alone", "depths", "semantics", "depths and semantics"
+UNTOLD = "without a caption"
 SSIM, LPIPS, DEPTH = "SSIM", "LPIPS (VGG-16)", "depth MAE"
 WEIGHTS = "lpips-vgg"
 NO_EMBEDDINGS = Lack(
     "the base embeds no texts and pictures alike", "a `--base` whose text_encoder has its projection, and image_encoder"
 )
-RIVALS = {SSIM: (TEXT, DEPTHS, SEMANTICS), DEPTH: (TEXT, SEMANTICS), LPIPS: (TEXT, DEPTHS, SEMANTICS)}
-SAYS = "Depths and semantics together make a scene again better than a text, and than either alone."
+
+
+def untold(method: str) -> str:
+    """What a method is called that has no caption."""
+    return f"{method}, {UNTOLD}"
+
+
+RIVALS = {
+    SSIM: (TEXT, untold(DEPTHS), untold(SEMANTICS)),
+    DEPTH: (TEXT, untold(SEMANTICS)),
+    LPIPS: (TEXT, untold(DEPTHS), untold(SEMANTICS)),
+}
+SAYS = "Depths and semantics together, without a caption, make a scene again better than a text, and than either alone."
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
@@ -40,7 +54,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     sets, some = [*contest.from_true(), *contest.world.scores], contest.world.composed(count)
     seen = contest("reconstruction", some, methods(contest), told, together=True, populations=sets)
     verdicts = {
-        f"{figure}, against {own}": seen.better(figure, BOTH, own)
+        f"{figure}, against {own}": seen.better(figure, untold(BOTH), own)
         for figure in RIVALS
         if figure in {measured.figure for measured in told}
         for own in RIVALS[figure]
@@ -54,23 +68,23 @@ def pictures(contest: Contest) -> int:
 
 
 def methods(contest: Contest) -> dict[str, Tree]:
-    """All under the caption; what a scene looks like is said by its own picture and background."""
+    """Each under the caption and, but for the text, under none; exemplars are a scene's own picture and background."""
+    alone, scale = contest.sampling.alone, contest.sampling.guidance
+    depths, exemplars = {"depths": ("fg_depth", "bg_depth")}, {"exemplars": ("image", "background")}
+    fused = {DEPTHS: depths, SEMANTICS: exemplars, BOTH: depths | exemplars}
 
-    def told(**of: tuple[str, str]) -> Tree:
-        def tree(case: AnyCase) -> Any:
+    def told(over: Node, of: dict[str, tuple[str, str]]) -> Tree:
+        def tree(case: AnyCase) -> Node:
             images = {name: [case.image(field) for field in fields] for name, fields in of.items()}
             fusers = {"fusers": contest.networks.of("cnc"), "mask": case.image("mask"), **images}
-            model = {"kind": "compose_and_conquer", "over": contest.sampling.alone, **fusers}
-            return plain(guided(model, contest.sampling.guidance))
+            return plain(guided({"kind": "compose_and_conquer", "over": over, **fusers}, scale))
 
         return tree
 
-    depths, exemplars = ("fg_depth", "bg_depth"), ("image", "background")
     return {
-        TEXT: lambda _: plain(guided(contest.sampling.alone, contest.sampling.guidance)),
-        DEPTHS: told(depths=depths),
-        SEMANTICS: told(exemplars=exemplars),
-        BOTH: told(depths=depths, exemplars=exemplars),
+        TEXT: lambda _: plain(guided(alone, scale)),
+        **{name: told(alone, of) for name, of in fused.items()},
+        **{untold(name): told({**alone, "prompt": ""}, of) for name, of in fused.items()},
     }
 
 

@@ -20,7 +20,8 @@ def test_every_method_has_its_likeness_and_its_depth(
     monkeypatch.setenv("SLUICE_MODELS", str(tmp_path / "empty"))
     found = measured("reconstruction")
     figures = (reconstruction.SSIM, reconstruction.DEPTH, SIMILARITY)
-    methods = {reconstruction.TEXT, reconstruction.DEPTHS, reconstruction.SEMANTICS, reconstruction.BOTH}
+    fused = {reconstruction.DEPTHS, reconstruction.SEMANTICS, reconstruction.BOTH}
+    methods = {reconstruction.TEXT, *fused, *map(reconstruction.untold, fused)}
     assert {(own.figure, own.method) for own in found.estimates} == {
         (figure, method) for figure in figures for method in methods
     }
