@@ -21,6 +21,7 @@ from sluice.preprocess.planning.build import Build
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.planning.listing import Change
 from sluice.preprocess.planning.plan import Layout, Plan, Row, Shard
+from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.record import Record
 from sluice.preprocess.sources import SourceConfig
 from sluice.preprocess.sources.folder import Folder
@@ -194,7 +195,8 @@ def make_build(
     plan = Plan(tuple(shards), sum(s.records for s in shards) + 3, 2, unreadable)
     line = "latent is left out: the weights 'sd15' are not in the cache"
     source = Folder(SourceConfig(uri="photos"))
-    return Build(config, storage, source, nodes(), [line], Layout(plan, {}, {}), Change((), frozenset())), commits
+    layout, change = Layout(plan, {}, {}), Change((), frozenset())
+    return Build(config, storage, source, nodes(), [line], layout, change, Removed()), commits
 
 
 def _up_to(node: Node) -> set[str]:

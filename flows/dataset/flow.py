@@ -18,6 +18,7 @@ from sluice.flows.progress import BuildProgress
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
 from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.placement import ExecutionError
 from sluice.infra.page.blocks import Page
 from sluice.preprocess.graph import Resources
 from sluice.preprocess.page.dataset import dataset_page, of_run, run_page
@@ -28,21 +29,30 @@ from sluice.preprocess.version.card import dataset_card
 from sluice.preprocess.version.export import Exported, is_whole, list_exported, merged_already
 from sluice.preprocess.version.making import make_manifest
 from sluice.preprocess.version.manifest import Version, set_latest, store_version
+from sluice.preprocess.version.taken_down import refuse_taken_down
 
 
 def build_dataset(build: Build, console: Console, retry: bool = False, limit: int | None = None) -> Version:
-    """Run what is left of a build and write its version. With nothing left, neither Ray nor Prefect starts."""
+    """Run what is left of a build and write its version. With nothing left, neither Ray nor Prefect starts.
+
+    Raises TakenDown where its records are removed meanwhile.
+    """
     store_plan(build.storage, build.plan_prefix, build.layout)
     shards = build.plan.shards[:limit]
     commits = read_commits(build)
     left = list(pending(build, commits, shards, retry))
     if not left:
+        refuse_taken_down(build, shards)
         version, files = make_manifest(build, commits, shards)
         if is_whole(build.storage, version, [unit.payload for unit in merge_units(build, version, files)]):
             set_latest(build.storage, version)
             return version
     tally = tally_before(build, commits, shards, {(node.name, shard.id) for node, shard in left})
-    return _run(build, shards, stage_units(left, commits, retry), tally, console)
+    try:
+        return _run(build, shards, stage_units(left, commits, retry), tally, console)
+    except ExecutionError:  # as of a unit whose list of rows was withdrawn
+        refuse_taken_down(build, shards)
+        raise
 
 
 @dataclass
@@ -116,6 +126,7 @@ def _totals(units: Sequence[Unit], rows: Mapping[str, int], shards: Sequence[Sha
 
 def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, arrivals: _Arrivals) -> Version:
     """The version of what is committed now: the merged shards that it has not yet, then its manifest, last."""
+    refuse_taken_down(build, shards)
     version, files = make_manifest(build, read_commits(build), shards)
     merges = merge_units(build, version, files)
     there = merged_already(build.storage, version, [unit.payload for unit in merges])
@@ -127,6 +138,7 @@ def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, arriv
     dispatcher.wait([unit.name for unit in left])
     files["README.md"] = dataset_card(version).encode()
     files["export.json"] = list_exported(arrivals.exported)
+    refuse_taken_down(build, shards)
     store_version(build.storage, version, files)
     return version
 

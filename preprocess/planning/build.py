@@ -14,7 +14,7 @@ from sluice.preprocess.planning.index import index_prefix
 from sluice.preprocess.planning.layout import make_layout
 from sluice.preprocess.planning.listing import Change, RunScan, update
 from sluice.preprocess.planning.plan import Layout, Plan, Shard
-from sluice.preprocess.planning.removed import read_removed
+from sluice.preprocess.planning.removed import Removed, read_removed
 from sluice.preprocess.planning.resolve import resolve
 from sluice.preprocess.sources import Source
 from sluice.preprocess.units.work import failures, stage_log
@@ -24,7 +24,7 @@ Commits = dict[str, dict[str, Commit]]
 
 @dataclass(frozen=True)
 class Build:
-    """A configuration and everything it resolves to."""
+    """A configuration and everything it resolves to; `removed` is what had been taken down by then."""
 
     config: DatasetConfig
     storage: Storage
@@ -33,6 +33,7 @@ class Build:
     left_out: Sequence[str]
     layout: Layout
     change: Change
+    removed: Removed
 
     @property
     def plan(self) -> Plan:
@@ -61,7 +62,7 @@ def prepare(config: DatasetConfig, run_scan: RunScan, prune: bool = False, retry
     identity = {"index": index_prefix(source, looks), "shard_size": config.shard_size}
     prefix = f"datasets/{config.name}/plan"
     layout = make_layout(place, prefix, catalogue, removed, identity, config.near_duplicates, retry)
-    return Build(config, place, source, nodes, left_out, layout, change)
+    return Build(config, place, source, nodes, left_out, layout, change, removed)
 
 
 def read_commits(build: Build) -> Commits:

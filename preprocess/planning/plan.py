@@ -12,11 +12,13 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.index import row_digest
+from sluice.preprocess.planning.removed import TakenDown
 
 SHARDS_A_PART = 1000
 WRITERS = 2
@@ -163,7 +165,7 @@ def lay_out(shards: Sequence[Planned | None], facts: Mapping[str, Any]) -> Layou
 
 
 def store_plan(storage: Storage, prefix: str, layout: Layout) -> None:
-    """Write the rows that are not there yet, then the plan, which points to them."""
+    """Write the rows that are not there yet, then the plan, which points to them. Raises TakenDown."""
     store_rows(storage, prefix, layout)
     path = f"{prefix}/{plan_file(layout.stored)}"
     if _read(storage, path) != layout.stored:
@@ -192,7 +194,10 @@ def _encode(shards: Iterable[Planned | None]) -> bytes:
     stream = io.BytesIO()
     with pq.ParquetWriter(stream, ROW, compression="zstd", use_dictionary=["item"]) as writer:
         for shard in filter(None, shards):
-            writer.write_table(shard.table(), row_group_size=shard.records)
+            table = shard.table()
+            if pc.any(pc.equal(table["key"], "")).as_py():  # blanked in the index since it was read
+                raise TakenDown("records were withdrawn while this build was planned; nothing ran: start it again")
+            writer.write_table(table, row_group_size=shard.records)
     return stream.getvalue()
 
 

@@ -18,6 +18,12 @@ class DamagedTombstones(SluiceError):
     """A list of removed keys cannot be read."""
 
 
+class TakenDown(SluiceError):
+    """Records of a build were removed since it was planned."""
+
+    exit_code = 1
+
+
 def tombstone(key: str) -> str:
     """32 hex digits of the SHA-256 of a key."""
     return hashlib.sha256(key.encode()).hexdigest()[:DIGITS]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from sluice.flows.cli import app
+from sluice.flows.dataset.flow import build_dataset
 from sluice.flows.training.card import write_card
 from sluice.flows.training.data import open_data
 from sluice.flows.training.recipes import load_recipe
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import storage
+from sluice.preprocess.planning.build import Build, prepare
+from sluice.preprocess.planning.removed import TakenDown
+from sluice.preprocess.verify.absent import find_keys
 from sluice.preprocess.version.manifest import read_version
 from sluice.training.checkpoints import Checkpoints
 from tests.faults.servers import S3Server
+from tests.preprocess.builds import run_scan
 from tests.preprocess.removals import Removable, copy_of, write_removable
 
 
@@ -113,6 +120,34 @@ def test_a_take_down_on_s3(
     assert "no file holds" in run("verify", "--out", out.uri, "--absent", str(keys))
     run("alias", f"{out.uri}/datasets/small", "latest", made.first.id)
     assert read_version(out, "small").id == made.first.id
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_a_build_of_what_is_taken_down_meanwhile_makes_no_version(made: Removable, withdrawn: bool) -> None:
+    (key,), data = made.keys("p5.png"), f"{made.place.uri}/datasets/small"
+
+    def planned(**changes: Any) -> Build:
+        return prepare(made.config.model_copy(update=changes), run_scan)
+
+    def refused(beside: Build, why: str = "'small' were removed while this build ran.*--withdraw` again") -> None:
+        with pytest.raises(TakenDown, match=why):
+            build_dataset(beside, Console(quiet=True))
+
+    stored = planned(stages={"image": {"size": 32, "min_side": 0}})
+    by_columns, in_memory = planned(shard_size=5), planned(near_duplicates=1)
+    run("remove", data, "--key", key, *["--withdraw"] * withdrawn)
+    now = read_version(made.place, "small").id
+    refused(stored)
+    refused(by_columns, "withdrawn while this build was planned; nothing ran" if withdrawn else "--withdraw` again")
+    for _ in range(2):  # once with nothing left to run
+        refused(in_memory)
+    assert read_version(made.place, "small").id == now
+    if withdrawn:
+        assert list(find_keys(made.place, [key])), "the build wrote it again"
+        run("remove", data, "--key", key, "--withdraw")
+        assert not list(find_keys(made.place, [key]))
+    again = build_dataset(planned(shard_size=5), Console(quiet=True))
+    assert again.manifest["counts"]["images"] == made.last.manifest["counts"]["images"] - 1
 
 
 @pytest.mark.parametrize(
