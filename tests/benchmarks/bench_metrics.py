@@ -28,7 +28,7 @@ from tests.benchmarks.turns import in_turns
 
 PICTURES, SEEN, SIDE, BATCH = 128, 32, 64, 32
 WIDTH, FEATURES, CLASSES = 256, 512, 12
-ROUNDS = 5
+ROUNDS = 3
 GOAL = Goal(">=", 0.9)
 
 
