@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sluice.inference.denoisers import Denoiser
-from sluice.inference.sampler import Moment, Step, clean_estimate, step_along
+from sluice.inference.sampler import Form, Moment, Step, clean_estimate, step_along
 
 Energy = Callable[[Tensor], Tensor]
 """Of clean latents `(batch, channels, height, width)`, a number each `(batch,)`, lower where a condition is met."""
@@ -78,8 +78,10 @@ def finite(guidance: Tensor, condition: Condition, at: Moment) -> Tensor:
     return torch.where(good.reshape(-1, *[1] * (guidance.dim() - 1)), guidance, 0.0)
 
 
-def freedom_step(denoiser: Denoiser, conditions: Sequence[Condition], pair: Pair | None = None) -> Step:
-    """A score step whose score is the denoiser's and the sum of all pulls."""
+def freedom_step(
+    denoiser: Denoiser, conditions: Sequence[Condition], pair: Pair | None = None, form: Form = "ancestral"
+) -> Step:
+    """A step whose score is the denoiser's and the sum of all pulls."""
 
     def step(x: Tensor, at: Moment, z: Tensor) -> Tensor:
         with torch.enable_grad():
@@ -90,6 +92,6 @@ def freedom_step(denoiser: Denoiser, conditions: Sequence[Condition], pair: Pair
             for one, other in combinations(range(len(pulls)), 2):
                 pair(one, other, pulls[one], pulls[other])
         score = -eps.detach() / at.sigma
-        return step_along(x, score + torch.stack(pulls).sum(dim=0) if pulls else score, at, z)
+        return step_along(x, score + torch.stack(pulls).sum(dim=0) if pulls else score, at, z, form)
 
     return step

@@ -14,7 +14,7 @@ from torch import Tensor
 from sluice.inference.combiners.cagrad import cagrad
 from sluice.inference.combiners.freedom import Condition, Pair, finite, pull
 from sluice.inference.denoisers import Denoiser
-from sluice.inference.sampler import Moment, Step, step_along
+from sluice.inference.sampler import Form, Moment, Step, shares, step_along
 from sluice.training.written_out import differentiable_twice
 
 Curvature = Literal["exact", "finite_difference"]
@@ -24,12 +24,14 @@ Curvature = Literal["exact", "finite_difference"]
 class Dependence:
     """How conditions are combined: of three and more, all ordered pairs without conflict, by CAGrad's `c`.
 
-    `curvature`: the Hessian product differentiated twice, or by differences of `step` times a latent's length.
+    `curvature`: the Hessian product differentiated twice, or by differences of `step` times a latent's length. `form`:
+    what steps look like, that of the picture and that to where the second condition sees it.
     """
 
     c: float = 0.4
     curvature: Curvature = "exact"
     step: float = 1e-3
+    form: Form = "ancestral"
 
 
 def zmagic_step(
@@ -39,7 +41,7 @@ def zmagic_step(
     dependence: Dependence | None = None,
     pair: Pair | None = None,
 ) -> Step:
-    """A score step guided by dependent conditions (Z-Magic, Algorithms 1 and 2).
+    """A step guided by dependent conditions (Z-Magic, Algorithms 1 and 2).
 
     One condition is its own pull; two are an ordered pair; of more, all ordered pairs are averaged without conflict.
     `path` is the one that is sampled along: the second condition is seen one step later.
@@ -52,7 +54,7 @@ def zmagic_step(
         exact = how.curvature == "exact" and len(conditions) > 1
         with torch.enable_grad(), differentiable_twice() if exact else nullcontext():
             eps, pulls = guided_score(denoiser, conditions, x, at, after[at.t], z, how, pair)
-        return step_along(x, -eps / at.sigma + pulls, at, z)
+        return step_along(x, -eps / at.sigma + pulls, at, z, how.form)
 
     return step
 
@@ -102,8 +104,9 @@ def _followed(
     seen, eps = _seen(denoiser, x, at)
     g1 = pull(seen, eps, first, at, keep=exact)
     score = -eps / at.sigma
-    moved = step_along(seen, score + g1, at, z).detach()
+    moved = step_along(seen, score + g1, at, z, how.form).detach()
     ahead, ahead_eps = _seen(denoiser, moved, after)
+    of_x, of_score, _ = shares(at, how.form)
     found = []
     for second in seconds:
         g2 = pull(ahead, ahead_eps, second, after).detach()
@@ -112,7 +115,7 @@ def _followed(
             (along_pull,) = torch.autograd.grad((g1 * g2).sum(), seen, retain_graph=True)
         else:
             along_pull = _difference(denoiser, first, x, g2, at, how.step)
-        back = (2 - (1 - at.beta).sqrt()) * g2 + at.beta * (along_score + along_pull)
+        back = of_x * g2 + of_score * (along_score + along_pull)
         found.append((g1.detach(), back.detach()))
     return eps.detach(), found
 

@@ -9,6 +9,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from sluice.inference.denoisers import Denoiser
 from sluice.inference.sampler import (
     Moment,
     Step,
@@ -20,6 +21,7 @@ from sluice.inference.sampler import (
     no_noise,
     sample,
     score_step,
+    step_along,
 )
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
@@ -72,8 +74,23 @@ def test_the_true_noise_leads_back_to_the_clean_latent() -> None:
         torch.testing.assert_close(found, point, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize(("make", "variance"), [(score_step, 0.0438), (ancestral_step, 0.0290)])
-def test_the_variance_of_gaussian_data_after_a_hundred_steps(make: Any, variance: float) -> None:
+def along_a_score(denoiser: Denoiser) -> Step:
+    """What is guided, unguided."""
+    return lambda x, at, z: step_along(x, -denoiser(x, at.t) / at.sigma, at, z, "ancestral")
+
+
+def test_a_step_along_the_score_is_an_ancestral_one() -> None:
+    for at in moments(DDIMScheduler(**SD), 10):
+        x, z = seeded(torch.empty(2, 4, 8, 8), 0), seeded(torch.empty(2, 4, 8, 8), 1)
+        found, wanted = (make(lambda x, t: torch.tanh(x + t))(x, at, z) for make in (along_a_score, ancestral_step))
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "steps", "variance"),
+    [(score_step, 100, 0.0438), (ancestral_step, 100, 0.0290), (score_step, 20, 0.0754), (ancestral_step, 20, 0.0159)],
+)
+def test_the_variance_of_gaussian_data_after_some_steps(make: Any, steps: int, variance: float) -> None:
     scheduler = DDIMScheduler(**SD, set_alpha_to_one=True)
     data = 0.04
 
@@ -82,7 +99,7 @@ def test_the_variance_of_gaussian_data_after_a_hundred_steps(make: Any, variance
         return (1 - abar).sqrt() * x / (abar * data + 1 - abar)
 
     found = sample(
-        make(ideal), seeded(torch.empty(1, 200_000), 0), moments(scheduler, 100), lambda x, n: seeded(x, n + 1)
+        make(ideal), seeded(torch.empty(1, 200_000), 0), moments(scheduler, steps), lambda x, n: seeded(x, n + 1)
     )
     assert float(found.var()) == pytest.approx(variance, rel=0.15)
 

@@ -128,8 +128,8 @@ class Composer:
         pair = watched_pairs(names, watch)
         self.left_out |= {number: own.left_out for number, own in enumerate(energies, len(self.left_out))}
         if isinstance(node, tree.FreeDom):
-            return watched_step(freedom_step(denoiser, energies, pair), watch)
-        how = Dependence(c=node.c, curvature=node.curvature)
+            return watched_step(freedom_step(denoiser, energies, pair, node.form), watch)
+        how = Dependence(c=node.c, curvature=node.curvature, form=node.form)
         return watched_step(zmagic_step(denoiser, energies, path, how, pair), watch)
 
     def _energy(self, node: tree.Energy, along: Model) -> Condition:

@@ -25,6 +25,7 @@ from sluice.flows.compose.tree.models import (
     Share,
 )
 from sluice.flows.compose.tree.nodes import SOURCES, Image, Node, Scene, kinds_of
+from sluice.inference.sampler import Form
 
 
 class Guided(Node):
@@ -142,6 +143,7 @@ class FreeDom(Node):
     kind: Literal["freedom"] = "freedom"
     of: Denoiser = Guided()
     energies: tuple[Energy, ...] = Field(min_length=1)
+    form: Form = "ancestral"
     repeats: TimeTravel | None = None
 
 
@@ -153,6 +155,7 @@ class ZMagic(Node):
     energies: tuple[Energy, ...] = Field(min_length=1)
     c: float = Field(default=0.4, ge=0, lt=1)
     curvature: Literal["exact", "finite_difference"] = "exact"
+    form: Form = "ancestral"
     repeats: TimeTravel | None = None
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from sluice.inference.combiners.cagrad import cagrad, cagrad_weights, onto_simplex
 from sluice.inference.combiners.freedom import Condition, constant, freedom_step, pull, relative
-from sluice.inference.combiners.zmagic import Dependence, guided_score, zmagic_step
-from sluice.inference.sampler import Moment, clean_estimate, moments, no_noise, sample, step_along
+from sluice.inference.combiners.zmagic import Curvature, Dependence, guided_score, zmagic_step
+from sluice.inference.sampler import Form, Moment, clean_estimate, moments, no_noise, sample, step_along
 
 PATH = moments(DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False), 10)
 AT, AFTER = PATH[4], PATH[5]
@@ -57,9 +57,10 @@ def test_a_pull_is_the_gradient_of_its_energy() -> None:
     torch.testing.assert_close(dot(found, direction), wanted, rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.parametrize("form", ["ancestral", "score"])
 @pytest.mark.parametrize(("curvature", "tolerance"), [("exact", 1e-6), ("finite_difference", 1e-3)])
 def test_the_second_term_is_the_whole_derivative_of_what_the_second_condition_sees(
-    curvature: str, tolerance: float
+    curvature: Curvature, tolerance: float, form: Form
 ) -> None:
     x, z, direction = normal(0), normal(2), normal(1)
 
@@ -68,10 +69,10 @@ def test_the_second_term_is_the_whole_derivative_of_what_the_second_condition_se
         return pull(seen, denoiser(seen, AT.t), CONDITIONS[0], AT)
 
     def seen_by_second(x: Tensor) -> Tensor:
-        moved = step_along(x, -denoiser(x, AT.t) / AT.sigma + first_pull(x), AT, z)
+        moved = step_along(x, -denoiser(x, AT.t) / AT.sigma + first_pull(x), AT, z, form)
         return log_likelihood(CONDITIONS[1], moved, AFTER)
 
-    how = Dependence(curvature=curvature)  # type: ignore[arg-type]
+    how = Dependence(curvature=curvature, form=form)
     with torch.enable_grad():
         _, both = guided_score(denoiser, CONDITIONS[:2], x, AT, AFTER, z, how)
     wanted = differences(seen_by_second, x, direction)
@@ -130,7 +131,9 @@ def test_guidance_brings_a_picture_nearer_to_what_it_is_asked_for() -> None:
     path, x, energy = moments(scheduler, 50), normal(0), towards(11)
     asked = [Condition(energy, relative(0.3), silent_from=200)]
     plain, guided, summed = (
-        sample(step, x, path, no_noise)
+        sample(
+            step, x, path, lambda x, number: torch.randn(x.shape, generator=torch.Generator().manual_seed(number)).to(x)
+        )
         for step in (zmagic_step(ideal, [], path), zmagic_step(ideal, asked, path), freedom_step(ideal, asked))
     )
     assert (energy(guided) < 0.8 * energy(plain)).all()
