@@ -34,10 +34,14 @@ STYLE_STAGE = 0
 
 @dataclass(frozen=True)
 class Guide:
-    """An energy of a case as jobs have it, but for its strength; and the figure."""
+    """An energy of a case as jobs have it, but for its strength; the figure; and the strength.
+
+    At some more, pictures of this condition alone leave the world.
+    """
 
     energy: Callable[[Case], dict[str, Any]]
     figure: Obeyed
+    rho: float
 
 
 def guides(base: str, judges: Judges) -> dict[str, Guide]:
@@ -46,22 +50,27 @@ def guides(base: str, judges: Judges) -> dict[str, Guide]:
         "identity": Guide(
             lambda case: {"kind": "identity", "by": f"{base}/identity", "image": case.image("image")},
             Obeyed("identity distance", "1 - cosine", "lower", _identity(base)),
+            0.001,
         ),
         "landmarks": Guide(
             lambda case: {"kind": "landmarks", "by": f"{base}/judges", "image": other(case).image("image")},
             Obeyed("landmark error", "picture heights", "lower", lambda *given: _landmarks(judges, *given)),
+            0.0025,
         ),
         "parsing": Guide(
             lambda case: {"kind": "parsing", "by": f"{base}/judges", "image": other(case).image("image")},
             Obeyed("mask IoU", "intersection over union", "higher", lambda *given: _parsing(judges, *given)),
+            0.0025,
         ),
         "text": Guide(
             lambda case: {"kind": "text", "text": words(case)},
             text_distance(base, words),
+            0.005,
         ),
         "style": Guide(
             lambda case: {"kind": "style", "by": f"{base}/latent_judges", "image": other(case).image("image")},
             Obeyed("style distance", "of the judges' features", "lower", lambda *given: _style(judges, *given)),
+            0.005,
         ),
     }
 

@@ -1,6 +1,6 @@
 """Z-Magic meets dependent conditions better than their plain sum, FreeDoM, and than either alone (Z-Magic, Sec. 4).
 
-On faces: who it is, with where another face's points are, or its parts, or both; on scenes: what a text says, in the
+On faces: where another face's points are, or its parts, or both, with who it is; on scenes: what a text says, in the
 style of another scene. Faces are made by the U-Net of faces, scenes by the base without a prompt: energies alone say
 what is wanted. All sampling is ancestral.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.flows.evaluate.cases import cases
+from sluice.flows.evaluate.cases import Case, cases
 from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
@@ -20,16 +20,18 @@ from sluice.flows.evaluate.protocols.guides import Guide, guides
 from sluice.flows.evaluate.trees import Node, guided, plain, text
 
 PARTS = ("unet_face", "identity", "latent_judges", "judges")
-RHO, SILENT_FROM = 0.005, 100
-"""Of every energy: at more, pictures leave the world; and the last steps are the model's own."""
-OTHER_RHOS = (0.0025, 0.01)
+SILENT_FROM = 100
+"""The last steps are the model's own."""
+OTHER_RHOS = (0.5, 2)
+"""In shares of each condition's own."""
 NONE, SUM, ZMAGIC = "no condition", "FreeDoM", "Z-Magic"
 OTHER_ORDER, DIFFERENCES = "Z-Magic, other order", "Z-Magic, finite differences"
+OTHER_FORM = "Z-Magic, steps of its own form"
 BOLDNESS = {"Z-Magic, c 0": 0.0, "Z-Magic, c 0.8": 0.8}
 SAYS = (
     "Z-Magic meets each of several conditions better than FreeDoM's sum, and than when only the others are asked for."
 )
-DEFAULTS = "Z-Magic's defaults are those that measured best: order, curvature, rho, and c where there are three."
+DEFAULTS = "Z-Magic's defaults are those that measured best: order, curvature, form, rho, and c where there are three."
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,15 @@ class Wanted:
 
 
 ALL = (
-    Wanted("faces", ("identity", "landmarks")),
-    Wanted("faces", ("identity", "parsing")),
+    Wanted("faces", ("landmarks", "identity")),
+    Wanted("faces", ("parsing", "identity")),
     Wanted("one", ("text", "style")),
-    Wanted("faces", ("identity", "landmarks", "parsing")),
+    Wanted("faces", ("landmarks", "parsing", "identity")),
 )
 
 
 PICTURES = sum(3 + len(wanted.conditions) for wanted in ALL)
-ABLATED = sum(2 + len(OTHER_RHOS) + (len(BOLDNESS) if len(wanted.conditions) > 2 else 1) for wanted in ALL)
+ABLATED = sum(3 + len(OTHER_RHOS) + (len(BOLDNESS) if len(wanted.conditions) > 2 else 1) for wanted in ALL)
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
@@ -102,16 +104,20 @@ def variants(base: str, wanted: Wanted, own: dict[str, Guide]) -> dict[str, Tree
     of, several = _denoiser(base, wanted), list(own.values())
     found = {ZMAGIC: led("zmagic", of, several)}
     found[DIFFERENCES] = led("zmagic", of, several, curvature="finite_difference")
-    found |= {f"Z-Magic, rho {rho:g}": led("zmagic", of, several, rho) for rho in OTHER_RHOS}
+    found[OTHER_FORM] = led("zmagic", of, several, form="score")
+    found |= {f"Z-Magic, {share:g} of each rho": led("zmagic", of, several, share) for share in OTHER_RHOS}
     if len(several) > 2:  # all ordered pairs, combined by c
         return found | {name: led("zmagic", of, several, c=c) for name, c in BOLDNESS.items()}
     return found | {OTHER_ORDER: led("zmagic", of, several[::-1])}
 
 
-def led(kind: str, of: Node, some: Sequence[Guide], rho: float = RHO, **told: Any) -> Tree:
-    """Steps guided by energies."""
-    strength = {"rho": rho, "silent_from": SILENT_FROM}
-    return lambda case: {"kind": kind, "of": of, "energies": [guide.energy(case) | strength for guide in some], **told}
+def led(kind: str, of: Node, some: Sequence[Guide], share: float = 1, **told: Any) -> Tree:
+    """Steps guided by energies, of so large a share of their strengths."""
+
+    def energy(guide: Guide, case: Case) -> Node:
+        return {**guide.energy(case), "rho": share * guide.rho, "silent_from": SILENT_FROM}
+
+    return lambda case: {"kind": kind, "of": of, "energies": [energy(guide, case) for guide in some], **told}
 
 
 def alone(condition: str) -> str:

@@ -136,7 +136,7 @@ def test_a_page_is_written_again_from_what_is_there_to_the_same_bytes(
 
 def test_the_job_is_told_in_words(job: dict[str, Any]) -> None:
     tree = tree_of(Job.model_validate(job))
-    assert tree.text == "`freedom`"
+    assert tree.text == "`freedom`: form `ancestral`"
     assert tree.note == "Steps guided by the plain sum of energies"
     of, first, _ = tree.branches
     assert of.text == "of `guided`: scale 5"

@@ -107,7 +107,7 @@ def test_controls_act_where_they_speak_and_their_order_does_not_matter(base: dic
 
 def test_energies_guide(base: dict[str, Any], conditions: Path) -> None:
     colour = {"kind": "colour", "region": "left.png", "colour": [255, 0, 0], "rho": 1.0}
-    text = {"kind": "text", "text": "a red star", "rho": 0.5}
+    text = {"kind": "text", "text": "a red star", "rho": 0.1}
     of = {"kind": "guided", "scale": 1, "model": base}
     one = {"prompts": ["a red star"], "seeds": [0], "steps": 6}
     pictures = {
