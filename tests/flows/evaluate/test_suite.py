@@ -71,8 +71,9 @@ def test_parts_that_are_not_there_are_named_before_anything_is_made(tmp_path: Pa
     (tmp_path / "family").mkdir()
     with pytest.raises(MissingWeights, match=r"family holds no unet_class, of which 'unite' is: `sluice train"):
         evaluate([("unite", settings_of("unite"))], at(str(tmp_path / "family"), tmp_path, quiet))
-    with pytest.raises(MissingWeights, match=r"'tabletop/micontrolnet-[a-z]+' does not ship yet: make it by"):
-        evaluate([("silence", settings_of("silence"))], at("tabletop", tmp_path, quiet))
+    elsewhere = replace(at("tabletop", tmp_path, quiet), networks=Networks(f"{tmp_path}/family"))
+    with pytest.raises(UnknownModel, match=r"family/controlnet-canny"):
+        evaluate([("silence", settings_of("silence"))], elsewhere)
     assert list(tmp_path.iterdir()) == [tmp_path / "family"]
 
 
