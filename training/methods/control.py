@@ -90,7 +90,7 @@ class ControlTraining:
             return decode(self.model.unet, injected(encoded, [moved], held))
 
         probe = batch.draws.signs("probe", given.x.shape[1:])
-        asym = self._asymmetry(predict, given.x, probe.to(given.x.dtype)).mean() / given.x[0].numel()
+        asym = self._asymmetry(predict, given.x, probe.to(given.x.dtype)).mean()
         return {"loss": noise + self.recipe.conservativity * asym, "noise": noise, "conservativity": asym}
 
     def _asymmetry(self, predict: Predict, x: Tensor, probe: Tensor) -> Tensor:
