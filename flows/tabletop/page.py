@@ -21,21 +21,25 @@ from sluice.infra.whole import write_whole
 from sluice.training.log import read_losses
 from sluice.training.tabletop.recipe import Part
 
-SAMPLES, LOSSES = "samples.json", "losses.jsonl"
+PAGE, SAMPLES, LOSSES = "index.html", "samples.json", "losses.jsonl"
 
 
 def write_page(out: Path, parts: Mapping[str, Part]) -> Path:
-    """`index.html` in a training's folder."""
+    """`index.html` in a training's folder, as it is now."""
+    path = out / PAGE
+    write_whole(path, render(page_now(out, parts)))
+    return path
+
+
+def page_now(out: Path, parts: Mapping[str, Part]) -> Page:
+    """How far each part is, and what it does."""
     runs = {name: out / "runs" / name for name in parts}
     rows = [_row(parts[name], run) for name, run in runs.items()]
     sections = [
         Section("parts", "Parts", [Table(("part", "state", "steps", "scenes"), rows, frozenset({"steps", "scenes"}))]),
         *(Section(name, name, _blocks(run)) for name, run in runs.items() if (run / LOSSES).exists()),
     ]
-    page = Page("Tabletop", "training of the family", [("folder", f"`{out}`")], sections)
-    path = out / "index.html"
-    write_whole(path, render(page))
-    return path
+    return Page("Tabletop", "training of the family", [("folder", f"`{out}`")], sections)
 
 
 def keep_samples(part: Part, network: nn.Module, out: Path) -> None:

@@ -11,17 +11,19 @@ import torch
 import transformers
 from rich.console import Console
 
+from sluice.flows.observe.page import LivePage
 from sluice.flows.tabletop.given import take
-from sluice.flows.tabletop.page import keep_samples, write_page
+from sluice.flows.tabletop.page import PAGE, keep_samples, page_now, write_page
 from sluice.flows.tabletop.runs import DONE, keep_to_recipe, mark_done, refuse_without_needs
 from sluice.infra.errors import SluiceError
 from sluice.infra.lock import alone_in
+from sluice.infra.storage import storage
 from sluice.training.tabletop.family import family
 from sluice.training.tabletop.loop import Training
 from sluice.training.tabletop.recipe import Part
 
 TOLD_STEPS = 200
-PAGE_SECONDS = 600.0
+SAMPLE_SECONDS = 600.0
 
 
 class UnknownPart(SluiceError):
@@ -46,12 +48,13 @@ def train_tabletop(
     if steps is not None:
         for part in parts.values():
             part.shorten(steps)
-    with alone_in(out):
+    with alone_in(out), LivePage(storage(out), PAGE, lambda: page_now(out, parts)):
+        write_page(out, parts)
         for part in parts.values():
             if part.name in only or not only:
                 if given is not None:
                     _take_needs(part, parts, given, out, console)
-                _train(part, parts, out, seed, console)
+                _train(part, out, seed, console)
     console.print(f"The page of it all: {write_page(out, parts)}; its figures: `sluice train measure {out / 'models'}`")
 
 
@@ -62,7 +65,7 @@ def _take_needs(part: Part, parts: Mapping[str, Part], given: Path, out: Path, c
             console.print(f"{need}: taken from {given}")
 
 
-def _train(part: Part, parts: Mapping[str, Part], out: Path, seed: int, console: Console) -> None:
+def _train(part: Part, out: Path, seed: int, console: Console) -> None:
     run = out / "runs" / part.name
     refuse_without_needs(part, out)
     keep_to_recipe(part, out, seed)
@@ -72,38 +75,30 @@ def _train(part: Part, parts: Mapping[str, Part], out: Path, seed: int, console:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     part.prepare(out / "models", device, lambda line: console.print(f"{part.name}: {line}"))
     training = Training(part, out / "models", run, seed, device)
-    part.save(training.run(_Progress(training, parts, out, console)), out / "models")
+    part.save(training.run(_Progress(training, out, console)), out / "models")
     mark_done(part, training.average, out)
     keep_samples(part, training.average, out)
-    write_page(out, parts)
 
 
 @dataclass
 class _Progress:
-    """What a training says as it goes, and the page, which it writes at once and anew every ten minutes."""
+    """What a training says as it goes; every ten minutes it draws pictures for the page."""
 
     training: Training
-    parts: Mapping[str, Part]
     out: Path
     console: Console
     began: float = field(default_factory=time.monotonic)
-    shown: float | None = None
 
     def __post_init__(self) -> None:
-        self.first = self.training.step
+        self.first, self.told, self.drawn = self.training.step, False, self.began
 
     def __call__(self, step: int, losses: Mapping[str, float]) -> None:
-        if self.shown is None or step % TOLD_STEPS == 0:
+        if not self.told or step % TOLD_STEPS == 0:
             self._tell(step, losses)
-        if self.shown is None:
-            self._show()
-        elif time.monotonic() - self.shown > PAGE_SECONDS:
+            self.told = True
+        if time.monotonic() - self.drawn > SAMPLE_SECONDS:
             keep_samples(self.training.part, self.training.average, self.out)
-            self._show()
-
-    def _show(self) -> None:
-        write_page(self.out, self.parts)
-        self.shown = time.monotonic()
+            self.drawn = time.monotonic()
 
     def _tell(self, step: int, losses: Mapping[str, float]) -> None:
         recipe, name = self.training.part.recipe, self.training.part.name

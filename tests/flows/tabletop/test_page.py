@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from sluice.flows.tabletop.card import write_card
 from sluice.flows.tabletop.figure import Figure
 from sluice.flows.tabletop.page import write_page
+from sluice.flows.tabletop.runs import UntrainedPart
 from sluice.flows.tabletop.samples import SAMPLES, samples
 from sluice.flows.tabletop.train import train_tabletop
 from sluice.training.tabletop import loop
@@ -74,3 +76,10 @@ def test_the_card_says_what_was_measured_and_what_was_missed(trained: Path) -> N
     assert "| `vae` | AutoencoderKL |" in card
     assert "`unet`" not in card.split("## Figures")[0], "only what is there"
     assert json.loads((trained / "models/figures.json").read_text())[0]["value"] == 27.123
+
+
+def test_a_training_that_fails_says_why_first(tmp_path: Path) -> None:
+    with pytest.raises(UntrainedPart) as error:
+        train_tabletop(tmp_path, ["unet"], 2, 0, Console(file=io.StringIO()))
+    page = html.unescape((tmp_path / "index.html").read_text())
+    assert page.index("failed") < page.index(str(error.value).splitlines()[0][:20]) < page.index("to come")
