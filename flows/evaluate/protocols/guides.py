@@ -36,7 +36,7 @@ STYLE_STAGE = 0
 class Guide:
     """An energy of a case as jobs have it, but for its strength; the figure; and the strength.
 
-    At some more, pictures of this condition alone leave the world.
+    Faces led by identity alone left the world at 0.005, by landmarks or parts alone at 0.02.
     """
 
     energy: Callable[[Case], dict[str, Any]]
