@@ -123,6 +123,15 @@ def test_the_second_stage_weighs_conservativity(tmp_path: Path) -> None:
     torch.testing.assert_close(losses["noise"], first.losses(network, batch(first))["noise"])
 
 
+def test_conservativity_is_a_sum_over_the_latents_dimensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eq. 18 has no mean, and 0.01 of one would not be felt."""
+    first = ControlTraining(recipe("micontrolnet", control="canny"), model_of(), CACHED)
+    first.save(first.network(), tmp_path)
+    second = ControlTraining(recipe("micontrolnet", control="canny", conservativity=0.5), model_of(), CACHED, tmp_path)
+    monkeypatch.setattr(ControlTraining, "_asymmetry", lambda _, __, x, ___: x.new_full((len(x),), 3.0))
+    assert float(second.losses(second.network(), batch(second))["conservativity"]) == 3
+
+
 def test_a_network_for_another_unet_is_not_begun_with(tmp_path: Path) -> None:
     other = ControlTraining(recipe("controlnet", control="canny"), model_of((8, 8)), CACHED)
     other.save(other.network(), tmp_path / "control")
