@@ -24,7 +24,9 @@ def measure(
     networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
     data: Annotated[
         str | None,
-        typer.Option(help="OUT/datasets/NAME of `sluice dataset build`, in place of tabletop's scenes."),
+        typer.Option(
+            help="In place of tabletop's scenes: OUT/datasets/NAME of `sluice dataset build`; of amdm, COCO-MIG's JSON."
+        ),
     ] = None,
     scenes: Annotated[int | None, typer.Option(help="Held-out scenes, or records, of each comparison.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Of sampling, for each scene.")] = None,
@@ -51,15 +53,14 @@ def measure(
     from rich.console import Console
 
     from sluice.flows.evaluate.methods import Networks
-    from sluice.flows.evaluate.recorded import HeldOut
-    from sluice.flows.evaluate.records import Records
+    from sluice.flows.evaluate.opened import opened
     from sluice.flows.evaluate.settings import settings_of
     from sluice.flows.evaluate.suite import Place, evaluate
 
     over = {"scenes": scenes, "seeds": seeds, "steps": steps}
-    records = None if data is None else Records(HeldOut(data))
-    results = out or (RESULTS if records is None else place / "results" / records.held.version)
-    at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), records, safety)
+    told = None if data is None else opened(data, base)
+    results = out or (RESULTS if told is None else place / "results" / told.version)
+    at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), told, safety)
     evaluate([(name, settings_of(name, quick, over)) for name in names], at)
     asked = "" if results == RESULTS else f" --results {results}"
     at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")

@@ -13,7 +13,9 @@ from rich.console import Console
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Prompted
 from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
+from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.counted import judging, stage
+from sluice.flows.evaluate.crowds import CrowdedScenes, Crowds
 from sluice.flows.evaluate.made import made
 from sluice.flows.evaluate.methods import Method, Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
@@ -35,7 +37,7 @@ Tree = Callable[[Any], Mapping[str, Any]]
 class Contest:
     """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
 
-    Cases are of `data`, or else of tabletop. Pictures are counted as the `protocol`'s.
+    Cases are of `data`, those of instances of `asked`, or else of tabletop. Pictures are counted as the `protocol`'s.
 
     `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones,
     `left_out` with what cannot be measured and what would help, `curves` with what changes along something, `heard`
@@ -52,6 +54,7 @@ class Contest:
     curves: list[Curve] = field(default_factory=list)
     heard: dict[str, None] = field(default_factory=dict)
     data: World | None = None
+    asked: CocoMig | None = None
     protocol: str = "evaluate"
 
     @cached_property
@@ -63,6 +66,11 @@ class Contest:
     def world(self) -> World:
         """Where cases come from: the data, or tabletop."""
         return self.data or Scenes(self.judges)
+
+    @cached_property
+    def crowds(self) -> Crowds:
+        """Where cases of instances come from."""
+        return self.asked or CrowdedScenes(self.judges)
 
     def under(self, method: Method, told: Callable[[Any], Sequence[Mapping[str, Any]]]) -> Tree:
         """The tree of a method under controls, guided, in plain steps."""

@@ -34,7 +34,8 @@ class Protocol:
 
     `parts` of the family and control networks (`controls`) are what it needs beside the base. One that is not of
     tabletop's truths can be measured on any data, of as many controls as there are networks for; of the base it then
-    needs these parts (`on_data`). `more` are the places of other networks that it is of, as far as they are there.
+    needs these parts (`on_data`); one of instances can be measured on COCO-MIG's file, of these (`on_instances`).
+    `more` are the places of other networks that it is of, as far as they are there.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Protocol:
     parts: tuple[str, ...] = ("judges",)
     controls: tuple[str, ...] = ()
     on_data: tuple[str, ...] | None = None
+    on_instances: tuple[str, ...] | None = None
     more: Callable[[Contest], Mapping[str, str]] = lambda _: {}
 
 
@@ -95,7 +97,13 @@ PROTOCOLS = {
         controls=reconstruction.NETWORKS,
         on_data=("image_encoder",),
     ),
-    "amdm": Protocol("AMDM", amdm.measure, lambda c: len(aggregates.methods(c.sampling)), amdm.PARTS),
+    "amdm": Protocol(
+        "AMDM",
+        amdm.measure,
+        lambda c: len(aggregates.methods(c.sampling, c.asked is None)),
+        amdm.PARTS,
+        on_instances=amdm.TOLD_WHERE,
+    ),
     "zmagic": Protocol("Z-Magic", zmagic.measure, lambda _: zmagic.PICTURES, zmagic.PARTS),
     "unite": Protocol("Unite and Conquer, scenes", unite.measure, lambda c: len(unite.methods(c)), unite.PARTS),
     "unite-faces": Protocol(
@@ -116,7 +124,11 @@ PROTOCOLS = {
         "Compose and Conquer, ablations", cnc.ablate, lambda c: len(cnc.variants(c)), controls=(fused.JOINT,)
     ),
     f"amdm{ABLATIONS}": Protocol(
-        "AMDM, ablations", amdm.ablate, lambda c: len(aggregates.variants(c.sampling)), ("unet_boxes", "judges")
+        "AMDM, ablations",
+        amdm.ablate,
+        lambda c: len(aggregates.variants(c.sampling)),
+        ("unet_boxes", "judges"),
+        on_instances=amdm.TOLD_WHERE,
     ),
     f"zmagic{ABLATIONS}": Protocol("Z-Magic, ablations", zmagic.ablate, lambda _: zmagic.ABLATED, zmagic.PARTS),
     f"unite{ABLATIONS}": Protocol(
@@ -130,3 +142,4 @@ PROTOCOLS = {
     ),
 }
 ON_DATA = [name for name, own in PROTOCOLS.items() if own.on_data is not None]
+ON_INSTANCES = [name for name, own in PROTOCOLS.items() if own.on_instances is not None]

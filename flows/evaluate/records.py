@@ -36,6 +36,16 @@ class Records:
 
     held: HeldOut
 
+    @property
+    def told(self) -> str:
+        """For results."""
+        return self.held.told
+
+    @property
+    def version(self) -> str:
+        """As a folder's name."""
+        return self.held.version
+
     @cached_property
     def anew(self) -> Anew:
         return Anew(self.held.data.version.manifest)

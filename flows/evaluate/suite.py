@@ -11,12 +11,14 @@ from rich.console import Console
 from sluice.flows.compose.run.safety import NONE, found_or_refused
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.claims import Results
+from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.contest import Contest
-from sluice.flows.evaluate.measures import ON_DATA, PROTOCOLS
+from sluice.flows.evaluate.measures import ON_DATA, ON_INSTANCES, PROTOCOLS
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.records import Records
 from sluice.flows.evaluate.results import DATA, keep, refuse_others
 from sluice.flows.evaluate.settings import Settings
+from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights
@@ -41,18 +43,20 @@ class Place:
     pictures: Path
     results: Path
     console: Console
-    data: Records | None = None
+    data: Records | CocoMig | None = None
     safety: str | None = None
 
     def contest(self, name: str, settings: Settings) -> Contest:
         """Of a protocol, by its settings."""
         sampling = Sampling(self.base, settings.steps, settings.guidance, settings.seeds, self.safety)
-        return Contest(sampling, self.pictures, self.console, self.networks, data=self.data, protocol=name)
+        records, asked = (None, self.data) if isinstance(self.data, CocoMig) else (self.data, None)
+        about = sampling, self.pictures, self.console, self.networks
+        return Contest(*about, data=records, asked=asked, protocol=name)
 
     @property
     def told(self) -> dict[str, str]:
         """For results."""
-        return {"base": self.base} if self.data is None else {"base": self.base, DATA: self.data.held.told}
+        return {"base": self.base} if self.data is None else {"base": self.base, DATA: self.data.told}
 
 
 def weights_of(name: str, contest: Contest) -> dict[str, str]:
@@ -61,11 +65,14 @@ def weights_of(name: str, contest: Contest) -> dict[str, str]:
     if contest.data is not None:
         parts, controls = (), _heard(name, contest) or controls
         refuse_without(PROTOCOLS[name].on_data or (), name, base)
+    if contest.asked is not None:
+        parts = PROTOCOLS[name].on_instances or ()
     for part in parts:
         if Path(base).is_dir() and not Path(base, part).exists():
             raise MissingWeights(f"{base} holds no {part}, of which '{name}' is: `sluice train tabletop --only {part}`")
     places = {Path(base).name: base} | {part: f"{base}/{part}" for part in parts}
     places |= {own: contest.networks.of(own) for own in controls} | dict(PROTOCOLS[name].more(contest))
+    places |= contest.asked.weights if contest.asked is not None else {}
     digests = {own: found(place).digest[:12] for own, place in places.items()}
     by = judged_by(name, contest)
     return digests if by in {None, NONE} else digests | {Path(by).name: found_or_refused(by)[:12]}
@@ -101,8 +108,11 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     Raises UnknownModel, MissingWeights, Unscreened, NotMade, and ConfigError for data that a protocol is not of, or
     results that are of other data.
     """
-    if at.data is not None:
-        refuse_without_truths([name for name, _ in wanted], at.data)
+    names = [name for name, _ in wanted]
+    if isinstance(at.data, CocoMig):
+        refuse_without_instances(names, at.data)
+    elif at.data is not None:
+        refuse_without_truths(names, at.data)
     refuse_others(at.results, at.told.get(DATA))
     contests = {name: at.contest(name, settings) for name, settings in wanted}
     made_of = {name: weights_of(name, contest) for name, contest in contests.items()}
@@ -131,3 +141,17 @@ def refuse_without_truths(names: Sequence[str], data: Records) -> None:
                 f"--data {data.held.uri}: '{name}' is measured by what tabletop's scenes were drawn of, which no data "
                 f"set has; on data there are: {', '.join(ON_DATA)}"
             )
+
+
+def refuse_without_instances(names: Sequence[str], data: CocoMig) -> None:
+    """Raises ConfigError for protocols that are not of instances, and for a file that is none of these."""
+    for name in names:
+        if name not in ON_INSTANCES:
+            raise ConfigError(
+                f"--data {data.file}: '{name}' is not of instances in boxes, all that COCO-MIG's file asks for; of "
+                f"those there are: {', '.join(ON_INSTANCES)}"
+            )
+    if len(data.asked) < MINIMUM:
+        raise ConfigError(
+            f"--data {data.file} asks for {len(data.asked)} pictures; an interval takes {MINIMUM} or more"
+        )

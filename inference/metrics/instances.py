@@ -1,7 +1,7 @@
 """How many of the instances that were asked for are there, by COCO-MIG's rules (MIGC, Sec. 4; LeyRio/MIG_Bench).
 
 An instance is there where a detection of its noun overlaps its box by a half or more and a fifth of its mask has its
-colour. The detector and the segmenter are functions; `judged.py` has tabletop's.
+colour. The detector and the segmenter are functions; `judged.py` has tabletop's, `grounded.py` those of photographs.
 """
 
 from __future__ import annotations

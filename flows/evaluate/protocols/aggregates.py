@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-from sluice.flows.evaluate.cases import SIZE, Case
 from sluice.flows.evaluate.contest import Tree
+from sluice.flows.evaluate.crowds import Crowd
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.trees import Node, guided, plain, text
-from sluice.training.tabletop.seen import phrase_of
 
 TEXT, BOXES, PICTURE, TOLD_BOTH = "text alone", "boxes alone", "reference alone", "one model told boxes and text"
 AMDM, WITH_PICTURE, THREE = "AMDM, boxes and text", "AMDM, boxes and reference", "AMDM of three"
@@ -28,18 +27,24 @@ STARTS = {"": {}, "start independent": {"start": "independent"}}
 HOWS = {"": {}, "printed": {"how": "printed"}}
 
 
-def methods(sampling: Sampling) -> dict[str, Tree]:
-    """Each model alone, one told as much, and aggregates, the first of which goes on alone."""
+def methods(sampling: Sampling, pictured: bool = True) -> dict[str, Tree]:
+    """Each model alone, one told as much, and aggregates, the first of which goes on alone.
+
+    Those that are told a picture are of cases that are `pictured`.
+    """
     text_alone, boxes_alone, picture_alone, told_both = alone(sampling)
-    return {
+    told = {
         TEXT: text_alone,
         BOXES: boxes_alone,
-        PICTURE: picture_alone,
         TOLD_BOTH: told_both,
         AMDM: aggregated([boxes_alone, text_alone], WEIGHTS[2]),
+    }
+    shown = {
+        PICTURE: picture_alone,
         WITH_PICTURE: aggregated([boxes_alone, picture_alone], PICTURES_WEIGHT),
         THREE: aggregated([boxes_alone, text_alone, picture_alone], WEIGHTS[3]),
     }
+    return told | shown if pictured else told
 
 
 def variants(sampling: Sampling) -> dict[str, Tree]:
@@ -82,13 +87,9 @@ def alone(sampling: Sampling) -> tuple[Tree, Tree, Tree, Tree]:
     )
 
 
-def placed(case: Case, over: Node, family: str) -> Node:
-    """The box model told shapes and where they are."""
-    things = [
-        {"phrase": phrase_of(own), "box": [edge / SIZE for edge in box]}
-        for own, box in zip(case.scene.things, case.truth.boxes.tolist(), strict=True)
-    ]
-    return {"kind": "boxes", "over": over, "network": f"{family}/unet_boxes", "things": things}
+def placed(case: Crowd, over: Node, family: str) -> Node:
+    """The box model told things and where they are."""
+    return {"kind": "boxes", "over": over, "network": f"{family}/unet_boxes", "things": case.things}
 
 
 def aggregated(models: Sequence[Tree], weights: Sequence[float], **told: Any) -> Tree:

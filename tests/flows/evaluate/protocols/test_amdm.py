@@ -8,6 +8,8 @@ import torch
 
 from sluice.flows.evaluate.cases import shown
 from sluice.flows.evaluate.claims import Results
+from sluice.flows.evaluate.contest import Contest
+from sluice.flows.evaluate.crowds import CrowdedScenes
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.outcome import Outcome
 from sluice.flows.evaluate.protocols import aggregates, amdm
@@ -28,16 +30,17 @@ def test_the_default_is_compared_with_every_option(measured: Callable[[str], Res
     assert len(found.claims[0].verdicts) == 1 + 11 + 2 + 3
 
 
-def test_instances_are_counted_apart_where_there_are_enough_for_an_interval() -> None:
-    some = amdm.crowded(4)
+def test_instances_are_counted_apart_where_there_are_enough_for_an_interval(contest: Contest) -> None:
+    some = contest.crowds.cases(4)
     found = Outcome("all", (), {("figure", "method"): torch.tensor([1.0, 3.0, 5.0, 7.0])})
     (level,) = amdm.by_level(found, some)
     assert (level.condition, level.values["figure", "method"].tolist()) == ("L2", [1, 3])
 
 
 def test_true_pictures_show_nearly_all_instances() -> None:
-    judges, some = Judges.load(find("tabletop/judges").path), amdm.crowded(12)
-    assert [len(case.scene.things) for case in some] == [2] * 4 + [3] * 4 + [4] * 4
-    success, _ = amdm.figures(judges)
+    crowds = CrowdedScenes(Judges.load(find("tabletop/judges").path))
+    some = crowds.cases(12)
+    assert [len(case.instances) for case in some] == [2] * 4 + [3] * 4 + [4] * 4
+    success, _ = amdm.figures(crowds)
     assert success.of(shown(some, "image") * 2 - 1, some).mean() > 0.6
     assert success.of((shown(some, "image") * 2 - 1).flip(3), some).mean() < 0.2

@@ -1,0 +1,14 @@
+"""What `--data` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sluice.flows.evaluate.coco_mig import CocoMig
+from sluice.flows.evaluate.recorded import HeldOut
+from sluice.flows.evaluate.records import Records
+
+
+def opened(data: str, base: str) -> Records | CocoMig:
+    """COCO-MIG's file, or a data set. Raises ConfigError for what is neither."""
+    return CocoMig(Path(data), base) if data.endswith(".json") else Records(HeldOut(data))
