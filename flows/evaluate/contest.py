@@ -148,8 +148,8 @@ class Contest:
     ) -> Outcome:
         """What the methods' pictures show. Raises NotMade.
 
-        Those of one case are made at once, or of many `together`, where trees differ in controls' images alone. As sets
-        they are set beside the cases' true pictures, unless `populations` says otherwise.
+        Those of one case are made at once, or of many `together`, where trees differ alone in what conditions show or
+        say. As sets they are set beside the cases' true pictures, unless `populations` says otherwise.
         """
         seeds = self.sampling.seeds
         batch = min(AT_ONCE, seeds * len(some)) if together else seeds

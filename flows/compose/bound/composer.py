@@ -57,6 +57,7 @@ class Composer:
         self.left_out: dict[int, list[tuple[int, int]]] = {}
         self.watch: Watch | None = None
         self._energies: dict[tuple[tree.Energy, Model], Condition] = {}
+        self._bound_to: Mapping[str, Sequence[Any]] = {}
         self._check()
 
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
@@ -133,7 +134,9 @@ class Composer:
         return watched_step(zmagic_step(denoiser, energies, path, how, pair), watch)
 
     def _energy(self, node: tree.Energy, along: Model) -> Condition:
-        """Bound once, with a note of its own for each batch."""
+        """Bound once to what the pictures of a batch are told, with a note of its own for each batch."""
+        if self._bound_to != self.conditions.instead:
+            self._energies, self._bound_to = {}, self.conditions.instead
         if (node, along) not in self._energies:
             self._energies[node, along] = condition_of(node, self.conditions, self.parts, along)
         return replace(self._energies[node, along], left_out=[])

@@ -1,17 +1,18 @@
-"""A job's images as tensors, at the size of its pictures."""
+"""What a job's conditions show, as tensors at the size of its pictures, or say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sluice.flows.compose.tree.images import pixels_of
-from sluice.flows.compose.tree.nodes import Image
+from sluice.flows.compose.tree.nodes import Image, image_of
 from sluice.infra.settings import ConfigError
 from sluice.preprocess.record import Array
 
@@ -22,12 +23,12 @@ KEPT = 64
 class Conditions:
     """Of a job in `folder`, whose pictures are `size` pixels square.
 
-    `instead` holds, for an image that the pictures of a batch do not share, what each has in its place.
+    `instead` holds, for an image or a text that the pictures of a batch do not share, what each has in its place.
     """
 
     def __init__(self, folder: Path, size: int, device: str) -> None:
         self.folder, self.size, self.device = folder, size, device
-        self.instead: Mapping[Image, Sequence[Image]] = {}
+        self.instead: Mapping[str, Sequence[Any]] = {}
         self._read = lru_cache(maxsize=KEPT)(self._levels)
 
     def image(self, of: Image) -> Tensor:
@@ -48,6 +49,11 @@ class Conditions:
 
     def each(self, of: Image) -> Sequence[Image]:
         """An image, or those that stand for it."""
+        others = self.instead.get(str(of))
+        return (of,) if others is None else [image_of(own) for own in others]
+
+    def texts(self, of: str) -> Sequence[str]:
+        """A text, or those that stand for it."""
         return self.instead.get(of, (of,))
 
     def _image(self, of: Image) -> Tensor:

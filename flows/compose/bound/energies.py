@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def energy_of(of: EnergyNode, given: Conditions, parts: Parts, along: Model) -> 
     What reads text beside pixels is tabletop's.
     """
     if isinstance(of, TextEnergy):
-        return _text(of.text, (base_of(along) or Base()).model, parts)
+        return _text(given.texts(of.text), (base_of(along) or Base()).model, parts)
     if isinstance(of, ColourEnergy):
         colour = torch.tensor(of.colour, dtype=torch.float32, device=given.device) / 127.5 - 1
         return colour_energy(given.mask(of.region)[:, 0], colour)
@@ -83,9 +84,9 @@ def _judged(of: JudgedEnergy, shown: Tensor, parts: Parts, model: LatentModel) -
     return content_energy(lambda x: [judges.maps(x, CONTENT_STAGE)], shown, wants)
 
 
-def _text(told: str, family: str, parts: Parts) -> Energy:
+def _text(told: Sequence[str], family: str, parts: Parts) -> Energy:
     tokenizer, text, image = parts.seeing(_towers, family)
-    tokens = tokenizer([told], padding="max_length", truncation=True, return_tensors="pt").input_ids
+    tokens = tokenizer(list(told), padding="max_length", truncation=True, return_tensors="pt").input_ids
     return text_energy(image.to(parts.device), text.to(parts.device)(tokens.to(parts.device)).text_embeds)
 
 

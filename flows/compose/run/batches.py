@@ -1,4 +1,4 @@
-"""Which pictures are made together: those that differ in prompt, seed and the images of their controls alone."""
+"""Which pictures are made together: those that differ in prompt, seed, and what their conditions show or say alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from sluice.flows.compose.run.pictures import Asked
 from sluice.flows.compose.tree.job import Job
-from sluice.flows.compose.tree.nodes import Image, image_of
 
 
 @dataclass(frozen=True)
@@ -41,47 +40,46 @@ def batches_of(asked: Sequence[Asked], size: int | None = None) -> list[Batch]:
     return batches
 
 
-def own_images(asked: Asked) -> list[Any]:
-    """The images of a picture's controls, as plain values, in their order."""
-    images: list[Any] = []
-    _apart(asked.record["job"], images)
-    return images
+def own_conditions(asked: Asked) -> list[Any]:
+    """What a picture's controls and energies show or say, as plain values, in their order."""
+    told: list[Any] = []
+    _apart(asked.record["job"], told)
+    return told
 
 
-def instead(images: Sequence[Sequence[Any]]) -> dict[Image, list[Image]]:
-    """For each image that a job leaves open, those of the pictures of a batch."""
-    return {
-        image_of(_stand_in(number)): [image_of(own) for own in each]
-        for number, each in enumerate(zip(*images, strict=True))
-    }
+def instead(told: Sequence[Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
+    """For each condition that a job leaves open, what the pictures of a batch have in its place."""
+    return {_stand_in(number): each for number, each in enumerate(zip(*told, strict=True))}
 
 
-def _apart(node: Any, images: list[Any]) -> Any:
-    """A job's plain values without prompts and seeds, stand-ins for the images of its controls, which are noted."""
+def _apart(node: Any, told: list[Any]) -> Any:
+    """A job's plain values without prompts and seeds, stand-ins for what its conditions tell, which is noted."""
     if isinstance(node, list):
-        return [_apart(own, images) for own in node]
+        return [_apart(own, told) for own in node]
     if not isinstance(node, dict):
         return node
-    own = _images_of(node)
+    own = _own_of(node)
     kept = {name: value for name, value in node.items() if name not in ("prompts", "seeds")}
-    return {name: (_stand_ins if name in own else _apart)(value, images) for name, value in kept.items()}
+    return {name: (_stand_ins if name in own else _apart)(value, told) for name, value in kept.items()}
 
 
-def _images_of(node: Mapping[str, Any]) -> tuple[str, ...]:
-    """Under which names a node has images that each picture of a batch may have of its own."""
+def _own_of(node: Mapping[str, Any]) -> tuple[str, ...]:
+    """Under which names a node has what each picture of a batch may have of its own."""
+    if "rho" in node:  # an energy
+        return ("image", "region", "text")
     if "network" in node:
         return ("image", "speaks")
     return ("mask", "depths", "exemplars") if node.get("kind") == "compose_and_conquer" else ()
 
 
-def _stand_ins(value: Any, images: list[Any]) -> Any:
+def _stand_ins(value: Any, told: list[Any]) -> Any:
     if isinstance(value, list):
-        return [_stand_ins(own, images) for own in value]
+        return [_stand_ins(own, told) for own in value]
     if value is None:
         return None
-    images.append(value)
-    return _stand_in(len(images) - 1)
+    told.append(value)
+    return _stand_in(len(told) - 1)
 
 
 def _stand_in(number: int) -> str:
-    return f"image {number}"
+    return f"condition {number}"

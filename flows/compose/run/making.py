@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sluice.flows.compose.bound.composer import Composer
-from sluice.flows.compose.run.batches import Batch, instead, own_images
+from sluice.flows.compose.run.batches import Batch, instead, own_conditions
 from sluice.flows.compose.run.pictures import Asked
 from sluice.flows.compose.run.safety import Screen, Verdict, judged, screen_of
 from sluice.flows.compose.run.watched import PICTURES, plain_notes
@@ -86,7 +86,7 @@ class Maker:
     def _made(self, composer: Composer, asked: Sequence[Asked], size: int, watched: bool) -> Iterator[Made]:
         """In a batch of always the same shape, filled up with the last: each has the same bytes in any."""
         filled = [*asked, *[asked[-1]] * (size - len(asked))]
-        composer.conditions.instead = instead([own_images(own) for own in filled])
+        composer.conditions.instead = instead([own_conditions(own) for own in filled])
         composer.watch = Watch(min(PICTURES, len(asked))) if watched else None
         pictures = composer([own.prompt for own in filled], [own.seed for own in filled])
         for place, own in enumerate(asked):

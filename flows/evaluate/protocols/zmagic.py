@@ -137,7 +137,8 @@ def against_baselines(found: Outcome, own: dict[str, Guide]) -> dict[str, Verdic
 
 
 def _found(contest: Contest, wanted: Wanted, own: dict[str, Guide], count: int, methods: dict[str, Tree]) -> Outcome:
-    return contest(wanted.name, cases(wanted.law, count), methods, [guide.figure for guide in own.values()])
+    told = [guide.figure for guide in own.values()]
+    return contest(wanted.name, cases(wanted.law, count), methods, told, together=True)
 
 
 def _denoiser(base: str, wanted: Wanted) -> Node:

@@ -24,6 +24,7 @@ from sluice.flows.compose.tree.job import Job
 from sluice.infra.settings import ConfigError
 
 QUIET = Console(quiet=True)
+PICTURE = "picture.energies"
 IMAGE = "picture.of.model.controls.0.image"
 ROWS: list[dict[str, Any]] = [
     {"prompt": "a red star", "seed": 0, IMAGE: "0.png"},
@@ -87,6 +88,27 @@ def test_rows_of_other_prompts_seeds_and_images_are_made_together(controlled: di
         (same,) = compose(alone, folder, folder / "alone", QUIET).made
         assert same == name
         assert (folder / "alone" / f"{name}.png").read_bytes() == (folder / "out" / f"{name}.png").read_bytes()
+
+
+def test_rows_of_other_energies_are_made_together(plain: dict[str, Any], folder: Path, untrained: Path) -> None:
+    told = [("a red star", "0.png"), ("a blue cube", "1.png"), ("a red star", "2.png")]
+
+    def guided(text: str, image: str) -> dict[str, Any]:
+        style = {"kind": "style", "image": image, "by": str(untrained / "latent_judges"), "rho": 0.1}
+        energies = [{"kind": "text", "text": text, "rho": 0.1}, style]
+        return {**plain, "batch": 3, "picture": {"kind": "zmagic", "of": plain["picture"]["of"], "energies": energies}}
+
+    rows = [{f"{PICTURE}.0.text": text, f"{PICTURE}.1.image": image} for text, image in told]
+    table, file = write(folder, guided("a green cup", "0.png"), rows, "rows.jsonl")
+    (batch,) = batches_of([own for row in rows_of(table, file, [], MadeOf(folder)) for own in row.asked])
+    assert len(batch.asked) == 3
+    composed = run(table, file, folder / "out")
+    pictures = [(folder / "out" / f"{name}.png").read_bytes() for name in composed.made]
+    assert len(set(pictures)) == 3
+    for own, name, picture in zip(told, composed.made, pictures, strict=True):
+        (same,) = compose(Job.model_validate(guided(*own)), folder, folder / "alone", QUIET).made
+        assert same == name
+        assert (folder / "alone" / f"{name}.png").read_bytes() == picture
 
 
 def test_rows_may_change_anything_and_equal_ones_are_made_once(plain: dict[str, Any], tmp_path: Path) -> None:
