@@ -156,10 +156,15 @@ def _named(context: Any) -> Iterator[tuple[str, str]]:
 def _look(option: str, value: str, sight: Sight) -> None:
     """Refuse what is of this machine alone, but take files along."""
     path = Path(value)
-    if option not in PLACES and path.is_file():
+    if (option not in PLACES or _is_prompts(option, value)) and path.is_file():
         sight.take(path, f"files/{len(sight.files)}/{path.name}")
     elif path.is_dir() or (option in PLACES and not _is_name(option, value)):
         sight.refuse_unseen(f"--{option} {value}", value)
+
+
+def _is_prompts(option: str, value: str) -> bool:
+    """Whether a file of prompts and boxes is meant in a data set's place."""
+    return option == "data" and value.endswith(".json")
 
 
 def _is_name(option: str, value: str) -> bool:

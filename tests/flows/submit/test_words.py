@@ -95,6 +95,13 @@ def test_small_files_go_along(folder: Path) -> None:
     assert asked.files == {Path("engine.json"): "files/0/engine.json"}
 
 
+def test_a_file_of_prompts_and_boxes_goes_along(folder: Path) -> None:
+    (folder / "mig.json").write_text("{}")
+    asked = send("evaluate --protocol amdm --data mig.json --place /weights/p --out /weights/r")
+    assert asked.files == {Path("mig.json"): "files/0/mig.json"}
+    assert "--data files/0/mig.json" in shlex.join(asked.words)
+
+
 def test_two_files_of_one_name_do_not_meet(folder: Path) -> None:
     for name, text in {"one": JOB % "cat.png", "two": "seed\n1\n"}.items():
         (folder / name).mkdir()
