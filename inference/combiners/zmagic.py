@@ -24,13 +24,16 @@ Curvature = Literal["exact", "finite_difference"]
 class Dependence:
     """How conditions are combined: of three and more, all ordered pairs without conflict, by CAGrad's `c`.
 
-    `curvature`: the Hessian product differentiated twice, or by differences of `step` times a latent's length. `form`:
-    what steps look like, that of the picture and that to where the second condition sees it.
+    `curvature`: the Hessian product differentiated twice, or by differences of `step` times a latent's length; it turns
+    the second condition's pull by at most `most_turn` of its own length (ours: where a condition pulls hard its
+    curvature is that of a place where the picture will not be). `form`: what steps look like, that of the picture and
+    that to where the second condition sees it.
     """
 
     c: float = 0.4
     curvature: Curvature = "exact"
     step: float = 1e-3
+    most_turn: float = 1.0
     form: Form = "ancestral"
 
 
@@ -115,7 +118,8 @@ def _followed(
             (along_pull,) = torch.autograd.grad((g1 * g2).sum(), seen, retain_graph=True)
         else:
             along_pull = _difference(denoiser, first, x, g2, at, how.step)
-        back = of_x * g2 + of_score * (along_score + along_pull)
+        own, turn = of_x * g2, of_score * along_pull
+        back = own + of_score * along_score + turn * (how.most_turn * _length(own) / _length(turn)).clamp(max=1)
         found.append((g1.detach(), back.detach()))
     return eps.detach(), found
 
@@ -127,9 +131,13 @@ def _seen(denoiser: Denoiser, x: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
 
 def _difference(denoiser: Denoiser, first: Condition, x: Tensor, g2: Tensor, at: Moment, step: float) -> Tensor:
     """`grad (g1 . g2)`, a symmetric Hessian's product with g2, from two pulls to either side of `x`."""
-    axes = [1] * (x.dim() - 1)
-    lengths = [value.flatten(1).norm(dim=1).clamp(min=1e-12).reshape(-1, *axes) for value in (x, g2)]
-    move = step * lengths[0] / lengths[1]
+    move = step * _length(x) / _length(g2)
     pulls = [pull(*_seen(denoiser, x + sign * move * g2, at), first, at) for sign in (1, -1)]
     product: Tensor = (pulls[0] - pulls[1]) / (2 * move)
     return product
+
+
+def _length(value: Tensor) -> Tensor:
+    """Of each sample, to be multiplied with it."""
+    lengths: Tensor = value.flatten(1).norm(dim=1).clamp(min=1e-12)
+    return lengths.reshape(-1, *[1] * (value.dim() - 1))

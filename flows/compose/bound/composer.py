@@ -130,7 +130,7 @@ class Composer:
         self.left_out |= {number: own.left_out for number, own in enumerate(energies, len(self.left_out))}
         if isinstance(node, tree.FreeDom):
             return watched_step(freedom_step(denoiser, energies, pair, node.form), watch)
-        how = Dependence(c=node.c, curvature=node.curvature, form=node.form)
+        how = Dependence(c=node.c, curvature=node.curvature, most_turn=node.most_turn, form=node.form)
         return watched_step(zmagic_step(denoiser, energies, path, how, pair), watch)
 
     def _energy(self, node: tree.Energy, along: Model) -> Condition:

@@ -148,13 +148,14 @@ class FreeDom(Node):
 
 
 class ZMagic(Node):
-    """Steps guided by energies that know of each other."""
+    """Steps guided by energies that know of each other, by `most_turn` of a pull's own length at most."""
 
     kind: Literal["zmagic"] = "zmagic"
     of: Denoiser = Guided()
     energies: tuple[Energy, ...] = Field(min_length=1)
     c: float = Field(default=0.4, ge=0, lt=1)
     curvature: Literal["exact", "finite_difference"] = "exact"
+    most_turn: float = Field(default=1.0, ge=0)
     form: Form = "ancestral"
     repeats: TimeTravel | None = None
 

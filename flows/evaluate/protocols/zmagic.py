@@ -24,6 +24,8 @@ SILENT_FROM = 100
 """The last steps are the model's own."""
 OTHER_RHOS = (0.5, 2)
 """In shares of each condition's own."""
+OTHER_TURNS = (0.0, 100.0)
+"""Of a pull's own length: nothing, and hardly ever less than all of its curvature."""
 NONE, SUM, ZMAGIC = "no condition", "FreeDoM", "Z-Magic"
 OTHER_ORDER, DIFFERENCES = "Z-Magic, other order", "Z-Magic, finite differences"
 OTHER_FORM = "Z-Magic, steps of its own form"
@@ -31,7 +33,10 @@ BOLDNESS = {"Z-Magic, c 0": 0.0, "Z-Magic, c 0.8": 0.8}
 SAYS = (
     "Z-Magic meets each of several conditions better than FreeDoM's sum, and than when only the others are asked for."
 )
-DEFAULTS = "Z-Magic's defaults are those that measured best: order, curvature, form, rho, and c where there are three."
+DEFAULTS = (
+    "Z-Magic's defaults are those that measured best: order, curvature and its limit, form, rho, and c where there are "
+    "three."
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,9 @@ ALL = (
 
 
 PICTURES = sum(3 + len(wanted.conditions) for wanted in ALL)
-ABLATED = sum(3 + len(OTHER_RHOS) + (len(BOLDNESS) if len(wanted.conditions) > 2 else 1) for wanted in ALL)
+ABLATED = sum(
+    3 + len(OTHER_RHOS) + len(OTHER_TURNS) + (len(BOLDNESS) if len(wanted.conditions) > 2 else 1) for wanted in ALL
+)
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
@@ -105,6 +112,7 @@ def variants(base: str, wanted: Wanted, own: dict[str, Guide]) -> dict[str, Tree
     found = {ZMAGIC: led("zmagic", of, several)}
     found[DIFFERENCES] = led("zmagic", of, several, curvature="finite_difference")
     found[OTHER_FORM] = led("zmagic", of, several, form="score")
+    found |= {f"Z-Magic, turns to {most:g}": led("zmagic", of, several, most_turn=most) for most in OTHER_TURNS}
     found |= {f"Z-Magic, {share:g} of each rho": led("zmagic", of, several, share) for share in OTHER_RHOS}
     if len(several) > 2:  # all ordered pairs, combined by c
         return found | {name: led("zmagic", of, several, c=c) for name, c in BOLDNESS.items()}

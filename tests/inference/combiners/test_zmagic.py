@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -72,11 +73,28 @@ def test_the_second_term_is_the_whole_derivative_of_what_the_second_condition_se
         moved = step_along(x, -denoiser(x, AT.t) / AT.sigma + first_pull(x), AT, z, form)
         return log_likelihood(CONDITIONS[1], moved, AFTER)
 
-    how = Dependence(curvature=curvature, form=form)
+    how = Dependence(curvature=curvature, most_turn=math.inf, form=form)
     with torch.enable_grad():
         _, both = guided_score(denoiser, CONDITIONS[:2], x, AT, AFTER, z, how)
     wanted = differences(seen_by_second, x, direction)
     torch.testing.assert_close(dot(both - first_pull(x), direction), wanted, rtol=tolerance, atol=tolerance)
+
+
+def test_curvature_turns_a_pull_by_so_much_of_its_own_length_and_no_more() -> None:
+    x, z = normal(0)[:1], normal(2)[:1]
+    strong = [Condition(own.energy, constant(1e3)) for own in CONDITIONS[:2]]
+
+    def turned(most: float) -> torch.Tensor:
+        with torch.enable_grad():
+            straight, own = (
+                guided_score(denoiser, strong, x, AT, AFTER, z, Dependence(most_turn=turn))[1] for turn in (0, most)
+            )
+        return own - straight
+
+    half, whole, free = (turned(most) for most in (0.5, 1.0, math.inf))
+    assert 2 * whole.norm() < free.norm()
+    torch.testing.assert_close(2 * half, whole)
+    torch.testing.assert_close(whole / whole.norm(), free / free.norm())
 
 
 def test_one_condition_is_its_own_pull_and_none_is_none() -> None:
