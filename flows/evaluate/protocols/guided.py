@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.run.batches import batches_of, instead, own_conditions
+from sluice.flows.compose.run.pictures import MadeOf, pictures_of
+from sluice.flows.compose.tree.job import Job
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Curve, by_case
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.inference.metrics.bootstrap import of_mean
-from sluice.inference.watching import Watch
+from sluice.inference.watching import Watch, What
 
 WATCHED = 8
 """Cases: they are sampled again, in this process."""
 FIGURES = {"energy": "Energy", "cosine": "Cosine of what conditions add"}
-Notes = dict[tuple[str, str], dict[int, Tensor]]
 
 
-def along(contest: Contest, condition: str, some: list[Case], methods: Mapping[str, Tree]) -> Iterator[Curve]:
+def along(contest: Contest, condition: str, some: Sequence[Case], methods: Mapping[str, Tree]) -> Iterator[Curve]:
     """Of every energy, and of every two, a curve over the timesteps of each method."""
-    some, composer = some[:WATCHED], None
+    sampling, some = contest.sampling, some[:WATCHED]
     for method, tree in methods.items():
-        notes: list[Notes] = []
-        for case in some:
-            job = contest.sampling.job(case, tree(case), contest.sampling.seeds)
-            composer = composer.of(job) if composer else Composer(job, contest.place)
-            notes.append(_watched(composer, case))
-        for what, whose in notes[0]:
-            if what in FIGURES:
-                by_time = [own.get((what, whose), {}) for own in notes]
-                # A condition that some case never heard at a time says nothing of that time.
-                times = [t for t in by_time[0] if all(t in own for own in by_time)]
-                means = [
-                    of_mean(by_case(torch.cat([own[t] for own in by_time]), contest.sampling.seeds)) for t in times
-                ]
-                if not times:
-                    continue
+        jobs = [sampling.job(case, tree(case), sampling.seeds * len(some)) for case in some]
+        for (what, whose), by_time in _watched(jobs, contest.place).items():
+            if what in FIGURES and by_time:
+                means = [of_mean(by_case(values, sampling.seeds)) for values in by_time.values()]
                 told = f"{FIGURES[what]}: {_unnumbered(whose)}", condition, method, "timesteps"
-                yield Curve(*told, times, means, len(some))
+                yield Curve(*told, list(by_time), means, len(some))
 
 
-def _watched(composer: Composer, case: Case) -> Notes:
-    """By what and whom, then by timestep, `(seeds,)`."""
-    seeds = composer.job.seeds
-    composer.watch = Watch(len(seeds))
-    composer([case.prompt] * len(seeds), seeds)
-    return {(what, whose): dict(by_time) for (what, whose), by_time in composer.watch.notes.of.items()}
+def _watched(jobs: Sequence[Job], place: Path) -> Mapping[tuple[What, str], Mapping[int, Tensor]]:
+    """By what and whom, then by timestep, `(pictures,)`, of jobs that differ in what conditions show or say."""
+    made_of = MadeOf(place)
+    (batch,) = batches_of([own for job in jobs for own in pictures_of(job, made_of)])
+    composer = Composer(batch.job, place)
+    composer.conditions.instead = instead([own_conditions(own) for own in batch.asked])
+    composer.watch = Watch(len(batch.asked))
+    composer([own.prompt for own in batch.asked], [own.seed for own in batch.asked])
+    return composer.watch.notes.of
 
 
 def _unnumbered(whose: str) -> str:

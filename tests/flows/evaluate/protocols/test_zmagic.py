@@ -21,7 +21,7 @@ from sluice.preprocess.perception.judges import Judges
 @pytest.fixture(autouse=True)
 def one_combination(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = zmagic.Wanted("faces", ("identity", "landmarks"))  # who it is, untrained judges see more of than points
-    for name, each in (("ALL", [pair]), ("PICTURES", 5), ("ABLATED", 6)):
+    for name, each in (("ALL", [pair]), ("PICTURES", 5), ("ABLATED", 8)):
         monkeypatch.setattr(zmagic, name, each)
 
 
@@ -57,7 +57,7 @@ def test_curves_are_of_every_energy_and_every_two_while_they_speak(contest: Cont
 
 def test_the_default_is_compared_with_every_option(measured: Callable[[str], Results]) -> None:
     found = measured("zmagic-ablations")
-    assert len(found.estimates) == 2 * (1 + len(found.claims[0].verdicts) // 2) == 2 * 6
+    assert len(found.estimates) == 2 * (1 + len(found.claims[0].verdicts) // 2) == 2 * 8
 
 
 @pytest.mark.parametrize("wanted", zmagic.ALL, ids=lambda wanted: wanted.name)
@@ -71,7 +71,7 @@ def test_methods_are_jobs_of_their_own(wanted: zmagic.Wanted, untrained: Path) -
     case, sampling = Case(0, wanted.law), Sampling(str(untrained))
     jobs = {sampling.job(case, tree(case), 1) for tree in trees}
     assert len(jobs) == len(trees) - 1, "the default is among both"
-    assert len(trees) == (5 + 6 if len(wanted.conditions) == 2 else 6 + 7)
+    assert len(trees) == (5 + 8 if len(wanted.conditions) == 2 else 6 + 9)
 
 
 def test_true_pictures_meet_the_conditions_that_are_taken_from_them() -> None:
