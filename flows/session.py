@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.interrupts import held, interrupt
 from sluice.infra.private import keep_secret
 
 RAY_DEFAULTS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -44,15 +44,14 @@ def ray_session(address: str | None, workers: int | None, says: bool = False) ->
         refuse_where_nobody_answers(named)
     keep_token_private()
     logging.getLogger("ray").setLevel(logging.ERROR)
-    ending, over = signal.getsignal(signal.SIGTERM), threading.Event()
+    over = threading.Event()
     try:
-        _start(address, workers, says)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ending)
+        with held() as asked_to_end:
+            _start(address, workers, says)
+        if asked_to_end():
+            interrupt()
         threading.Thread(target=_tell_of_its_end, args=(over,), daemon=True).start()
         yield
-    except SystemExit as ended:
-        raise KeyboardInterrupt from ended  # Ray's own handler of SIGTERM exits without a word
     finally:
         over.set()
         ray.shutdown()  # of a start that was interrupted too, which would crash at the end of the process
@@ -63,7 +62,7 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
 
     local = address is None and "RAY_ADDRESS" not in os.environ
     try:
-        with _on_loopback() if local else nullcontext():
+        with _without_its_own_signals(), _on_loopback() if local else nullcontext():
             ray.init(
                 # Without an address Ray would join a cluster that someone else started on this machine.
                 address="local" if local else address,
@@ -80,6 +79,18 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
             "Ray did not start on this machine within half a minute: other work keeps it busy, or its memory is used "
             "up. Run the same command again when there is room; what is done is kept."
         ) from error
+
+
+@contextmanager
+def _without_its_own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself, and exits by an exception that its own start swallows where it meets a callback."""
+    from ray._private import utils
+
+    before, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = before
 
 
 @contextmanager

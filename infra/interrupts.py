@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 _pressed = False  # and not an Event, whose lock the handler could meet taken by itself
 
@@ -29,6 +30,13 @@ def listen() -> None:
 def pressed() -> bool:
     """Whether this process was asked to end since it listens."""
     return _pressed
+
+
+def interrupt() -> NoReturn:
+    """What a Ctrl-C does. Raises KeyboardInterrupt."""
+    global _pressed
+    _pressed = True
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -63,6 +71,4 @@ def _heard() -> list[int]:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    global _pressed
-    _pressed = True
-    raise KeyboardInterrupt
+    interrupt()

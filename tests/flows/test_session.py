@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,33 @@ def test_a_local_ray_asks_for_it(home: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, b"")
     assert mode(home / ".ray" / "auth_token") == 0o600
+
+
+ENDED = """
+import sys
+import time
+from sluice.flows.session import ray_session
+from sluice.infra.interrupts import listen
+listen()
+try:
+    print("starts", flush=True)
+    with ray_session(None, 1):
+        time.sleep(60)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("seconds", [0.5, 1.2, 1.4, 1.6, 2.5])
+def test_a_start_that_is_told_to_end_does(seconds: float) -> None:
+    with subprocess.Popen([sys.executable, "-c", ENDED], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        time.sleep(seconds)
+        started.terminate()
+        _, said = started.communicate(timeout=50)
+    assert (started.returncode, b"Traceback" in said) == (130, False), said
 
 
 KILLED = """
