@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +30,7 @@ CLAIM, CLAIM_SECONDS = "in-use", 3600
 """A file beside commits: its time is when somebody last read them all, as a build does that may name them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Commit:
     """What a unit made: the file that holds it, its SHA-256 and size, what it was made from, and what it says.
 
@@ -45,6 +47,23 @@ class Commit:
     quarantined: list[dict[str, str]] = field(default_factory=list)
     sidecar: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def _commit(text: str) -> Commit:
+    """A commit as it was written; what it says as all others do is in memory once, as a driver holds a million."""
+    commit: Commit = Commit(**json.loads(text, object_pairs_hook=_named_alike))
+    if versions := commit.facts.get("versions"):
+        commit.facts["versions"] = _shared(tuple(versions.items()))
+    return commit
+
+
+def _named_alike(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {intern(name): value for name, value in pairs}
+
+
+@cache
+def _shared(items: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return dict(items)
 
 
 class CommitLog:
@@ -115,7 +134,7 @@ class CommitLog:
 
     def _load(self, path: str) -> Commit | None:
         try:
-            return Commit(**json.loads(self.storage.read(path)))
+            return _commit(self.storage.read(path).decode())
         except (MissingFile, ValueError):  # gone since it was listed, or damaged: the unit runs again
             return None
 
@@ -124,7 +143,7 @@ class CommitLog:
         for entry in entries:
             if entry.path.startswith(self.path("roll-up-")):
                 for row in pq.read_table(io.BytesIO(self.storage.read(entry.path))).to_pylist():
-                    rolled[row["path"]] = (Commit(**json.loads(row["commit"])), row["stamp"])
+                    rolled[row["path"]] = (_commit(row["commit"]), row["stamp"])
         return rolled
 
     def _roll_up(self, fresh: Sequence[tuple[Entry, Commit]], before: int) -> None:

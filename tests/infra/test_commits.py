@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -71,3 +74,25 @@ def test_who_may_not_write_reads_all_the_same(open_folder: Path) -> None:
     os.seteuid(os.getuid())
     (open_folder / "out" / "stage").chmod(0o755)
     assert log.storage.head(f"stage/{CLAIM}") is None
+
+
+def test_what_all_commits_say_alike_is_in_memory_once(tmp_path: Path) -> None:
+    """As builds write them: a driver holds a million."""
+    log, count = CommitLog(LocalStorage(tmp_path), "stage"), 500
+    versions = {f"package-{number}": f"1.{number}.0" for number in range(12)}
+    (tmp_path / "stage").mkdir()
+    for number in range(count):
+        name, digest = f"{number:016x}", f"{number:064x}"
+        facts = {"computed": 1000, "field_bytes": {"a.npy": 4}, "seconds": 1.5 + number, "versions": versions}
+        commit = Commit(name, f"{name}.tar", digest, 1, 1, {"b": digest}, [], f"{name}.parquet", facts)
+        (tmp_path / "stage" / f"{name}.json").write_text(json.dumps(asdict(commit)))
+        for file in (f"{name}.tar", f"{name}.parquet"):
+            (tmp_path / "stage" / file).write_bytes(b"1")
+    first = log.all()
+    tracemalloc.start()
+    again = log.all()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (again, len(again)) == (first, count)
+    assert {id(own.facts["versions"]) for own in again.values()} == {id(next(iter(first.values())).facts["versions"])}
+    assert held / count < 2000, "bytes a commit; with what is alike in each of them it was 3,500"
