@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -111,6 +112,7 @@ def pairs(contest: Contest, count: int, some: Sequence[Method]) -> Iterator[tupl
 def _in_layout(
     contest: Contest, pair: tuple[str, str], layout: str, told: Sequence[Two], some: Sequence[Method]
 ) -> Outcome:
+    @cache  # every figure of every method asks, and each time scenes are drawn and edges found
     def of(case: Two) -> tuple[Spoken, Spoken]:
         return LAYOUTS[layout](case, pair)
 
