@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ from sluice.training.tabletop.scenes import HELD_OUT
 SIZE = 64
 CONTROLS = {"canny": "two", "hed": "two", "depth": "two", "pose": "figures"}
 """With the law of the scenes that each is measured on."""
+REMEMBERED = 512
+"""Scenes, and fields of them: those of a comparison."""
 APART = 10_000
 """Scenes between a case and another one of it."""
 
@@ -67,7 +70,7 @@ class Case:
 
     @property
     def scene(self) -> Scene:
-        return draw_scene(HELD_OUT, self.number, LAWS[self.law])
+        return _scene(self.number, self.law)
 
     @property
     def prompt(self) -> str:
@@ -79,7 +82,7 @@ class Case:
 
     @property
     def truth(self) -> Rendered:
-        return render(self.scene, SIZE)
+        return _truth(self.number, self.law)
 
     @property
     def people(self) -> Array:
@@ -91,7 +94,23 @@ class Case:
 
     def levels(self, field: str) -> Array:
         """The same drawn, `(height, width, 3)`, values 0 to 1."""
-        return pixels_of(image_of(self.image(field)), Path(), SIZE)
+        return _levels(self.number, self.law, field)
+
+
+# Every figure of every method asks for what its cases show, and nothing changes it.
+@lru_cache(REMEMBERED)
+def _scene(number: int, law: str) -> Scene:
+    return draw_scene(HELD_OUT, number, LAWS[law])
+
+
+@lru_cache(REMEMBERED)
+def _truth(number: int, law: str) -> Rendered:
+    return render(_scene(number, law), SIZE)
+
+
+@lru_cache(REMEMBERED)
+def _levels(number: int, law: str, field: str) -> Array:
+    return pixels_of(image_of(Case(number, law).image(field)), Path(), SIZE)
 
 
 @dataclass(frozen=True)
