@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from sluice.inference.controlled import Controlled, Ground, features_at
-from sluice.training.balance import MAX_GAIN, min_norm
+from sluice.training.balance import MAX_GAIN, unit_min_norm
 from sluice.training.networks.minimal_impact import Rule, balance, injected
 from sluice.training.networks.unet import Encoded
 
@@ -16,7 +16,7 @@ def minimal_impact(
     ground: Ground,
     told: Tensor,
     controls: Sequence[Controlled],
-    rule: Rule = min_norm,
+    rule: Rule = unit_min_norm,
     most: float = MAX_GAIN,
 ) -> Ground:
     """A ground with controls in it, combined by a rule, with gains up to `most` (MIControlNet, Eqs. 10 and 12).

@@ -54,7 +54,7 @@ class MinimalImpactPipeline(LatentPipeline):
         controlnet_conditioning_scale: float | Sequence[float] = 1.0,
         negative_prompt: str | Sequence[str] = "",
         speaks: Sequence[Any] | None = None,
-        rule: Literal["min_norm", "unit_min_norm", "as_printed"] = "min_norm",
+        rule: Literal["unit_min_norm", "min_norm", "as_printed"] = "unit_min_norm",
         height: int | None = None,
         width: int | None = None,
         num_images_per_prompt: int = 1,

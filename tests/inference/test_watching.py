@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 import torch
@@ -95,12 +96,15 @@ def test_a_control_of_half_the_length_is_added_four_times(strength: float, path:
     }
 
 
+by_min_norm = partial(balance, rule=min_norm)
+
+
 @pytest.mark.parametrize(
     ("combine", "balanced", "weights", "gain"),
     [
         (lambda below, heard: multi_controlnet(below, NOTHING, heard), summed(None), (1, 1), 1),
         (lambda below, heard: multi_controlnet(below, NOTHING, heard, min_norm), summed(min_norm), (0.64, 0.36), 1),
-        (lambda below, heard: minimal_impact(below, NOTHING, heard), balance, (0.64, 0.36), 4),
+        (lambda below, heard: minimal_impact(below, NOTHING, heard, min_norm), by_min_norm, (0.64, 0.36), 4),
     ],
     ids=["sum", "rule", "minimal impact"],
 )

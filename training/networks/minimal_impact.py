@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.training.balance import MAX_GAIN, combined, inject, injection_gain, min_norm
+from sluice.training.balance import MAX_GAIN, combined, inject, injection_gain, unit_min_norm
 from sluice.training.networks.unet import Encoded
 
 Features = tuple[Tensor, ...]
@@ -37,7 +37,9 @@ def features_of(controlnet: Any, x: Tensor, t: Tensor | float, states: Tensor, c
 
 
 @torch.no_grad()
-def balance(encoded: Encoded, controls: Sequence[Features], rule: Rule = min_norm, most: float = MAX_GAIN) -> Balance:
+def balance(
+    encoded: Encoded, controls: Sequence[Features], rule: Rule = unit_min_norm, most: float = MAX_GAIN
+) -> Balance:
     """The weights of one control or several at every layer of a U-Net, and gains up to `most` (Eqs. 10 and 12).
 
     Raises ValueError where a control has features of another U-Net.

@@ -53,13 +53,13 @@ class Control(Node):
 class MinimalImpact(Node):
     """Controls injected with minimal impact, combined by a rule, none multiplied with more than `most_gain`.
 
-    MIControlNet's networks are trained with 20.
+    The rule is the one that measured best. MIControlNet's networks are trained with gains to 20.
     """
 
     kind: Literal["minimal_impact"] = "minimal_impact"
     over: Ground = Base()
     controls: tuple[Control, ...] = Field(min_length=1)
-    rule: Literal["min_norm", "unit_min_norm", "as_printed"] = "min_norm"
+    rule: Literal["unit_min_norm", "min_norm", "as_printed"] = "unit_min_norm"
     most_gain: float = Field(default=20.0, gt=0)
 
 

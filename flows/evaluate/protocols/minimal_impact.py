@@ -42,7 +42,7 @@ SUMS = {
 """ControlNets added, as the paper names them: balanced, retrained, one of them scaled."""
 RULES = tuple(
     Method(f"{MICONTROLNET.name}, {rule}", MICONTROLNET.kind, MICONTROLNET.network, rule)
-    for rule in ("unit_min_norm", "as_printed")
+    for rule in ("min_norm", "as_printed")
 )
 LIMITS = tuple(replace(MICONTROLNET, name=f"{MICONTROLNET.name}, gain to {most:g}", limit=most) for most in (5.0, 80.0))
 RIVALS = [own for own in SUMS.values() if own.strengths is None]
@@ -58,7 +58,8 @@ Placed = Callable[[Two], tuple[Spoken, Spoken]]
 """Of a case what both controls say."""
 SAYS = "Minimal impact shows two controls in conflict better than sums of ControlNets, balanced, retrained or both."
 DEFAULTS = (
-    "Minimal impact's defaults, the rule min_norm, gains to 20 and networks of stage 2, are those that measured best."
+    "Minimal impact's defaults, the rule unit_min_norm, gains to 20 and networks of stage 2, are those that measured "
+    "best."
 )
 
 
