@@ -17,8 +17,8 @@ TEXT_FIRST = "AMDM, text first"
 WEIGHTS = {2: [0.5], 3: [0.47, 0.5]}
 """Published, by the number of models."""
 OTHER_WEIGHTS = (0.3, 0.7)
-TOGETHER = (1, 6, 10)
-"""Steps; the default is 3."""
+TOGETHER = (1, 3, 10)
+"""Steps; the default is 6, and the paper's 3."""
 PICTURES_WEIGHT = [0.45]
 """The published one beside an IP-Adapter."""
 ETAS: dict[str, dict[str, Any]] = {"": {}, "eta absolute": {"eta_absolute": [0.35, 0.43]}, "eta 0": {"eta": [0.0, 0.0]}}
