@@ -74,7 +74,7 @@ class Asked(BaseModel):
 
 
 @dataclass(frozen=True)
-class Layout:
+class AskedCase:
     """A case of the file; the box model is told labels, or `plain` nouns."""
 
     key: str
@@ -137,7 +137,7 @@ class CocoMig:
         """For results."""
         return f"COCO-MIG's file {self.version}"
 
-    @property
+    @cached_property
     def by_judges(self) -> bool:
         """Whether they know all nouns."""
         return all(own.noun in SHAPES for asked in self.asked.values() for own in asked.segment)
@@ -149,9 +149,9 @@ class CocoMig:
             return {JUDGES: f"{self.base}/{JUDGES}"}
         return {DETECTOR: self.detector, SEGMENTER: self.segmenter}
 
-    def cases(self, count: int) -> list[Layout]:
+    def cases(self, count: int) -> list[AskedCase]:
         size, plain = size_of(self.base), self.by_judges
-        every = [Layout(key, asked, size, plain) for key, asked in self.asked.items()]
+        every = [AskedCase(key, asked, size, plain) for key, asked in self.asked.items()]
         levels = sorted({len(own.instances) for own in every})
         return [
             case

@@ -119,7 +119,7 @@ def _followed(
         else:
             along_pull = _difference(denoiser, first, x, g2, at, how.step)
         own, turn = of_x * g2, of_score * along_pull
-        back = own + of_score * along_score + turn * (how.most_turn * _length(own) / _length(turn)).clamp(max=1)
+        back = own + of_score * along_score + turn * _shortened(turn, how.most_turn * _length(own))
         found.append((g1.detach(), back.detach()))
     return eps.detach(), found
 
@@ -131,13 +131,19 @@ def _seen(denoiser: Denoiser, x: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
 
 def _difference(denoiser: Denoiser, first: Condition, x: Tensor, g2: Tensor, at: Moment, step: float) -> Tensor:
     """`grad (g1 . g2)`, a symmetric Hessian's product with g2, from two pulls to either side of `x`."""
-    move = step * _length(x) / _length(g2)
+    move = (step * _length(x) / _length(g2)).to(x)
     pulls = [pull(*_seen(denoiser, x + sign * move * g2, at), first, at) for sign in (1, -1)]
     product: Tensor = (pulls[0] - pulls[1]) / (2 * move)
     return product
 
 
+def _shortened(value: Tensor, most: Tensor) -> Tensor:
+    """What a sample is multiplied with to be no longer than `most`."""
+    return (most / _length(value)).clamp(max=1).to(value)
+
+
 def _length(value: Tensor) -> Tensor:
-    """Of each sample, to be multiplied with it."""
-    lengths: Tensor = value.flatten(1).norm(dim=1).clamp(min=1e-12)
+    """Of each sample, above 0, in float32 at least: in fp16 it would overflow, and 1e-12 be 0."""
+    wide = torch.promote_types(value.dtype, torch.float32)
+    lengths: Tensor = torch.linalg.vector_norm(value.flatten(1), dim=1, dtype=wide).clamp(min=1e-12)
     return lengths.reshape(-1, *[1] * (value.dim() - 1))

@@ -11,6 +11,7 @@ from torch import Tensor
 from sluice.flows.compose.bound.conditions import Conditions
 from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.tree.job import EdgesEnergy, JudgedEnergy
+from sluice.flows.compose.tree.nodes import Image
 from sluice.inference.energies.content import content_energy
 from sluice.inference.energies.edges import edges_energy
 from sluice.inference.energies.energy import Energy
@@ -74,8 +75,8 @@ def _identity(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
     """Of a portrait in any size: where no face is seen yet, it is looked for where the portrait has its own."""
     network, finder = parts.seeing(Sface, of.by).to(given.device), _finder(of, parts)
     embeddings, places = [], []
-    for image in given.bytes(of.image):
-        points = _face(of, finder(image), given.device)
+    for own, image in zip(given.each(of.image), given.bytes(of.image), strict=True):
+        points = _face(of, own, finder(image), given.device)
         shown = torch.from_numpy(image).to(given.device).permute(2, 0, 1)[None] / 127.5 - 1
         embeddings.append(network.of_faces(shown, points))
         sides = points.new_tensor([image.shape[1], image.shape[0]])
@@ -86,7 +87,8 @@ def _identity(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
 
 def _landmarks(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
     network, finder = parts.seeing(FaceLandmarks, of.by).to(given.device), _finder(of, parts)
-    otherwise = torch.cat([_face(of, finder(image), given.device) for image in given.bytes(of.image)])
+    shown = zip(given.each(of.image), given.bytes(of.image), strict=True)
+    otherwise = torch.cat([_face(of, own, finder(image), given.device) for own, image in shown])
     wanted = network.of_faces(given.image(of.image) * 2 - 1, otherwise)
     seen = torch.cat([wanted, torch.ones_like(wanted[..., :1])], dim=2)
     return landmarks_energy(lambda x: network.of_faces(x, finder.in_each(x, otherwise)), seen, given.size)
@@ -98,10 +100,10 @@ def _finder(of: JudgedEnergy, parts: Parts) -> FaceFinder:
     return parts.seeing(FaceFinder, of.faces)
 
 
-def _face(of: JudgedEnergy, points: Array | None, device: str) -> Tensor:
-    """As a batch of one. Raises ConfigError where there is none."""
+def _face(of: JudgedEnergy, image: Image, points: Array | None, device: str) -> Tensor:
+    """Of an image, as a batch of one. Raises ConfigError where there is none."""
     if points is None:
-        raise ConfigError(f"{of.faces} finds no face in {of.image}, which an energy of {of.kind} is about")
+        raise ConfigError(f"{of.faces} finds no face in {image}, which an energy of {of.kind} is about")
     return torch.from_numpy(points).float()[None].to(device)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -206,3 +207,20 @@ def test_the_nearest_point_of_the_simplex() -> None:
     points = torch.tensor([[0.2, 0.3, 0.5], [2.0, 0.0, 0.0], [-1.0, 0.5, 0.5], [1.0, 1.0, 1.0]])
     wanted = torch.tensor([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [1 / 3] * 3])
     torch.testing.assert_close(onto_simplex(points), wanted)
+
+
+def test_a_second_condition_that_is_silent_leaves_the_first_alone_in_half_precision_too() -> None:
+    """Its pull has no length there, and 1e-12 is 0."""
+    x, z = normal(0).half(), normal(2).half()
+    first = Condition(lambda clean: clean.square().flatten(1).mean(dim=1), constant(0.3))
+    silent = replace(first, silent_from=AT.t, left_out=[])
+
+    def half(x: Tensor, t: int) -> Tensor:
+        return torch.tanh(torch.nn.functional.conv2d(x, MIX.half(), padding=1) + t / 1000)
+
+    with torch.enable_grad():
+        _, both = guided_score(half, [first, silent], x, AT, AFTER, z, Dependence())
+        seen = x.clone().requires_grad_()
+        alone = pull(seen, half(seen, AT.t), first, AT)
+    assert (both.dtype, silent.left_out) == (torch.float16, [])
+    torch.testing.assert_close(both, alone)
