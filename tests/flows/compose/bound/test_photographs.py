@@ -129,6 +129,14 @@ def test_what_cannot_be_is_named(
         energy_of(node(kind, networks, **more), given, Parts("cpu"), Base(model=str(untrained)))
 
 
+@pytest.mark.parametrize("kind", ["identity", "landmarks"])
+def test_of_a_batch_the_image_without_a_face_is_named(kind: str, networks: dict[str, Any], untrained: Path) -> None:
+    given = Conditions(networks["folder"], 64, "cpu")
+    given.instead = {"condition 0": ("face.png", "none.png")}
+    with pytest.raises(ConfigError, match=r"finds no face in none\.png"):
+        energy_of(node(kind, networks, image="condition 0"), given, Parts("cpu"), Base(model=str(untrained)))
+
+
 def test_weights_that_are_not_here_say_how_to_get_them(
     networks: dict[str, Any], untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
