@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,7 @@ def test_other_bytes_under_the_same_fingerprint_are_called_unexplained(built: Bu
     written = write_shard(root / output.prefix / f"{output.shard}-other.tar", sorted(records.items()))
     said = json.loads((root / output.commit).read_text())
     said.update(file=f"{output.shard}-other.tar", digest=written.digest, size=written.size)
-    (root / output.commit).write_text(json.dumps(Commit(**said).__dict__))
+    (root / output.commit).write_text(json.dumps(asdict(Commit(**said))))
     after, files = make_manifest(build, read_commits(build), build.plan.shards)
     store_version(build.storage, after, files)
     found = diff(build.storage, before, after)
