@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sluice.infra.parallel import in_threads
 from sluice.preprocess.planning.by_columns.survey import Surveyed, View
 from sluice.preprocess.planning.columns import Mask, Numbers, Places, place_of, repeated, within
 
@@ -35,8 +36,8 @@ def choose(view: View, found: Surveyed, planned: Numbers) -> tuple[dict[int, Mas
     chosen = {part: ~within(found.keys[start:stop], planned) for part, (start, stop) in found.starts.items()}
     new = found.keys if not len(planned) else found.keys[np.concatenate([*chosen.values(), np.zeros(0, bool)])]
     several = repeated(new)
-    tables = [_alike(view, found, part, own, several) for part, own in chosen.items()] if len(several) else []
-    alike = pa.concat_tables([table for table in tables if table is not None] or [EMPTY])
+    read = in_threads(lambda own: _alike(view, found, *own, several), chosen.items() if len(several) else (), None)
+    alike = pa.concat_tables([table for table in read if table is not None] or [EMPTY])
     alike = alike.sort_by([("key", "ascending"), ("uri", "ascending")])
     key = alike["key"].to_numpy()
     first = np.append(True, key[1:] != key[:-1])[: len(key)]
