@@ -71,9 +71,10 @@ def by_forward_mode(predict: Predict, x: Tensor, probe: Tensor) -> Tensor:
     """The loss `(batch,)`; its gradient is that of `w' J v - v' J w` with `w = (J - J') v` held, two tangents."""
     with differentiable_twice():
         seen = x.detach().requires_grad_()
-        found = _held_products(predict, seen, probe, _tangent(predict, x.detach(), probe).detach())
+        along = _tangent(predict, x.detach(), probe)
+        found = _held_products(predict, seen, probe, along.detach())
         wrong = found.along - found.back
-        slope = _dot(wrong, _tangent(predict, x.detach(), probe)) - _dot(probe, _tangent(predict, x.detach(), wrong))
+        slope = _dot(wrong, along) - _dot(probe, _tangent(predict, x.detach(), wrong))
     return _valued(found.loss(), slope)
 
 
@@ -84,13 +85,10 @@ def by_differences(predict: Predict, x: Tensor, probe: Tensor, step: float) -> T
     differences drown.
     """
     still = x.detach()
-    with torch.no_grad():
-        along = _difference(predict, still, probe, step)
-    found = _held_products(predict, still.clone().requires_grad_(), probe, along)
+    along = _difference(predict, still, probe, step)
+    found = _held_products(predict, still.clone().requires_grad_(), probe, along.detach())
     wrong = found.along - found.back
-    slope = _dot(wrong, _difference(predict, still, probe, step)) - _dot(
-        probe, _difference(predict, still, wrong, step)
-    )
+    slope = _dot(wrong, along) - _dot(probe, _difference(predict, still, wrong, step))
     return _valued(found.loss(), slope)
 
 
