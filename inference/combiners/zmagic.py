@@ -73,38 +73,37 @@ def guided_score(
     pair: Pair | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The prediction, and the sum of what the conditions add to its score; both without a graph."""
+    seen, eps = _seen(denoiser, x, at)
     if len(conditions) < 2:
-        seen, eps = _seen(denoiser, x, at)
         alone = [finite(pull(seen, eps, condition, at), condition, at) for condition in conditions]
         return eps.detach(), torch.stack(alone).sum(dim=0) if alone else torch.zeros_like(x)
     pairs = [(0, 1)] if len(conditions) == 2 else list(permutations(range(len(conditions)), 2))
     found: list[Tensor] = []
-    prediction = torch.zeros_like(x)
     for first in dict.fromkeys(first for first, _ in pairs):
-        # All that follow one condition share the graph up to where it leads.
+        # All pairs share the graph of the prediction here; those that follow one condition, also where it leads.
         seconds = [second for own, second in pairs if own == first]
         following = [conditions[second] for second in seconds]
-        prediction, own = _followed(denoiser, conditions[first], following, x, at, after, z, how)
+        own = _followed(denoiser, conditions[first], following, seen, eps, at, after, z, how)
         for second, (g1, back) in zip(seconds, own, strict=True):
             if pair is not None:
                 pair(first, second, g1, back)
             found.append(finite(g1 + back, conditions[second], at))
-    return prediction, found[0] if len(found) == 1 else cagrad(found, how.c)
+    return eps.detach(), found[0] if len(found) == 1 else cagrad(found, how.c)
 
 
 def _followed(
     denoiser: Denoiser,
     first: Condition,
     seconds: Sequence[Condition],
-    x: Tensor,
+    seen: Tensor,
+    eps: Tensor,
     at: Moment,
     after: Moment,
     z: Tensor,
     how: Dependence,
-) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+) -> list[tuple[Tensor, Tensor]]:
     """For each second condition, the first's pull and its own, as the first has changed what it sees (Eqs. 6 and 7)."""
     exact = how.curvature == "exact"
-    seen, eps = _seen(denoiser, x, at)
     g1 = pull(seen, eps, first, at, keep=exact)
     score = -eps / at.sigma
     moved = step_along(seen, score + g1, at, z, how.form).detach()
@@ -117,11 +116,11 @@ def _followed(
         if exact:
             (along_pull,) = torch.autograd.grad((g1 * g2).sum(), seen, retain_graph=True)
         else:
-            along_pull = _difference(denoiser, first, x, g2, at, how.step)
+            along_pull = _difference(denoiser, first, seen.detach(), g2, at, how.step)
         own, turn = of_x * g2, of_score * along_pull
         back = own + of_score * along_score + turn * _shortened(turn, how.most_turn * _length(own))
         found.append((g1.detach(), back.detach()))
-    return eps.detach(), found
+    return found
 
 
 def _seen(denoiser: Denoiser, x: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
