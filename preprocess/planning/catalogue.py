@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
-from sluice.preprocess.planning.columns import Numbers, hashed, keys_of, repeated, within
+from sluice.preprocess.planning.columns import Numbers, hashed, keys_of, recurring, within
 from sluice.preprocess.planning.index import FEW_VALUES, GONE, SCHEMA, Image
 
 IMAGE = [name for name in SCHEMA.names if name != "row"]
@@ -91,6 +91,10 @@ class Catalogue:
         held = (items.failed - self._dropped.get(place, set()) for place, items in enumerate(self._items))
         return frozenset().union(*held)
 
+    def fails(self, place: int) -> bool:
+        """Whether a part tells of something that could not be read."""
+        return bool(self._items[place].failed)
+
     def named(self, hashes: Numbers) -> frozenset[str]:
         """The names of items, by their ordered hashes."""
         places = [place for place, items in enumerate(self._items) if within(items.names, hashes).any()]
@@ -161,11 +165,11 @@ def _columns(storage: Storage, path: str) -> tuple[list[str], list[str], frozens
 
 def _again(storage: Storage, prefix: str, names: Sequence[str], items: Sequence[_Items]) -> dict[str, tuple[int, ...]]:
     """The items that several parts tell of; those of equal hashes are compared by name."""
-    several = repeated(np.concatenate([*(own.names for own in items), np.zeros(0, np.uint64)]))
+    several = recurring(np.concatenate([*(own.names for own in items), np.zeros(0, np.uint64)]))
     places: dict[str, list[int]] = {}
-    for place, own in enumerate(items):
-        if within(own.names, several).any():
+    for place, again in enumerate(np.split(several, np.cumsum([len(own.names) for own in items]))[:-1]):
+        if again.any():
             told = _columns(storage, f"{prefix}/{names[place]}")[0]
-            for name in np.array(told, object)[within(own.names, several)]:
+            for name in np.array(told, object)[again]:
                 places.setdefault(name, []).append(place)
     return {name: tuple(found) for name, found in places.items() if len(found) > 1}

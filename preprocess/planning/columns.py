@@ -42,15 +42,22 @@ def within(values: Numbers, ordered: Numbers) -> Mask:
     return same
 
 
-def repeated(values: Numbers) -> Numbers:
-    """What occurs more than once, ordered; a range of values after the other, so as not to hold all of them twice."""
-    width = (1 << 64) // RANGES
-    return np.concatenate([_repeated(values, i * width, (i + 1) * width - 1) for i in range(RANGES)])
+def recurring(values: Numbers) -> Mask:
+    """Which values occur more than once; a range of values after the other, so as not to sort a copy of all of them."""
+    width, found = (1 << 64) // RANGES, np.zeros(len(values), bool)
+    for i in range(RANGES):
+        first, last = np.uint64(i * width), np.uint64((i + 1) * width - 1)
+        own = np.flatnonzero((values >= first) & (values <= last))
+        found[own[_recurring(values[own])]] = True
+    return found
 
 
-def _repeated(values: Numbers, first: int, last: int) -> Numbers:
-    some = np.sort(values[(values >= np.uint64(first)) & (values <= np.uint64(last))])
-    return np.unique(some[1:][some[1:] == some[:-1]])
+def _recurring(values: Numbers) -> NDArray[np.intp]:
+    """The places of the values that occur more than once."""
+    order = np.argsort(values)
+    ordered = values[order]
+    same = ordered[1:] == ordered[:-1]
+    return order[np.append(same, False) | np.append(False, same)] if len(values) else order
 
 
 def place_of(part: int, rows: NDArray[np.intp]) -> Places:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sluice.infra.parallel import in_threads
 from sluice.preprocess.planning.by_columns.survey import Surveyed, View
-from sluice.preprocess.planning.columns import Mask, Numbers, Places, place_of, repeated, within
+from sluice.preprocess.planning.columns import Mask, Numbers, Places, place_of, recurring, within
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ class Duplicates:
 def choose(view: View, found: Surveyed, planned: Numbers) -> tuple[dict[int, Mask], Duplicates]:
     """Of the readable images of each part, those that are neither `planned` nor duplicates; and who has duplicates."""
     chosen = {part: ~within(found.keys[start:stop], planned) for part, (start, stop) in found.starts.items()}
-    new = found.keys if not len(planned) else found.keys[np.concatenate([*chosen.values(), np.zeros(0, bool)])]
-    several = repeated(new)
-    read = in_threads(lambda own: _alike(view, found, *own, several), chosen.items() if len(several) else (), None)
+    new = np.concatenate([*chosen.values(), np.zeros(0, bool)])
+    several = np.zeros(len(new), bool)
+    several[new] = recurring(found.keys[new] if len(planned) else found.keys)
+    read = in_threads(lambda part: _alike(view, found, part, several[slice(*found.starts[part])]), chosen, None)
     alike = pa.concat_tables([table for table in read if table is not None] or [EMPTY])
     alike = alike.sort_by([("key", "ascending"), ("uri", "ascending")])
     key = alike["key"].to_numpy()
@@ -61,12 +62,12 @@ EMPTY = pa.table(
 )
 
 
-def _alike(view: View, found: Surveyed, part: int, chosen: Mask, several: Numbers) -> pa.Table | None:
-    """The chosen images of a part whose keys occur several times."""
-    keys = found.keys[slice(*found.starts[part])]
-    own = np.flatnonzero(chosen & within(keys, several))
+def _alike(view: View, found: Surveyed, part: int, several: Mask) -> pa.Table | None:
+    """The chosen images of a part whose keys occur `several` times."""
+    own = np.flatnonzero(several)
     if not len(own):
         return None
+    keys = found.keys[slice(*found.starts[part])]
     rows, table = view.readable(part, ["uri"])
     columns = [keys[own], table["uri"].take(own), place_of(part, rows[own]), np.full(len(own), part), own]
     return pa.table(columns, schema=EMPTY.schema)

@@ -103,18 +103,18 @@ class _OfPart:
 
 
 def _of_part(view: View, part: int) -> _OfPart:
-    _, table, seen = view.seen(part, ["key", "error", *(["container"] if part in view.after else [])])
+    new, fails = part in view.after, view.catalogue.fails(part)
+    asked = ["key", *(["uri", "error"] if fails else []), *(["container"] if new else [])]
+    _, table, seen = view.seen(part, asked)
     readable = pa.array(seen & told(table["key"]))
-    failed = seen & told(table["error"])
-    entries = _unreadable(view, part) if failed.any() else []
-    if part not in view.after:
+    entries = _unreadable(table, seen) if fails else []
+    if not new:
         return _OfPart(pc.sum(readable).as_py() or 0, entries, np.zeros(0, np.uint64), [])
     own = table.select(["key", "container"]).filter(readable).combine_chunks()
     return _OfPart(len(own), entries, keys_of(own["key"].combine_chunks()), pc.unique(own["container"]).to_pylist())
 
 
-def _unreadable(view: View, part: int) -> list[dict[str, str]]:
-    _, table, seen = view.seen(part, ["key", "uri", "error"])
-    found = table.filter(pa.array(seen & told(table["error"])))
+def _unreadable(table: pa.Table, seen: Mask) -> list[dict[str, str]]:
+    found = table.select(["uri", "error"]).filter(pa.array(seen & told(table["error"])))
     columns = (found[name].to_pylist() for name in ("uri", "error"))
     return [{"uri": uri, "reason": error} for uri, error in zip(*columns, strict=True)]
