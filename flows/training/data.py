@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from sluice.infra.storage import Storage, storage
 from sluice.preprocess.shards import read_shard
 from sluice.preprocess.version.export import scalars
-from sluice.preprocess.version.manifest import Version, read_version
+from sluice.preprocess.version.manifest import UnknownVersion, Version, read_version, version_ids
 from sluice.preprocess.version.reading import shard_outputs
 from sluice.training.data import MissingRecords, TrainingData, TrainingShard
 
 Split = Literal["train", "validation"]
-BUILT = re.compile(r"(?P<out>.*?)/?datasets/(?P<name>[^/]+)(?:/(?P<version>[^/]+))?/?")
+BUILT = re.compile(r"(?P<out>(?:.*?(?<!s3:/)/)?)datasets/(?P<name>[^/]+)(?:/(?P<version>[^/]+))?/?")
+"""Of whole parts of a path: `my-datasets` is no `datasets`, nor is the bucket s3://datasets."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,25 @@ def fields_for(data: Data, base: str) -> frozenset[str]:
 
 def open_data(uri: str) -> Data:
     """The data set at a folder or s3:// prefix. Raises UnknownVersion, MissingRecords, StorageError."""
-    built = BUILT.fullmatch(uri)
+    merged, built = MergedData(storage(uri)), BUILT.fullmatch(uri)
     if built is not None:
         place = storage(built["out"] or ".")
-        return BuiltData(place, read_version(place, built["name"], built["version"] or "latest"))
-    merged = MergedData(storage(uri))
+        try:
+            return BuiltData(place, read_version(place, built["name"], built["version"] or "latest"))
+        except UnknownVersion:
+            if _is_built(place, built["name"]) or all("/" in tar for tar in merged.tars):
+                raise
     if not merged.tars:
         raise MissingRecords(
             f"{uri} holds no shards: name OUT/datasets/NAME, what `sluice dataset build` made, or a folder of merged "
             "shards, what `sluice dataset export` made"
         )
     return merged
+
+
+def _is_built(place: Storage, name: str) -> bool:
+    """Whether a build began here, so that tars without a manifest are a version's that is not whole."""
+    return bool(version_ids(place, name)) or any(place.list(f"datasets/{name}/plan/"))
 
 
 def require_fields(data: Data, uri: str, wanted: Collection[str], what: str) -> None:

@@ -9,21 +9,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sluice.flows.training.data import BuiltData, fields_for, open_data, require_fields
+from sluice.flows.training.data import BUILT, BuiltData, MergedData, fields_for, open_data, require_fields
 from sluice.infra.storage import storage
 from sluice.preprocess.shards import write_shard
 from sluice.preprocess.version.manifest import UnknownVersion, Version
 from sluice.training.data import MissingRecords
+from tests.faults.servers import S3Server
+
+
+def write_merged(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(2):
+        keys = [f"{number}{row}" for row in range(4)]
+        write_shard(folder / f"{number}.tar", ((key, {"jpg": b"j", "txt": key.encode()}) for key in keys))
+        rows = [{"key": key, "split": "validation" if key.endswith("3") else "train"} for key in keys]
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{number}.parquet")
+    return folder
 
 
 @pytest.fixture
 def merged(tmp_path: Path) -> Path:
-    for number in range(2):
-        keys = [f"{number}{row}" for row in range(4)]
-        write_shard(tmp_path / f"{number}.tar", ((key, {"jpg": b"j", "txt": key.encode()}) for key in keys))
-        rows = [{"key": key, "split": "validation" if key.endswith("3") else "train"} for key in keys]
-        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{number}.parquet")
-    return tmp_path
+    return write_merged(tmp_path)
 
 
 def test_merged_shards_are_read_by_split(merged: Path) -> None:
@@ -32,6 +38,60 @@ def test_merged_shards_are_read_by_split(merged: Path) -> None:
     assert [shard.keys for shard in data.split("train", ["txt"]).shards] == [("00", "01", "02"), ("10", "11", "12")]
     held = data.split("validation", ["txt"])
     assert held.read(held.shards[1], ["txt"]) == {"13": {"txt": b"13"}}
+
+
+@pytest.mark.parametrize(
+    ("uri", "out", "name", "version"),
+    [
+        ("datasets/photos", "", "photos", None),
+        ("/datasets/photos/", "/", "photos", None),
+        ("w/out/datasets/photos/v1", "w/out/", "photos", "v1"),
+        ("s3://bucket/datasets/photos", "s3://bucket/", "photos", None),
+        ("s3://datasets/out/datasets/photos", "s3://datasets/out/", "photos", None),
+    ],
+)
+def test_a_built_data_set_is_known_by_its_path(uri: str, out: str, name: str, version: str | None) -> None:
+    built = BUILT.fullmatch(uri)
+    assert built is not None
+    assert (built["out"], built["name"], built["version"]) == (out, name, version)
+
+
+@pytest.mark.parametrize(
+    "uri", ["w/my-datasets/photos", "my-datasets/photos", "s3://datasets/photos", "s3://b/a-datasets/x"]
+)
+def test_parts_of_a_name_are_no_data_set(uri: str) -> None:
+    assert BUILT.fullmatch(uri) is None
+
+
+@pytest.mark.parametrize("folder", ["my-datasets/photos", "mnt/datasets/photos", "mnt/datasets/photos/small"])
+def test_merged_shards_are_taken_wherever_they_lie(tmp_path: Path, folder: str) -> None:
+    data = open_data(str(write_merged(tmp_path / folder)))
+    assert isinstance(data, MergedData)
+    assert data.split("train", ["txt"]).counts == (3, 3)
+
+
+@pytest.mark.parametrize("folder", ["my-datasets/photos", "datasets/photos"])
+def test_merged_shards_are_taken_wherever_they_lie_in_a_bucket(
+    tmp_path: Path, folder: str, moto_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in moto_server.environment.items():
+        monkeypatch.setenv(name, value)
+    place = storage(f"s3://{moto_server.new_bucket()}/{folder}")
+    for file in write_merged(tmp_path).iterdir():
+        place.upload(file.name, file)
+    held = open_data(place.uri).split("validation", ["txt"])
+    assert held.read(held.shards[1], ["txt"]) == {"13": {"txt": b"13"}}
+
+
+def test_a_version_that_is_not_whole_is_not_taken_for_merged_shards(tmp_path: Path) -> None:
+    data = tmp_path / "datasets" / "photos"
+    write_merged(data / "0123")
+    with pytest.raises(UnknownVersion):
+        open_data(str(data))
+    (data / "plan").mkdir()
+    (data / "plan" / "plan.json").write_text("{}")
+    with pytest.raises(UnknownVersion, match=r"has no version '0123'"):
+        open_data(str(data / "0123"))
 
 
 def test_what_other_weights_cached_is_not_taken(tmp_path: Path) -> None:
