@@ -12,6 +12,10 @@ from sluice.preprocess.record import Record
 from sluice.preprocess.shards import ShardError, join, read_shard
 from sluice.training.order import Mixture, Order
 
+DAMAGED = (
+    "export merged shards again, or copy them anew; of a data set that was built `sluice dataset verify` says more"
+)
+
 
 class MissingRecords(SluiceError):
     """A data set does not hold what training asks of it."""
@@ -45,10 +49,12 @@ class TrainingData:
         """
         place, wanted = storage(self.uri), set(shard.keys)
         try:
-            streams = [read_shard(place.open(file), fields, file) for file in shard.files]
+            streams = [read_shard(place.open(file), fields, f"{self.uri}/{file}") for file in shard.files]
             found = {key: record for key, record in join(streams) if key in wanted}
         except MissingFile as error:
             raise ShardError(f"{error}; it was there when this training began: build or export it again") from error
+        except ShardError as error:
+            raise ShardError(f"{error}: {DAMAGED}") from error
         self._check(found, shard, fields)
         return found
 

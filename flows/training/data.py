@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-import pyarrow.parquet as pq
-
 from sluice.infra.storage import Storage, storage
-from sluice.preprocess.shards import read_shard
 from sluice.preprocess.version.export import scalars
 from sluice.preprocess.version.manifest import UnknownVersion, Version, read_version, version_ids
 from sluice.preprocess.version.reading import shard_outputs
 from sluice.training.data import MissingRecords, TrainingData, TrainingShard
+from sluice.training.merged import first_fields, keys_of, parquet_of
 
 Split = Literal["train", "validation"]
 BUILT = re.compile(r"(?P<out>(?:.*?(?<!s3:/)/)?)datasets/(?P<name>[^/]+)(?:/(?P<version>[^/]+))?/?")
@@ -80,9 +77,7 @@ class MergedData:
 
     @cached_property
     def fields(self) -> frozenset[str]:
-        with self.place.open(self.tars[0]) as stream:
-            _, record = next(read_shard(stream, None, self.tars[0]))
-        return frozenset(record)
+        return first_fields(self.place, self.tars[0])
 
     @property
     def digest(self) -> str:
@@ -98,8 +93,19 @@ class MergedData:
         return TrainingData(self.place.uri, tuple(self._shard(tar, split) for tar in self.tars), self.digest)
 
     def _shard(self, tar: str, split: Split) -> TrainingShard:
-        rows = pq.read_table(io.BytesIO(self.place.read(f"{tar.removesuffix('.tar')}.parquet"))).to_pylist()
-        return TrainingShard((tar,), tuple(row["key"] for row in rows if row["split"] == split))
+        return TrainingShard((tar,), keys_of(self.place, tar, split))
+
+    def require_parquets(self) -> None:
+        """Raises MissingRecords where a tar has no parquet beside it."""
+        there = {entry.path for entry in self.place.list()}
+        lone = [tar for tar in self.tars if parquet_of(tar) not in there]
+        if lone:
+            raise MissingRecords(
+                f"{self.place.uri}/{parquet_of(lone[0])} is not there ({len(lone)} of {len(self.tars)} tars lack theirs): "
+                "each tar of merged shards has a parquet of the same stem beside it, with the `key` and `split` of its records. "
+                "`sluice dataset export` writes both; of plain tars `sluice dataset build` makes a data set (source "
+                "`webdataset`)"
+            )
 
 
 Data = BuiltData | MergedData
@@ -126,6 +132,7 @@ def open_data(uri: str) -> Data:
             f"{uri} holds no shards: name OUT/datasets/NAME, what `sluice dataset build` made, or a folder of merged "
             "shards, what `sluice dataset export` made"
         )
+    merged.require_parquets()
     return merged
 
 

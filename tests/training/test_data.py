@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,12 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     lost = TrainingShard(data.shards[0].files, (*data.shards[0].keys, "a0099"))
     with pytest.raises(MissingRecords, match=r"1 of the records of a/txt/0.tar are gone \(first: a0099\)"):
         Stream([TrainingData(str(tmp_path), (lost,), "")], ["txt"], seed=0)[0]
+
+
+def test_a_damaged_tar_is_named_with_its_folder(tmp_path: Path) -> None:
+    data = write(tmp_path)
+    tar = tmp_path / "a/json/1.tar"
+    tar.write_bytes(tar.read_bytes()[:700])
+    told = re.escape(f"{tar}: not a whole tar") + r".*: export merged shards again"
+    with pytest.raises(ShardError, match=told):
+        list(Stream([data], ["txt", "json"], seed=0).samples(range(20)))

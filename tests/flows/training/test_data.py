@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_a_version_that_records_were_withdrawn_from_is_told_from_itself_before(t
 
 def test_another_byte_is_another_data_set(merged: Path) -> None:
     before = open_data(str(merged)).digest
-    write_shard(merged / "2.tar", [("20", {"jpg": b"j", "txt": b"20"})])
+    write_shard(merged / "1.tar", [("10", {"jpg": b"j", "txt": b"10"})])
     assert open_data(str(merged)).digest != before
 
 
@@ -124,3 +125,10 @@ def test_what_is_not_there_is_said(merged: Path, tmp_path: Path) -> None:
         open_data(str(tmp_path / "nowhere"))
     with pytest.raises(UnknownVersion, match=r"data set 'photos' in .* has no version 'latest'"):
         open_data(str(tmp_path / "datasets" / "photos"))
+
+
+def test_a_tar_without_a_parquet_is_named_and_what_to_do(merged: Path) -> None:
+    (merged / "1.parquet").unlink()
+    told = re.escape(f"{merged}/1.parquet is not there") + ".*`sluice dataset export` writes both"
+    with pytest.raises(MissingRecords, match=told):
+        open_data(str(merged))
