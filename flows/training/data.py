@@ -14,7 +14,7 @@ from sluice.preprocess.version.export import scalars
 from sluice.preprocess.version.manifest import UnknownVersion, Version, read_version, version_ids
 from sluice.preprocess.version.reading import shard_outputs
 from sluice.training.data import MissingRecords, TrainingData, TrainingShard
-from sluice.training.merged import first_fields, keys_of, parquet_of
+from sluice.training.merged import first_fields, keys_of, parquet_of, require_in_each
 
 Split = Literal["train", "validation"]
 BUILT = re.compile(r"(?P<out>(?:.*?(?<!s3:/)/)?)datasets/(?P<name>[^/]+)(?:/(?P<version>[^/]+))?/?")
@@ -101,10 +101,10 @@ class MergedData:
         lone = [tar for tar in self.tars if parquet_of(tar) not in there]
         if lone:
             raise MissingRecords(
-                f"{self.place.uri}/{parquet_of(lone[0])} is not there ({len(lone)} of {len(self.tars)} tars lack theirs): "
-                "each tar of merged shards has a parquet of the same stem beside it, with the `key` and `split` of its records. "
-                "`sluice dataset export` writes both; of plain tars `sluice dataset build` makes a data set (source "
-                "`webdataset`)"
+                f"{self.place.uri}/{parquet_of(lone[0])} is not there ({len(lone)} of {len(self.tars)} tars lack "
+                "theirs): each tar of merged shards has a parquet of the same stem beside it, with the `key` and "
+                "`split` of its records. `sluice dataset export` writes both; of plain tars `sluice dataset build` "
+                "makes a data set (source `webdataset`)"
             )
 
 
@@ -149,3 +149,5 @@ def require_fields(data: Data, uri: str, wanted: Collection[str], what: str) -> 
             f"{what} is trained on {', '.join(sorted(wanted))}, and {uri} lacks {', '.join(lacking)}: name the stages "
             f"that write them in its configuration and build it again; it has {', '.join(sorted(data.fields))}"
         )
+    if isinstance(data, MergedData):
+        require_in_each(data.place, data.tars, wanted)

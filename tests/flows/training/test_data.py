@@ -132,3 +132,9 @@ def test_a_tar_without_a_parquet_is_named_and_what_to_do(merged: Path) -> None:
     told = re.escape(f"{merged}/1.parquet is not there") + ".*`sluice dataset export` writes both"
     with pytest.raises(MissingRecords, match=told):
         open_data(str(merged))
+
+
+def test_a_later_tar_without_a_field_is_told_before_training(merged: Path) -> None:
+    write_shard(merged / "1.tar", [("10", {"txt": b"10"})])
+    with pytest.raises(MissingRecords, match=re.escape(f"{merged}/1.tar lacks jpg")):
+        require_fields(open_data(str(merged)), "here", ["jpg", "txt"], "micontrolnet")
