@@ -45,6 +45,16 @@ class Checkpoints:
         self.storage.delete([f"{name}.json" for name in old])
         self.storage.delete([f"{name}.pt" for name in old])
 
+    def require_own(self) -> None:
+        """Raises OtherTraining where the newest state is another training's."""
+        for step in sorted(self._steps(), reverse=True):
+            try:
+                note = json.loads(self.storage.read(f"{step:09}.json"))
+            except (MissingFile, ValueError):
+                continue
+            self._check(note["training"])
+            break
+
     def newest(self, report: Report) -> dict[str, Any] | None:
         """The newest whole state, None where there is none; `report` is told of damaged ones that are passed over.
 

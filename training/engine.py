@@ -32,8 +32,11 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
     if dtype_of(settings) != torch.float32 and not torch.cuda.is_available():
         # A processor's fused attention is ten times slower backward in bf16 than in float32: a third of a step.
         torch.backends.cuda.enable_flash_sdp(False)
+    if recipe.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS sums in any order
+        torch.use_deterministic_algorithms(True)
     if not torch.distributed.is_initialized():
-        _form_a_group_alone()
+        _form_a_group()
     # The one operator that it looks for is an all-reduce for inference, which takes a compiler half a minute.
     deepspeed.ops.__compatible_ops__ = {}
     deepspeed.init_distributed(verbose=False)  # a group that Ray Train has made becomes DeepSpeed's, too
@@ -63,6 +66,8 @@ def _refuse_the_impossible(recipe: Recipe, shared: int, settings: Mapping[str, A
             f"a batch of {recipe.batch} cannot be shared by {among}: set `batch` to a multiple of {shared}, or another "
             "`micro_batch`"
         )
+    if dtype_of(settings) == torch.float16 and not torch.cuda.is_available():
+        raise CannotTrain("fp16 takes a GPU: on a processor train in float32 or bf16, as infra/deepspeed/cpu*.json say")
     stage = int(settings.get("zero_optimization", {}).get("stage", 0))
     if dtype_of(settings) != torch.float32 and not stage:
         raise CannotTrain("bf16 and fp16 are trained with ZeRO 1 or more, which keeps float32 weights beside them")
@@ -169,12 +174,19 @@ def _loss_scale(engine: Any) -> dict[str, float] | None:
     return {name: value for name, value in vars(scaler).items() if isinstance(value, (int, float))}
 
 
-def _form_a_group_alone() -> None:
-    """What a launcher would have said, where there is none: one process, whose store listens at no port."""
+def backend(gpus: bool) -> str:
+    """What reduces an engine's tensors where they are; the loop's own are the processor's always."""
+    return "cpu:gloo,cuda:nccl" if gpus else "gloo"
+
+
+def _form_a_group() -> None:
+    """Of the processes that a launcher tells of; without one of this process alone, whose store listens at no port."""
+    how = backend(torch.cuda.is_available())
     if "RANK" in os.environ:
+        torch.distributed.init_process_group(how)
         return
     os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1")
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # else it listens where this machine's name leads
     store = torch.distributed.HashStore()  # type: ignore[attr-defined]  # torch does not list what it exports
-    torch.distributed.init_process_group(store=store, rank=0, world_size=1)
+    torch.distributed.init_process_group(how, store=store, rank=0, world_size=1)

@@ -7,7 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -66,11 +66,11 @@ def train(
     SIGTERM, end it after the step, with a checkpoint. Raises Diverged, CannotTrain, OtherTraining.
     """
     torch.manual_seed(recipe.seed)
-    network = method.network()
-    average = Average(network, recipe.ema) if recipe.ema else None
-    engine = start(network, recipe, settings)
-    progress, pace = _resumed(engine, average, checkpoints, say), Pace(recipe.batch)
-    with held() as interrupted:
+    with held() as interrupted, _memory_explained(recipe):
+        network = method.network()
+        average = Average(network, recipe.ema) if recipe.ema else None
+        engine = start(network, recipe, settings)
+        progress, pace = _resumed(engine, average, checkpoints, say), Pace(recipe.batch)
         left = _batches(method, recipe, stream, range(progress.step, steps), method.model.unet)
         for micro_batches in pace.timed(left):
             skipped = progress.skipped
@@ -93,7 +93,19 @@ def train(
                 _keep(engine, average, progress, checkpoints)
             if stop:
                 raise KeyboardInterrupt
-    return _trained(method, engine, average)
+        return _trained(method, engine, average)
+
+
+@contextmanager
+def _memory_explained(recipe: Recipe) -> Iterator[None]:
+    """Raises CannotTrain where a GPU's memory is used up, wherever in a step that is."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CannotTrain(
+            f"the GPU's memory is used up by {recipe.micro_batch} samples at once: lower `micro_batch`, set "
+            "`gradient_checkpointing=true`, raise the ZeRO stage in the engine's settings, or train in half precision"
+        ) from error
 
 
 def _trained(method: Method, engine: Any, average: Average | None) -> nn.Module:
@@ -124,7 +136,7 @@ def _update(
     for group in engine.optimizer.param_groups:
         group["lr"] = learning_rate
     for batch in batches:
-        losses = _losses(method, engine, batch)
+        losses = method.losses(engine, batch)
         if not bool(losses["loss"].isfinite()):
             progress.leave_out(batch.draws.keys)
             say(f"step {progress.step}: a loss is not finite; these are left out: {', '.join(batch.draws.keys)}")
@@ -150,16 +162,6 @@ def _note_gradient(engine: Any, progress: Progress, keys: list[str], say: Say) -
     else:
         progress.leave_out(keys)
         say(f"step {progress.step}: the gradient is not finite; these are left out: {', '.join(keys)}")
-
-
-def _losses(method: Method, engine: Any, batch: Batch) -> dict[str, Tensor]:
-    try:
-        return method.losses(engine, batch)
-    except torch.OutOfMemoryError as error:
-        raise CannotTrain(
-            f"the GPU's memory is used up by {len(batch.captions)} samples at once: lower `micro_batch`, or raise the "
-            "ZeRO stage in the engine's settings, or train in half precision"
-        ) from error
 
 
 def _seed_dropout(seed: int, step: int) -> None:

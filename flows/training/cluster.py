@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sluice.flows.session import ray_session
 from sluice.infra.errors import SluiceError
+from sluice.training.engine import backend
 
 RESTARTS = 3
 
@@ -30,13 +31,15 @@ def train_on_ray(train: Callable[[Console], object], out: Path, processes: int, 
     with ray_session(address, processes, says=True):
         import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig
 
-        gpus = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
+        gpus = ray.cluster_resources().get("GPU", 0) >= processes  # type: ignore[no-untyped-call]
         own = address is None and "RAY_ADDRESS" not in os.environ
         made = trainer(own)(
             _in_process,
             train_loop_config={"train": train, "folder": os.getcwd()},
-            scaling_config=ScalingConfig(num_workers=processes, use_gpu=gpus >= processes),
+            scaling_config=ScalingConfig(num_workers=processes, use_gpu=gpus),
+            torch_config=TorchConfig(backend=backend(gpus)),
             run_config=RunConfig(
                 storage_path=str((out / "ray").absolute()), failure_config=FailureConfig(max_failures=RESTARTS)
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -42,7 +43,10 @@ from sluice.training.recipe import Recipe
 
 LOSSES, LEFT_OUT = "losses.jsonl", "left-out.txt"
 VALIDATED = 256
-EXECUTION = {"micro_batch", "checkpoint_steps", "watch_steps", "snapshot_steps"}
+EXECUTION = {
+    "micro_batch", "gradient_checkpointing", "deterministic", "checkpoint_steps", "checkpoints", "watch_steps",
+    "snapshot_steps",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Prepared:
     data: Sequence[Data]
     shards: Sequence[TrainingData]
     stream: Stream
+    weights: Sequence[float] | None = None
 
     @property
     def steps(self) -> int:
@@ -69,7 +74,8 @@ class Prepared:
         weights = {f"{name} weights": find(own).digest for name, own in models.items()}
         data = {f"data {number}": own.digest for number, own in enumerate(self.shards)}
         withdrawn = {f"withdrawn {number}": own.withdrawn for number, own in enumerate(self.data) if own.withdrawn}
-        return names | weights | data | withdrawn
+        mixed = {f"weight {number}": f"{own:g}" for number, own in enumerate(self.weights or ())}
+        return names | weights | data | withdrawn | mixed
 
 
 def prepare(
@@ -82,6 +88,7 @@ def prepare(
     gpu = torch.cuda.is_available()
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if gpu else "cpu")
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if gpu else "cpu"
+    require_weights(uris, weights)
     data = [open_data(uri) for uri in uris]
     model = LatentModel.load(find(recipe.base).path, device, dtype_of(settings))
     if recipe.size % model.scale:
@@ -96,7 +103,18 @@ def prepare(
         require_fields(own, uri, method.fields, recipe.method)
     shards = [own.split("train", method.fields) for own in data]
     stream = Stream(shards, method.fields, recipe.seed, weights, recipe.window)
-    return Prepared(recipe, model, method, data, shards, stream)
+    return Prepared(recipe, model, method, data, shards, stream, weights)
+
+
+def require_weights(uris: Sequence[str], weights: Sequence[float] | None) -> None:
+    """Raises ConfigError unless each data set has a weight above 0, or none has one."""
+    if not weights:
+        return
+    if len(weights) != len(uris):
+        raise ConfigError(f"there are {len(weights)} --weight for {len(uris)} --data: give one for each, or none")
+    wrong = [own for own in weights if not 0 < own < math.inf]
+    if wrong:
+        raise ConfigError(f"--weight is a number above 0, not {wrong[0]:g}: leave out its --data to take none of it")
 
 
 def train_prepared(
@@ -130,8 +148,11 @@ def _train(
     states: str | None,
 ) -> Path:
     recipe, method, first = prepared.recipe, prepared.method, _first()
+    checkpoints = Checkpoints(storage(states or out / CHECKPOINTS), prepared.identity, recipe.checkpoints)
+    checkpoints.require_own()
     write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
-    checkpoints = Checkpoints(storage(states or out / CHECKPOINTS), prepared.identity)
+    if first and recipe.begin is None and (recipe.conservativity or recipe.method == "cnc-joint"):
+        console.print(f"No `begin` is named: this begins from {recipe.base}, and not from an earlier stage's network.")
     if first:
         write_origin(out, recipe, prepared.steps, prepared.identity, prepared.shards, states)
     settings_told = recipe.model_dump(exclude_none=True)

@@ -89,3 +89,12 @@ def test_a_server_that_misbehaves_keeps_them_whole(fault_proxy: FaultProxy, monk
     assert sorted(entry.path for entry in kept.storage.list()) == [
         "000000003.json", "000000003.pt", "000000004.json", "000000004.pt",
     ]  # fmt: skip
+
+
+def test_a_state_of_another_training_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    at(tmp_path).require_own()
+    at(tmp_path).write(1, {"step": 1})
+    (tmp_path / "000000001.pt").unlink()
+    at(tmp_path).require_own()
+    with pytest.raises(OtherTraining, match="data: abc then, def now"):
+        at(tmp_path, {**TRAINING, "data": "def"}).require_own()

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from diffusers import ControlNetModel
 from torch import Tensor, nn
 
-from sluice.infra.weights.pretrained import load_network
+from sluice.infra.weights.pretrained import ModelFolderError, load_network
 from sluice.preprocess.record import Record
 from sluice.training.examples import Example, fields_seen, image, seen
-from sluice.training.methods.method import Batch, noised, require_made_for
+from sluice.training.methods.method import Batch, noised, recomputed, require_made_for
 from sluice.training.networks.fusers import STREAMS, Fusers
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.latent_model import LatentModel
@@ -37,6 +37,8 @@ class ComposeAndConquer:
     ) -> None:
         self.recipe, self.model, self.begin = recipe, model, begin
         self.parts = PARTS[recipe.method]
+        if begin is not None and not (begin / "config.json").is_file():
+            _require_parts(begin, self.parts)
         self.seen = fields_seen(available)
         model.unet.set_attn_processor(SoftGuidance(recipe.guidance))
 
@@ -53,6 +55,8 @@ class ComposeAndConquer:
         local = self._local() if "local" in self.parts else None
         if local is not None:
             local.encoder.set_attn_processor(SoftGuidance(self.recipe.guidance))
+            if self.recipe.gradient_checkpointing:
+                recomputed(local.encoder, self.model.unet)
         return Fusers(local, self._global() if "global" in self.parts else None).train()
 
     def example(self, record: Record, epoch: int) -> Example:  # noqa: ARG002 - nothing of it is drawn by epoch
@@ -116,3 +120,13 @@ class ComposeAndConquer:
             return fuser
         fuser = GlobalFuser(width=self.model.unet.config.cross_attention_dim, expansion=self.recipe.expansion)
         return fuser
+
+
+def _require_parts(begin: Path, parts: Collection[str]) -> None:
+    """Raises ModelFolderError where a folder to begin from lacks a fuser that is to be trained."""
+    lacking = [part for part in parts if not (begin / part).is_dir()]
+    if lacking:
+        raise ModelFolderError(
+            f"{begin}, which `begin` names, has no {' and no '.join(f'{part}/' for part in lacking)}: a training of "
+            "the fusers leaves them there; a ControlNet's own folder, with its config.json, does for the local one"
+        )

@@ -16,7 +16,7 @@ from sluice.preprocess.record import Record
 from sluice.training.balance import with_silent_mask
 from sluice.training.conservativity import Predict, by_differences, by_double_backward
 from sluice.training.examples import Example, fields_seen, image, seen, speaking
-from sluice.training.methods.method import Batch, noised, require_made_for
+from sluice.training.methods.method import Batch, noised, recomputed, require_made_for
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.networks.minimal_impact import Features, balance, features_of, injected
 from sluice.training.networks.unet import Encoded, decode, encode
@@ -57,6 +57,8 @@ class ControlTraining:
                 conditioning_channels=4 if self.recipe.control in MASKED else 3,
                 conditioning_embedding_out_channels=WIDTHS[: halvings + 1],
             )
+        if self.recipe.gradient_checkpointing:
+            recomputed(network, self.model.unet)
         trained: nn.Module = network.float().train()  # the frozen U-Net may be in half precision
         return trained
 

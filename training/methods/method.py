@@ -17,6 +17,7 @@ from sluice.training.draws import Draws
 from sluice.training.examples import Example, latents_of, states_of
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.recipe import Recipe
+from sluice.training.written_out import checkpoint
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ def require_made_for(config: Mapping[str, Any], unet: Any, begin: Path) -> None:
                 f"{begin} was made for a U-Net whose {name} is {own}, and the base's is {wanted}: begin with a network "
                 "for this base, or train on that one's (`base`)"
             )
+
+
+def recomputed(*networks: Any) -> None:
+    """Let networks of diffusers' make their activations again on the way back, through the frozen U-Net too."""
+    for network in networks:
+        network.enable_gradient_checkpointing(checkpoint)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ import torch
 from diffusers import ControlNetModel
 from safetensors.torch import load_file
 
+from sluice.flows.training.train import require_weights
+from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import find
 from sluice.training.networks.global_fuser import GlobalFuser
 from sluice.training.networks.local_fuser import LocalFuser
@@ -186,3 +188,25 @@ def test_an_error_in_a_process_of_ray_is_said_and_not_tried_again(data: Path, un
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]  # after what Ray's own actors say of their end
     assert last.startswith("Error: a batch of 6 cannot be shared by 2 processes of 6 each")
+
+
+def test_a_refused_training_leaves_what_the_folder_says_of_its_own(data: Path, untrained: Path, trained: Path) -> None:
+    before = {name: (trained / name).read_bytes() for name in ("recipe.json", "training.json", "index.html")}
+    done = subprocess.run(
+        command("controlnet", data, untrained, trained, "control=canny", "seed=7"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "holds another training (seed: 0 then, 7 now" in " ".join((done.stdout + done.stderr).split())
+    assert {name: (trained / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [([3.0], "1 --weight for 2 --data"), ([1.0, 0.0], "above 0, not 0"), ([1.0, float("inf")], "above 0, not inf")],
+)
+def test_weights_are_one_above_0_for_each_data_set(weights: list[float], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        require_weights(["one", "two"], weights)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.preprocess.record import Record
 from sluice.training.data import Sample
 from sluice.training.examples import image
@@ -141,6 +142,33 @@ def test_a_network_for_another_unet_is_not_begun_with(tmp_path: Path) -> None:
     fusers.save(fusers.network(), tmp_path / "fusers")
     with pytest.raises(OtherNetwork, match="was made for a U-Net"):
         ComposeAndConquer(recipe("cnc-local"), model_of(), CACHED, tmp_path / "fusers").network()
+
+
+@pytest.mark.parametrize("conservativity", [0.0, 0.5])
+def test_activations_made_again_give_the_same_gradients(conservativity: float) -> None:
+    found = []
+    for again in (False, True):
+        torch.manual_seed(0)
+        values = {"control": "canny", "conservativity": conservativity, "gradient_checkpointing": again}
+        method = ControlTraining(recipe("micontrolnet", **values), model_of(), CACHED)
+        network: Any = method.network()
+        torch.nn.init.normal_(network.controlnet_mid_block.weight, std=0.1)
+        calls: list[Any] = []
+        for block in (network.down_blocks[0], method.model.unet.up_blocks[0]):
+            block.resnets[0].register_forward_pre_hook(lambda *_, noted=calls: noted.append(1))
+        method.losses(network, batch(method))["loss"].backward()
+        found.append((len(calls), [own.grad for own in network.parameters() if own.grad is not None]))
+    (once, held), (twice, remade) = found
+    assert twice > once + 1  # in the copy and in the frozen U-Net
+    assert len(held) == len(remade)
+    assert all(torch.equal(*pair) for pair in zip(held, remade, strict=True))
+
+
+def test_a_folder_to_begin_from_that_lacks_a_fuser_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lokal").mkdir()
+    (tmp_path / "global").mkdir()
+    with pytest.raises(ModelFolderError, match=r"has no local/"):
+        ComposeAndConquer(recipe("cnc-joint"), model_of(), CACHED, tmp_path)
 
 
 def test_without_triplets_both_streams_see_the_whole_image() -> None:
