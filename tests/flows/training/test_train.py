@@ -199,7 +199,9 @@ def test_a_refused_training_leaves_what_the_folder_says_of_its_own(data: Path, u
         check=False,
     )
     assert done.returncode == 2
-    assert "holds another training (seed: 0 then, 7 now" in " ".join((done.stdout + done.stderr).split())
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "holds another training" in said
+    assert "seed: 0 then, 7 now" in said
     assert {name: (trained / name).read_bytes() for name in before} == before
 
 
