@@ -67,7 +67,7 @@ def cagrad_weights(gram: Tensor, c: float) -> Tensor:
 def onto_simplex(points: Tensor) -> Tensor:
     """The nearest points `(batch, k)` with coordinates of 0 or more that sum to 1."""
     ordered = points.sort(dim=1, descending=True).values
-    over = (ordered.cumsum(dim=1) - 1) / torch.arange(1, points.shape[1] + 1, dtype=points.dtype)
+    over = (ordered.cumsum(dim=1) - 1) / torch.arange(1, points.shape[1] + 1).to(points)
     kept = (ordered > over).sum(dim=1, keepdim=True)
     return (points - over.gather(1, kept - 1)).clamp(min=0)
 

@@ -74,7 +74,8 @@ def finite(guidance: Tensor, condition: Condition, at: Moment) -> Tensor:
     good = guidance.flatten(1).isfinite().all(dim=1)
     if bool(good.all()):
         return guidance
-    condition.left_out.extend((at.t, int(place)) for place in (~good).nonzero())
+    missing = [(at.t, int(place)) for place in (~good).nonzero()]
+    condition.left_out.extend(own for own in missing if own not in condition.left_out)
     return torch.where(good.reshape(-1, *[1] * (guidance.dim() - 1)), guidance, 0.0)
 
 

@@ -104,20 +104,20 @@ def _followed(
 ) -> list[tuple[Tensor, Tensor]]:
     """For each second condition, the first's pull and its own, as the first has changed what it sees (Eqs. 6 and 7)."""
     exact = how.curvature == "exact"
-    g1 = pull(seen, eps, first, at, keep=exact)
+    g1 = finite(pull(seen, eps, first, at, keep=exact), first, at)
     score = -eps / at.sigma
     moved = step_along(seen, score + g1, at, z, how.form).detach()
     ahead, ahead_eps = _seen(denoiser, moved, after)
     of_x, of_score, _ = shares(at, how.form)
     found = []
     for second in seconds:
-        g2 = pull(ahead, ahead_eps, second, after).detach()
+        g2 = finite(pull(ahead, ahead_eps, second, after).detach(), second, at)
         (along_score,) = torch.autograd.grad((score * g2).sum(), seen, retain_graph=True)
         if exact:
             (along_pull,) = torch.autograd.grad((g1 * g2).sum(), seen, retain_graph=True)
         else:
             along_pull = _difference(denoiser, first, seen.detach(), g2, at, how.step)
-        own, turn = of_x * g2, of_score * along_pull
+        own, turn = of_x * g2, of_score * finite(along_pull, first, at)
         back = own + of_score * along_score + turn * _shortened(turn, how.most_turn * _length(own))
         found.append((g1.detach(), back.detach()))
     return found

@@ -224,3 +224,25 @@ def test_a_second_condition_that_is_silent_leaves_the_first_alone_in_half_precis
         alone = pull(seen, half(seen, AT.t), first, AT)
     assert (both.dtype, silent.left_out) == (torch.float16, [])
     torch.testing.assert_close(both, alone)
+
+
+@pytest.mark.parametrize("curvature", ["exact", "finite_difference"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_is_no_number_is_noted_once_for_the_condition_that_it_is_of(count: int, curvature: Curvature) -> None:
+    def guided(first: float) -> tuple[Tensor, list[list[tuple[int, int]]]]:
+        conditions = [replace(own, left_out=[]) for own in CONDITIONS[:count]]
+        conditions[0] = replace(conditions[0], rho=lambda _, __, gradient: torch.tensor([0.3, first]).to(gradient))
+        how = Dependence(curvature=curvature)
+        found = guided_score(denoiser, conditions, normal(0), AT, AFTER, normal(1), how)[1]
+        return found, [own.left_out for own in conditions]
+
+    broken, noted = guided(math.nan)
+    assert noted == [[(AT.t, 1)], *[[]] * (count - 1)]
+    whole, _ = guided(0.3)
+    silent, _ = guided(0.0)
+    torch.testing.assert_close(broken[0], whole[0])
+    torch.testing.assert_close(broken[1], silent[1])
+
+
+def test_a_simplex_is_sought_where_the_points_are() -> None:
+    assert onto_simplex(torch.ones(2, 3, device="meta", dtype=torch.float64)).device.type == "meta"
