@@ -18,7 +18,7 @@ from sluice.flows.compose.run.batches import batches_of
 from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.run.said import Said
 from sluice.flows.compose.run.tables import Row, ledger, rows_of, told
-from sluice.flows.compose.run.work import QUARANTINE, ComposeWork, Report, quarantined
+from sluice.flows.compose.run.work import QUARANTINE, ComposeWork, Report, made_files, quarantined
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.observe.page import LivePage
 from sluice.flows.observe.units import done as observe
@@ -92,9 +92,9 @@ def compose_all(
     the `kind`'s.
     """
     asked = list({own.name: own for own in asked}.values())
-    there = {entry.path for entry in out.list()}
+    there = {entry.path for entry in out.list() if entry.size}
     kept = _forgotten(there, asked, out)
-    left = [own for own in asked if f"{own.name}.json" not in there and own.name not in kept]
+    left = [own for own in asked if not there.issuperset(made_files(own)) and own.name not in kept]
     if batches := batches_of(left, size):
         batches[0] = replace(batches[0], watched=watched)
         run = _here if workers is None else partial(_over_ray, workers)
@@ -144,14 +144,22 @@ def again(picture: Path, out: Path, console: Console) -> Path:
     file = picture.with_suffix(".json")
     if not file.is_file():
         raise ConfigError(f"{picture} has no {file.name} beside it, which says how it was made")
-    record = json.loads(file.read_text())
-    job, folder = Job.model_validate(record["job"]), Path(record["folder"])
+    try:
+        record = json.loads(file.read_text())
+        job, folder, made_of = Job.model_validate(record["job"]), Path(record["folder"]), dict(record["made_of"])
+    except (ValueError, TypeError, KeyError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(
+            f"{file} is not a picture's record as it was written ({what}): compose its job anew"
+        ) from error
     (asked,) = pictures_of(job, MadeOf(folder))
-    changed = [name for name, digest in record["made_of"].items() if asked.record["made_of"].get(name) != digest]
+    changed = [name for name, digest in made_of.items() if asked.record["made_of"].get(name) != digest]
     if changed:
         raise ChangedSince(f"{picture} was made of other files than are there now: {', '.join(changed)}")
-    (name,) = compose_all([asked], folder, storage(out), console, size=record.get("batch")).made
-    return out / f"{name}.png"
+    composed = compose_all([asked], folder, storage(out), console, size=record.get("batch"))
+    if not composed.made:
+        raise ConfigError(f"{picture} was not made again: {out}/{QUARANTINE}/{asked.name}.json says why")
+    return out / f"{asked.name}.png"
 
 
 def _forgotten(there: set[str], asked: Sequence[Asked], out: Storage) -> set[str]:

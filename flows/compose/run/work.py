@@ -78,7 +78,10 @@ class ComposeWork:
         return maker(batch)
 
     def _is_done(self, asked: Asked) -> bool:
-        return any(self.out.head(path) for path in (f"{asked.name}.json", f"{QUARANTINE}/{asked.name}.json"))
+        if self.out.head(f"{QUARANTINE}/{asked.name}.json") is not None:
+            return True
+        found = map(self.out.head, made_files(asked))
+        return all(file is not None and file.size > 0 for file in found)
 
     def _write(self, made: Made) -> None:
         """The picture, then its record: what has one is whole."""
@@ -93,6 +96,11 @@ class ComposeWork:
     def _quarantine(self, asked: Asked, record: dict[str, Any], reason: str) -> None:
         told = json.dumps({**record, "reason": reason}, indent=1)
         self.out.write(f"{QUARANTINE}/{asked.name}.json", told.encode())
+
+
+def made_files(asked: Asked) -> tuple[str, str]:
+    """What is there, and not empty, of a picture that is made: it and its record."""
+    return f"{asked.name}.png", f"{asked.name}.json"
 
 
 def quarantined(there: Iterable[str], asked: Sequence[Asked]) -> dict[str, str]:

@@ -28,6 +28,7 @@ from sluice.flows.compose.tree.job import Job
 from sluice.inference.energies.energy import Energy
 from sluice.infra.code import code_version
 from sluice.infra.local import LocalStorage
+from sluice.infra.settings import ConfigError
 from sluice.infra.storage import Entry
 from tests.flows.runs import wait_until
 
@@ -165,6 +166,27 @@ class Counted(LocalStorage):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         self.listed += 1
         return super().list(prefix)
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty"])
+def test_a_picture_that_is_not_there_any_more_is_made_again(damage: str, plain: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (one, other), _ = run({**plain, "seeds": [0, 1]}, tmp_path, out)
+    before = {name: (out / f"{name}.png").read_bytes() for name in (one, other)}
+    (out / f"{one}.png").unlink() if damage == "gone" else (out / f"{one}.png").write_bytes(b"")
+    again(out / f"{one}.png", out, QUIET)
+    assert {name: (out / f"{name}.png").read_bytes() for name in before} == before
+    (out / f"{other}.png").unlink() if damage == "gone" else (out / f"{other}.png").write_bytes(b"")
+    run({**plain, "seeds": [0, 1]}, tmp_path, out)
+    assert (out / f"{other}.png").read_bytes() == before[other]
+
+
+@pytest.mark.parametrize(("record", "said"), [("{", "Expecting"), ("{}", "no 'job'"), ('{"job": {"x": 1}}', "x")])
+def test_a_record_that_is_none_is_named(record: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(record)
+    with pytest.raises(ConfigError, match=said) as raised:
+        again(tmp_path / "one.png", tmp_path / "out", QUIET)
+    assert f"{tmp_path}/one.json is not a picture's record" in str(raised.value)
 
 
 def test_a_run_lists_what_is_there_once_before_and_once_after(plain: dict[str, Any], tmp_path: Path) -> None:
