@@ -34,6 +34,37 @@ def doubled(predict: Denoiser) -> Bound:
     return model
 
 
+def noise_of(model: Bound, scheduler: Any) -> Bound:
+    """A model as one that predicts the noise, whatever its scheduler says that it predicts.
+
+    Of v it is `sqrt(abar) v + sqrt(1 - abar) x` (Salimans and Ho, 2022, App. D), of a clean sample
+    `(x - sqrt(abar) x0) / sqrt(1 - abar)`. Raises ValueError for another kind.
+    """
+    kind = scheduler.config.prediction_type
+    if kind == "epsilon":
+        return model
+    if kind not in {"v_prediction", "sample"}:
+        raise ValueError(f"its scheduler says that it predicts `{kind}`; known are epsilon, v_prediction and sample")
+
+    def predicted(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
+        abar = alpha_at(scheduler, t).to(x)
+        null, own = model(x, t)
+        if kind == "sample":
+            return ((x - abar.sqrt() * null) / (1 - abar).sqrt(), (x - abar.sqrt() * own) / (1 - abar).sqrt())
+        return abar.sqrt() * null + (1 - abar).sqrt() * x, abar.sqrt() * own + (1 - abar).sqrt() * x
+
+    return predicted
+
+
+def alpha_at(scheduler: Any, t: float) -> Tensor:
+    """The cumulative alpha at a timestep; between two, of a signal-to-noise ratio between theirs, in its logarithm."""
+    before = int(t)
+    alphas = scheduler.alphas_cumprod[[before, min(before + 1, len(scheduler.alphas_cumprod) - 1)]].double()
+    low, high = alphas.logit()
+    found: Tensor = alphas[0] if before == t else torch.lerp(low, high, t - before).sigmoid()
+    return found
+
+
 def halves(null: Tensor, own: Tensor) -> Tensor:
     """What conditions a doubled batch `(2 batch, ...)`, the null condition's first, which may be one for all."""
     return torch.cat([null.expand_as(own), own])
@@ -48,7 +79,7 @@ def by_text(unet: Any, states: Tensor, null: Tensor) -> Bound:
 def by_class(unet: Any, classes: Tensor, null: int) -> Bound:
     """By class numbers `(batch,)`; of a learned variance's channels only the noise is taken."""
     told = halves(torch.full_like(classes, null), classes)
-    return doubled(lambda x, t: _noise_of(unet(x, t, told), x))
+    return doubled(lambda x, t: _channels_of(unet(x, t, told), x))
 
 
 def by_boxes(unet: Any, states: Tensor, null: Tensor, boxes: Mapping[str, Tensor]) -> Bound:
@@ -84,7 +115,7 @@ def by_nothing(unet: Any) -> Bound:
 
 def unconditional(unet: Any) -> Denoiser:
     """A U-Net that takes no condition; of a learned variance's channels only the noise is taken."""
-    return lambda x, t: _noise_of(unet(x, t), x)
+    return lambda x, t: _channels_of(unet(x, t), x)
 
 
 def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoiser:
@@ -97,6 +128,6 @@ def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoi
     return denoiser
 
 
-def _noise_of(predicted: Any, x: Tensor) -> Tensor:
+def _channels_of(predicted: Any, x: Tensor) -> Tensor:
     noise: Tensor = predicted.sample[:, : x.shape[1]]
     return noise

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.inference.denoisers import Denoiser, by_text, guided
+from sluice.inference.denoisers import Denoiser, by_text, guided, noise_of
 from sluice.inference.sampler import ddim
 from sluice.training.networks.latent_model import LatentModel
 
@@ -35,7 +35,9 @@ class LatentDiffusion(LatentModel):
             raise ValueError(f"prompts are several strings, one for each picture, and not {prompts!r}")
         if not math.isfinite(guidance):
             raise ValueError(f"guidance is a finite number, and not {guidance}")
-        denoiser = guided(by_text(self.unet, self.states(prompts), self.states([""])), guidance)
+        denoiser = guided(
+            noise_of(by_text(self.unet, self.states(prompts), self.states([""])), self.scheduler), guidance
+        )
         return self.sample(denoiser, len(prompts), seed, steps)
 
     def sample(self, denoiser: Denoiser, count: int, seed: int, steps: int, scheduler: Any = None) -> Tensor:

@@ -91,6 +91,9 @@ def prepare(
     require_weights(uris, weights)
     data = [open_data(uri) for uri in uris]
     model = LatentModel.load(find(recipe.base).path, device, dtype_of(settings))
+    predicts = model.scheduler.config.prediction_type
+    if predicts != "epsilon":
+        raise ConfigError(f"{recipe.base} predicts `{predicts}`, and recipes train with a base that predicts the noise")
     if recipe.size % model.scale:
         raise ConfigError(
             f"size {recipe.size} is no multiple of {model.scale}, the pixels for one latent of {recipe.base}"

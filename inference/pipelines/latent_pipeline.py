@@ -12,7 +12,7 @@ from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from sluice.inference.denoisers import Bound, guided, halves
+from sluice.inference.denoisers import Bound, guided, halves, noise_of
 from sluice.inference.sampler import Moment, Step, ddim_step, moments, sample
 from sluice.training.networks.latent_model import LatentModel
 
@@ -68,7 +68,9 @@ class LatentPipeline(DiffusionPipeline):  # type: ignore[misc]
         noise = {"generator": how.generator, "device": self.unet.device, "dtype": self.unet.dtype}
         start = randn_tensor(shape, **noise) if how.latents is None else how.latents.to(self.unet.device)
         with self.progress_bar(total=len(path)) as bar:
-            step = _shown(ddim_step(guided(model, how.guidance_scale), how.eta), bar.update)
+            step = _shown(
+                ddim_step(guided(noise_of(model, self.model.scheduler), how.guidance_scale), how.eta), bar.update
+            )
             latents = sample(step, start, path, lambda x, _: randn_tensor(x.shape, **noise))
         if how.output_type == "latent":
             return self._output(latents, None, how)

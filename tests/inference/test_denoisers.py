@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 
-from sluice.inference.denoisers import by_boxes, by_class, by_nothing, by_picture, by_text, guided, inpainting
+from sluice.inference.denoisers import (
+    alpha_at,
+    by_boxes,
+    by_class,
+    by_nothing,
+    by_picture,
+    by_text,
+    guided,
+    inpainting,
+    noise_of,
+)
 
 X = torch.ones(2, 4, 2, 2)
 
@@ -84,3 +96,20 @@ def test_the_halves_of_guidance_do_not_see_each_other() -> None:
     null, own = by_text(unet, torch.full((2, 3, 5), 4.0), torch.zeros(1, 3, 5))(X, 0)
     assert torch.equal(null, 0 * X)
     assert torch.equal(own, 4 * X)
+
+
+def test_the_noise_of_other_predictions_is_what_they_were_made_of() -> None:
+    x0, eps = torch.randn(2, 2, 4, 8, 8, dtype=torch.float64)
+    for t in (0, 500, 500.25, 999):
+        for kind in ("v_prediction", "sample"):
+            scheduler = DDIMScheduler(prediction_type=kind)
+            abar = alpha_at(scheduler, t)
+            x = abar.sqrt() * x0 + (1 - abar).sqrt() * eps
+            told = x0 if kind == "sample" else abar.sqrt() * eps - (1 - abar).sqrt() * x0
+            found = noise_of(lambda *_, told=told: (told, told), scheduler)(x, t)
+            torch.testing.assert_close(found, (eps, eps), rtol=1e-6, atol=1e-6)
+
+
+def test_a_prediction_of_something_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="predicts `noise`; known are"):
+        noise_of(lambda x, _: (x, x), SimpleNamespace(config=SimpleNamespace(prediction_type="noise")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction", "sample"])
 @pytest.mark.parametrize("guidance", [1.5, 7.5])
-def test_it_makes_what_the_pipeline_of_diffusers_makes(folder: Path, guidance: float) -> None:
-    model = LatentDiffusion.load(folder)
+def test_it_makes_what_the_pipeline_of_diffusers_makes(folder: Path, guidance: float, predicts: str) -> None:
+    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", prediction_type=predicts)
+    model = replace(LatentDiffusion.load(folder), scheduler=scheduler)
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL.from_pretrained(folder / "vae"),
         text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
-        scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
+        scheduler=DDIMScheduler.from_config(scheduler.config),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

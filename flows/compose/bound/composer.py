@@ -21,7 +21,7 @@ from sluice.inference.combiners.amdm import Aggregation, aggregate
 from sluice.inference.combiners.freedom import Condition, freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
-from sluice.inference.denoisers import Bound, Denoiser, guided
+from sluice.inference.denoisers import Bound, Denoiser, guided, noise_of
 from sluice.inference.sampler import Moment, Noise, Step, ddim_step, moments, sample
 from sluice.inference.watching import (
     Watch,
@@ -33,6 +33,10 @@ from sluice.inference.watching import (
 )
 from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
+
+PREDICTED = ("epsilon", "v_prediction", "sample")
+NOT_DONE = ("clip_sample", "thresholding", "rescale_betas_zero_snr")
+"""What a diffusers scheduler may ask of its own steps."""
 
 
 class Composer:
@@ -159,7 +163,8 @@ class Composer:
         return model if _alike(own, wanted) else matched(model, own, wanted)
 
     def _bound(self, node: Model, prompts: Sequence[str], watch: Watch | None) -> Bound:
-        return watched_model(replace(self.bound, watch=watch)(node, prompts), watch)
+        model = replace(self.bound, watch=watch)(node, prompts)
+        return watched_model(noise_of(model, self.parts.model(node).scheduler), watch)
 
     def _check(self) -> None:
         wanted = self.parts.model(self.first)
@@ -167,6 +172,7 @@ class Composer:
             raise ConfigError(f"size {self.job.size} is no multiple of {wanted.scale}, the pixels for one latent")
         for node in models_of(self.job.picture):
             model = self.parts.model(node)
+            _check_scheduler(node, model.scheduler.config)
             if (model.scale, model.unet.config.in_channels) != (wanted.scale, wanted.unet.config.in_channels):
                 raise ConfigError(
                     f"{_described(node, model)}, and {_described(self.first, wanted)}: models compose where they "
@@ -204,6 +210,18 @@ def _described(node: Model, model: LatentModel) -> str:
     if isinstance(node, Pixels):
         return f"{_named(node)} is of pixels, {channels} channels of them"
     return f"{_named(node)} is of latents, {channels} channels of them, {model.scale} pixels each"
+
+
+def _check_scheduler(node: Model, config: Mapping[str, Any]) -> None:
+    """Raises ConfigError for what a scheduler asks of steps that these do not do."""
+    if config["prediction_type"] not in PREDICTED:
+        raise ConfigError(f"{_named(node)} predicts `{config['prediction_type']}`: known are {', '.join(PREDICTED)}")
+    asked = [name for name in NOT_DONE if config.get(name)]
+    if asked:
+        raise ConfigError(
+            f"{_named(node)}'s scheduler asks for {' and '.join(asked)}, which the steps here do not do: set "
+            f"{' and '.join(f'{name}: false' for name in asked)} in its scheduler_config.json, if it does without"
+        )
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -264,6 +264,35 @@ def test_a_size_that_is_no_multiple_of_a_latent_is_refused(base: dict[str, Any])
         made(job(guided(base), size=66))
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "said"),
+    [
+        ({"clip_sample": True}, "scheduler asks for clip_sample, which the steps here do not do"),
+        ({"prediction_type": "noise"}, "predicts `noise`: known are epsilon, v_prediction, sample"),
+    ],
+)
+def test_a_scheduler_that_asks_for_other_steps_is_refused(
+    scheduler: dict[str, Any], said: str, base: dict[str, Any], untrained: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        made(job(guided({**base, "model": str(with_scheduler(untrained, tmp_path, scheduler))})))
+
+
+def test_a_model_of_v_is_sampled_as_one_of_v(base: dict[str, Any], untrained: Path, tmp_path: Path) -> None:
+    of_v = with_scheduler(untrained, tmp_path, {"prediction_type": "v_prediction"})
+    found, other = (made(job(guided({**base, "model": str(model)}))) for model in (of_v, untrained))
+    assert not torch.equal(found, other)
+
+
+def with_scheduler(model: Path, folder: Path, told: dict[str, Any]) -> Path:
+    """A model whose scheduler says something else."""
+    copy = folder / "model"
+    shutil.copytree(model, copy)
+    file = copy / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **told}))
+    return copy
+
+
 @pytest.mark.usefixtures("ray4")
 def test_actors_make_the_same_bytes(base: dict[str, Any], tmp_path: Path) -> None:
     asked = job(guided(base), batch=1)
