@@ -50,6 +50,12 @@ class Unite(Node):
     kind: Literal["unite"] = "unite"
     models: tuple[Weighted, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _relies_on_one(self) -> Self:
+        if not any(own.reliability for own in self.models):
+            raise ValueError("no model is relied on for the null prediction: give one a `reliability` above 0")
+        return self
+
 
 Denoiser = Annotated[Guided | Unite, Field(discriminator="kind")]
 

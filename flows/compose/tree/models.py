@@ -53,7 +53,8 @@ class Control(Node):
 class MinimalImpact(Node):
     """Controls injected with minimal impact, combined by a rule, none multiplied with more than `most_gain`.
 
-    The rule is the one that measured best. MIControlNet's networks are trained with gains to 20.
+    The rule is the one that measured best. Networks are trained with gains to 20; to 80, two in conflict are obeyed
+    more, and areas that are silent are left alone less (docs/evaluating.md).
     """
 
     kind: Literal["minimal_impact"] = "minimal_impact"
@@ -61,6 +62,11 @@ class MinimalImpact(Node):
     controls: tuple[Control, ...] = Field(min_length=1)
     rule: Literal["unit_min_norm", "min_norm", "as_printed"] = "unit_min_norm"
     most_gain: float = Field(default=20.0, gt=0)
+
+    @model_validator(mode="after")
+    def _is_of_two(self) -> Self:
+        require_two(self.rule, self.controls)
+        return self
 
 
 class MultiControlNet(Node):
@@ -70,6 +76,17 @@ class MultiControlNet(Node):
     over: Ground = Base()
     controls: tuple[Control, ...] = Field(min_length=1)
     rule: Literal["sum", "min_norm", "unit_min_norm", "as_printed"] = "sum"
+
+    @model_validator(mode="after")
+    def _is_of_two(self) -> Self:
+        require_two(self.rule, self.controls)
+        return self
+
+
+def require_two(rule: str, controls: tuple[Control, ...]) -> None:
+    """Raises ValueError for other numbers of controls under the rule that is printed for two (MIControlNet, Eq. 12)."""
+    if rule == "as_printed" and len(controls) != 2:
+        raise ValueError(f"the rule as_printed is of two controls, and here are {len(controls)}: take unit_min_norm")
 
 
 class ByClass(Node):

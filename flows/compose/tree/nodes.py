@@ -14,7 +14,7 @@ Seen = Literal["image", "canny", "hed", "depth", "pose", "parts", "mask", "backg
 
 
 class Node(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Scene(Node):
