@@ -66,7 +66,10 @@ def test_what_nests_can_be_written(tmp_path: Path) -> None:
             "{kind: ddim, of: {kind: unite, models: [{model: {kind: base}, reliability: 0}]}}",
             "no model is relied on for the null prediction: give one a `reliability` above 0",
         ),
-        ("{kind: ddim, of: {kind: guided, scale: .inf}}", "picture.of.scale: input should be a finite number (it is inf)"),
+        (
+            "{kind: ddim, of: {kind: guided, scale: .inf}}",
+            "picture.of.scale: input should be a finite number (it is inf)",
+        ),
         ("{kind: base}", "picture: base is a model, and here goes one of 'ddim', 'freedom', 'zmagic', 'amdm'"),
         ("{kind: dim}", "picture: there is no kind 'dim'; did you mean 'ddim'?"),
         ("{eta: 1}", "picture: it has no `kind`"),
