@@ -19,6 +19,11 @@ Bound = Callable[[Tensor, float], tuple[Tensor, Tensor]]
 """A model with its conditions bound: its predictions under the null condition and under its own, each like `x`."""
 
 
+PREDICTED = ("epsilon", "v_prediction", "sample")
+NOT_DONE = ("clip_sample", "thresholding", "rescale_betas_zero_snr")
+"""What a diffusers scheduler may ask of its own steps."""
+
+
 def guided(model: Bound, scale: float) -> Denoiser:
     """Classifier-free guidance of one model."""
     return lambda x, t: torch.lerp(*model(x, t), scale)
@@ -34,17 +39,29 @@ def doubled(predict: Denoiser) -> Bound:
     return model
 
 
+def require_known(scheduler: Any) -> None:
+    """Raises ValueError where a scheduler says that its model predicts, or asks of steps, what is not done here."""
+    kind = scheduler.config.prediction_type
+    if kind not in PREDICTED:
+        raise ValueError(f"its scheduler says that it predicts `{kind}`; known are {', '.join(PREDICTED)}")
+    asked = [name for name in NOT_DONE if getattr(scheduler.config, name, False)]
+    if asked:
+        raise ValueError(
+            f"its scheduler asks for {' and '.join(asked)}, which the steps here do not do: set them to false in its "
+            "scheduler_config.json, if it does without"
+        )
+
+
 def noise_of(model: Bound, scheduler: Any) -> Bound:
     """A model as one that predicts the noise, whatever its scheduler says that it predicts.
 
     Of v it is `sqrt(abar) v + sqrt(1 - abar) x` (Salimans and Ho, 2022, App. D), of a clean sample
-    `(x - sqrt(abar) x0) / sqrt(1 - abar)`. Raises ValueError for another kind.
+    `(x - sqrt(abar) x0) / sqrt(1 - abar)`. Raises ValueError for another kind, and as `require_known`.
     """
+    require_known(scheduler)
     kind = scheduler.config.prediction_type
     if kind == "epsilon":
         return model
-    if kind not in {"v_prediction", "sample"}:
-        raise ValueError(f"its scheduler says that it predicts `{kind}`; known are epsilon, v_prediction and sample")
 
     def predicted(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
         abar = alpha_at(scheduler, t).to(x)

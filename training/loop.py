@@ -46,6 +46,19 @@ class Diverged(SluiceError):
         self.keys = keys
 
 
+@contextmanager
+def _memory_explained() -> Iterator[None]:
+    """Raises CannotTrain where a GPU's memory is used up, wherever in a training that is."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CannotTrain(
+            "the GPU's memory is used up: lower `micro_batch`, set `gradient_checkpointing=true`, raise the ZeRO stage "
+            "in the engine's settings, or train in half precision"
+        ) from error
+
+
+@_memory_explained()
 def train(
     method: Method,
     recipe: Recipe,
@@ -66,11 +79,11 @@ def train(
     SIGTERM, end it after the step, with a checkpoint. Raises Diverged, CannotTrain, OtherTraining.
     """
     torch.manual_seed(recipe.seed)
-    with held() as interrupted, _memory_explained(recipe):
-        network = method.network()
-        average = Average(network, recipe.ema) if recipe.ema else None
-        engine = start(network, recipe, settings)
-        progress, pace = _resumed(engine, average, checkpoints, say), Pace(recipe.batch)
+    network = method.network()
+    average = Average(network, recipe.ema) if recipe.ema else None
+    engine = start(network, recipe, settings)
+    progress, pace = _resumed(engine, average, checkpoints, say), Pace(recipe.batch)
+    with held() as interrupted:
         left = _batches(method, recipe, stream, range(progress.step, steps), method.model.unet)
         for micro_batches in pace.timed(left):
             skipped = progress.skipped
@@ -93,19 +106,7 @@ def train(
                 _keep(engine, average, progress, checkpoints)
             if stop:
                 raise KeyboardInterrupt
-        return _trained(method, engine, average)
-
-
-@contextmanager
-def _memory_explained(recipe: Recipe) -> Iterator[None]:
-    """Raises CannotTrain where a GPU's memory is used up, wherever in a step that is."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise CannotTrain(
-            f"the GPU's memory is used up by {recipe.micro_batch} samples at once: lower `micro_batch`, set "
-            "`gradient_checkpointing=true`, raise the ZeRO stage in the engine's settings, or train in half precision"
-        ) from error
+    return _trained(method, engine, average)
 
 
 def _trained(method: Method, engine: Any, average: Average | None) -> nn.Module:

@@ -13,8 +13,8 @@ Method = Literal["controlnet", "micontrolnet", "cnc-local", "cnc-global", "cnc-j
 class Recipe(BaseModel):
     """`method` is trained on the frozen model `base`, from `begin` where that names a network, else from the base.
 
-    `checkpoint_steps`: how often it is kept, the last `checkpoints` times; `watch_steps`: how often it is validated and
-    shown; `snapshot_steps`: how often the network is saved as it is then, for good.
+    `checkpoint_steps`: how often it is kept, the last `keep_checkpoints` times; `watch_steps`: how often it is
+    validated and shown; `snapshot_steps`: how often the network is saved as it is then, for good.
 
     `ema` is the decay of a running average of weights, which is then what is validated and saved; `expansion` is the
     global fuser's; without `triplets` both streams of the local fuser see the whole image's own `images`.
@@ -62,7 +62,7 @@ class Recipe(BaseModel):
     gradient_checkpointing: bool = False
     deterministic: bool = False
     checkpoint_steps: int = Field(500, ge=1)
-    checkpoints: int = Field(3, ge=1)
+    keep_checkpoints: int = Field(3, ge=1)
     watch_steps: int = Field(500, ge=1)
     snapshot_steps: int | None = Field(None, ge=1)
 

@@ -44,7 +44,7 @@ from sluice.training.recipe import Recipe
 LOSSES, LEFT_OUT = "losses.jsonl", "left-out.txt"
 VALIDATED = 256
 EXECUTION = {
-    "micro_batch", "gradient_checkpointing", "deterministic", "checkpoint_steps", "checkpoints", "watch_steps",
+    "micro_batch", "gradient_checkpointing", "deterministic", "checkpoint_steps", "keep_checkpoints", "watch_steps",
     "snapshot_steps",
 }  # fmt: skip
 
@@ -74,7 +74,7 @@ class Prepared:
         weights = {f"{name} weights": find(own).digest for name, own in models.items()}
         data = {f"data {number}": own.digest for number, own in enumerate(self.shards)}
         withdrawn = {f"withdrawn {number}": own.withdrawn for number, own in enumerate(self.data) if own.withdrawn}
-        mixed = {f"weight {number}": f"{own:g}" for number, own in enumerate(self.weights or ())}
+        mixed = {f"weight {number}": str(own) for number, own in enumerate(self.weights or ())}
         return names | weights | data | withdrawn | mixed
 
 
@@ -151,13 +151,12 @@ def _train(
     states: str | None,
 ) -> Path:
     recipe, method, first = prepared.recipe, prepared.method, _first()
-    checkpoints = Checkpoints(storage(states or out / CHECKPOINTS), prepared.identity, recipe.checkpoints)
+    checkpoints = Checkpoints(storage(states or out / CHECKPOINTS), prepared.identity, recipe.keep_checkpoints)
     checkpoints.require_own()
     write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
-    if first and recipe.begin is None and (recipe.conservativity or recipe.method == "cnc-joint"):
-        console.print(f"No `begin` is named: this begins from {recipe.base}, and not from an earlier stage's network.")
     if first:
         write_origin(out, recipe, prepared.steps, prepared.identity, prepared.shards, states)
+        _warn_of_no_begin(recipe, console)
     settings_told = recipe.model_dump(exclude_none=True)
     trackers = [tracker(name, out, recipe.method, settings_told) for name in track] if first else []
     log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console, trackers)
@@ -184,6 +183,12 @@ def _train(
         write_card(out / "model", recipe, prepared.identity, read_losses(out / LOSSES))
         console.print(f"{recipe.method}: {out / 'model'}; the page of its training: {out / 'index.html'}")
     return out / "model"
+
+
+def _warn_of_no_begin(recipe: Recipe, console: Console) -> None:
+    """Say so where a stage that follows another one begins from the base."""
+    if recipe.begin is None and (recipe.conservativity or recipe.method == "cnc-joint"):
+        console.print(f"No `begin` is named: this begins from {recipe.base}, and not from an earlier stage's network.")
 
 
 def _held_out(data: Data, method: Method) -> Iterator[Sample]:

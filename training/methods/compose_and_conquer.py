@@ -55,8 +55,8 @@ class ComposeAndConquer:
         local = self._local() if "local" in self.parts else None
         if local is not None:
             local.encoder.set_attn_processor(SoftGuidance(self.recipe.guidance))
-            if self.recipe.gradient_checkpointing:
-                recomputed(local.encoder, self.model.unet)
+        if self.recipe.gradient_checkpointing:
+            recomputed(self.model.unet, *([local.encoder] if local is not None else []))
         return Fusers(local, self._global() if "global" in self.parts else None).train()
 
     def example(self, record: Record, epoch: int) -> Example:  # noqa: ARG002 - nothing of it is drawn by epoch
@@ -73,7 +73,8 @@ class ComposeAndConquer:
         given = noised(self.model, self.recipe, batch)
         conditions = {name: self._kept(batch, name) for name in batch.tensors if name.startswith(STREAMS)}
         states, attention, features = network(given.x, given.t, given.states, batch.tensors["mask"], conditions)
-        with torch.no_grad():
+        # Global tokens reach the frozen encoder's attention, so that their fuser's gradient goes through it too.
+        with torch.set_grad_enabled(states.requires_grad):
             encoded = encode(self.model.unet, given.x, given.t, states, attention=attention)
         if features is not None:
             encoded = encoded.with_features(tuple(f + c for f, c in zip(encoded.features, features, strict=True)))

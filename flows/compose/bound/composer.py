@@ -21,7 +21,7 @@ from sluice.inference.combiners.amdm import Aggregation, aggregate
 from sluice.inference.combiners.freedom import Condition, freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
-from sluice.inference.denoisers import Bound, Denoiser, guided, noise_of
+from sluice.inference.denoisers import Bound, Denoiser, guided, noise_of, require_known
 from sluice.inference.sampler import Moment, Noise, Step, ddim_step, moments, sample
 from sluice.inference.watching import (
     Watch,
@@ -33,10 +33,6 @@ from sluice.inference.watching import (
 )
 from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
-
-PREDICTED = ("epsilon", "v_prediction", "sample")
-NOT_DONE = ("clip_sample", "thresholding", "rescale_betas_zero_snr")
-"""What a diffusers scheduler may ask of its own steps."""
 
 
 class Composer:
@@ -172,7 +168,7 @@ class Composer:
             raise ConfigError(f"size {self.job.size} is no multiple of {wanted.scale}, the pixels for one latent")
         for node in models_of(self.job.picture):
             model = self.parts.model(node)
-            _check_scheduler(node, model.scheduler.config)
+            _check_scheduler(node, model.scheduler)
             if (model.scale, model.unet.config.in_channels) != (wanted.scale, wanted.unet.config.in_channels):
                 raise ConfigError(
                     f"{_described(node, model)}, and {_described(self.first, wanted)}: models compose where they "
@@ -212,16 +208,11 @@ def _described(node: Model, model: LatentModel) -> str:
     return f"{_named(node)} is of latents, {channels} channels of them, {model.scale} pixels each"
 
 
-def _check_scheduler(node: Model, config: Mapping[str, Any]) -> None:
-    """Raises ConfigError for what a scheduler asks of steps that these do not do."""
-    if config["prediction_type"] not in PREDICTED:
-        raise ConfigError(f"{_named(node)} predicts `{config['prediction_type']}`: known are {', '.join(PREDICTED)}")
-    asked = [name for name in NOT_DONE if config.get(name)]
-    if asked:
-        raise ConfigError(
-            f"{_named(node)}'s scheduler asks for {' and '.join(asked)}, which the steps here do not do: set "
-            f"{' and '.join(f'{name}: false' for name in asked)} in its scheduler_config.json, if it does without"
-        )
+def _check_scheduler(node: Model, scheduler: Any) -> None:
+    try:
+        require_known(scheduler)
+    except ValueError as error:
+        raise ConfigError(f"{_named(node)}: {error}") from error
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -200,6 +200,48 @@ def test_the_fusers_read_what_they_need_and_learn(method: str, fields: set[str])
     assert learning == {"cnc-local": {"local"}, "cnc-global": {"wide"}, "cnc-joint": {"local", "wide"}}[method]
 
 
+@pytest.mark.parametrize("method", ["cnc-local", "cnc-global", "cnc-joint"])
+def test_the_fusers_activations_are_made_again_too(method: str) -> None:
+    found = []
+    for again in (False, True):
+        torch.manual_seed(0)
+        training = ComposeAndConquer(recipe(method, gradient_checkpointing=again), model_of(), CACHED)
+        network, calls = training.network(), []
+        training.model.unet.up_blocks[-1].resnets[-1].register_forward_pre_hook(lambda *_, noted=calls: noted.append(1))
+        training.losses(network, batch(training))["loss"].backward()
+        found.append((len(calls), [own.grad for own in network.parameters() if own.grad is not None]))
+    (once, held), (twice, remade) = found
+    assert twice > once
+    assert len(held) == len(remade)
+    assert all(torch.equal(*pair) for pair in zip(held, remade, strict=True))
+
+
+@pytest.mark.parametrize("method", ["cnc-local", "cnc-global", "cnc-joint"])
+def test_the_fusers_gradient_is_that_of_differences(method: str) -> None:
+    torch.manual_seed(0)
+    model = model_of()
+    model.unet.double()
+    training = ComposeAndConquer(recipe(method), model, CACHED)
+    network = training.network().double().eval()  # dropout would draw anew
+    for parameter in network.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    own = batch(training)
+    training.losses(network, own)["loss"].backward()
+    learned = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    slope = float(torch.stack([parameter.grad.square().sum() for parameter in learned]).sum().sqrt())
+
+    @torch.no_grad()
+    def loss(size: float) -> float:
+        """The loss so far along the gradient, where float32's last digits of it are small beside what it changes by."""
+        moves = [size / slope * parameter.grad for parameter in learned]
+        torch._foreach_add_(learned, moves)
+        found = float(training.losses(network, own)["noise"])
+        torch._foreach_sub_(learned, moves)
+        return found
+
+    assert slope == pytest.approx((loss(0.01) - loss(-0.01)) / 0.02, rel=1e-3)
+
+
 def test_conditions_are_dropped_each_by_itself_and_the_mask_never() -> None:
     training = ComposeAndConquer(recipe("cnc-joint", drop_conditions=0.5), model_of(), CACHED)
     seen: dict[str, list[bool]] = {}

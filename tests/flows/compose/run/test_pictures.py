@@ -268,7 +268,7 @@ def test_a_size_that_is_no_multiple_of_a_latent_is_refused(base: dict[str, Any])
     ("scheduler", "said"),
     [
         ({"clip_sample": True}, "scheduler asks for clip_sample, which the steps here do not do"),
-        ({"prediction_type": "noise"}, "predicts `noise`: known are epsilon, v_prediction, sample"),
+        ({"prediction_type": "noise"}, "predicts `noise`; known are epsilon, v_prediction, sample"),
     ],
 )
 def test_a_scheduler_that_asks_for_other_steps_is_refused(
