@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from sluice.infra.errors import SluiceError
 
 M = TypeVar("M", bound=BaseModel)
+MERGE = "tag:yaml.org,2002:merge"
 
 
 class ConfigError(SluiceError):
@@ -22,7 +23,7 @@ class ConfigError(SluiceError):
 def read_settings(path: Path, example: str) -> dict[str, Any]:
     """The mapping in a YAML file; `example` is what an error shows. Raises ConfigError."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = _loaded(path.read_text())
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ConfigError(f"there is no configuration file {path}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -37,18 +38,50 @@ def override(values: dict[str, Any], setting: str, example: str) -> None:
     path, equals, text = setting.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set takes NAME=VALUE, as in --set {example}; this was '{setting}'")
-    *folders, last = path.split(".")
-    place = values
-    for name in folders:
-        if place.get(name) is None:
-            place[name] = {}
-        place = place[name]
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {setting}: '{name}' is a value, not a section")
     try:
-        place[last] = yaml.safe_load(text)
+        value = _loaded(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {setting}: the value is not YAML: {error}") from error
+    put(values, path, value, f"--set {setting}")
+
+
+def put(values: dict[str, Any], path: str, value: Any, where: str) -> None:
+    """Set `a.0.b`: in mappings, which are made where there are none, and items of lists. Raises ConfigError."""
+    *folders, last = path.split(".")
+    place: Any = values
+    for name in folders:
+        at = _key(place, name, where)
+        if isinstance(place, dict) and place.get(at) is None:
+            place[at] = {}
+        place = place[at]
+    place[_key(place, last, where)] = value
+
+
+def _key(place: Any, name: str, where: str) -> Any:
+    """What a part of a dotted name is in a mapping or a list."""
+    if isinstance(place, dict):
+        return name
+    if not isinstance(place, list):
+        raise ConfigError(f"{where}: there is a value before '{name}', and nothing inside it")
+    if not (name.isdecimal() and int(name) < len(place)):
+        raise ConfigError(f"{where}: items of this list are counted from 0 to {len(place) - 1}, and '{name}' is none")
+    return int(name)
+
+
+class _Once(yaml.SafeLoader):
+    """YAML whose mappings have each key once: of two, one would go unheard."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != MERGE:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is there twice", key.start_mark)
+            seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+        return super().construct_mapping(node, deep)
+
+
+def _loaded(text: str) -> Any:
+    return yaml.load(text, _Once)  # noqa: S506 - it is a SafeLoader
 
 
 def parse(model: type[M], values: Any, where: str) -> M:

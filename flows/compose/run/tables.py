@@ -21,7 +21,7 @@ from sluice.flows.compose.run.safety import Unscreened
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.job_file import problems_of
 from sluice.infra.errors import SluiceError
-from sluice.infra.settings import ConfigError, override, read_settings
+from sluice.infra.settings import ConfigError, override, put, read_settings
 
 ONE = {"prompt": "prompts", "seed": "seeds"}
 """Columns with one of what a job has several of."""
@@ -44,15 +44,18 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     readers = {".parquet": pa.parquet.read_table, ".csv": _csv, ".jsonl": pa.json.read_json}
     if path.suffix not in readers:
         raise ConfigError(f"{path} is no table: it must end in {', '.join(readers)}")
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path}, which is to be a table")
     try:
-        rows = readers[path.suffix](path).to_pylist()
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no table {path}") from error
+        table = readers[path.suffix](path)
     except pa.ArrowException as error:
         raise ConfigError(f"{path} is no {path.suffix[1:]} that can be read: {error}") from error
-    if not rows:
+    if not table.num_rows:
         raise ConfigError(f"{path} has no rows")
-    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+    twice = {name for name in table.column_names if table.column_names.count(name) > 1}
+    if twice:
+        raise ConfigError(f"{path} has columns twice, of which one would go unheard: {', '.join(sorted(twice))}")
+    return [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
 
 
 def rows_of(table: Path, file: Path, settings: Sequence[str], made_of: MadeOf) -> Iterator[Row]:
@@ -111,35 +114,12 @@ def _csv(path: Path) -> pa.Table:
 def _job(values: Mapping[str, Any], cells: Mapping[str, Any], columns: Sequence[str], file: Path) -> Job:
     own = deepcopy(dict(values))
     for column, value in cells.items():
-        _put(own, ONE.get(column, column), [value] if column in ONE else value, column)
+        put(own, ONE.get(column, column), [value] if column in ONE else value, f"column {column}")
     try:
         return Job.model_validate(own)
     except ValidationError as error:
         problems = [_described(".".join(map(str, place)), said, columns, file) for place, said in problems_of(error)]
         raise ConfigError("; ".join(dict.fromkeys(problems))) from error
-
-
-def _put(values: dict[str, Any], path: str, value: Any, column: str) -> None:
-    """`a.0.b`: into mappings, which are made where there are none, and the items of lists."""
-    *folders, last = path.split(".")
-    place: Any = values
-    for name in folders:
-        at = _key(place, name, column)
-        if isinstance(place, dict) and place.get(at) is None:
-            place[at] = {}
-        place = place[at]
-    place[_key(place, last, column)] = value
-
-
-def _key(place: Any, name: str, column: str) -> Any:
-    """What a part of a column's name is in a mapping or a list. Raises ConfigError where it can be nothing."""
-    if isinstance(place, dict):
-        return name
-    if not isinstance(place, list):
-        raise ConfigError(f"column {column}: the job has a value before '{name}', and nothing inside it")
-    if not (name.isdecimal() and int(name) < len(place)):
-        raise ConfigError(f"column {column}: the job has {len(place)} of these, counted from 0, and no '{name}'")
-    return int(name)
 
 
 def _described(place: str, said: str, columns: Sequence[str], file: Path) -> str:

@@ -49,7 +49,7 @@ def test_a_plain_source_keeps_the_configured_kind(tmp_path: Path) -> None:
         (["shard_size=0"], "shard_size: input should be greater than or equal to 1"),
         (["stages.canny.low=soft"], "stages.canny: low: input should be a valid number"),
         (["shard_size"], "--set takes NAME=VALUE"),
-        (["name.x=1", "name.x.y=2"], "is a value, not a section"),
+        (["name.x=1", "name.x.y=2"], "and nothing inside it"),
         (["source.kind=foldr"], r"no source is called 'foldr'; did you mean 'folder'\?"),
         (["name=A B"], "name: string should match pattern"),
     ],

@@ -150,12 +150,15 @@ def test_a_few_rows_that_are_wrong_are_named_and_quarantined(plain: dict[str, An
             f"row 2: column {IMAGE}: .*wide.png is 96 x 64 pixels, and the job's pictures are 64 x 64",
         ),
         ({IMAGE: "job.yaml"}, f"row 2: column {IMAGE}: .*job.yaml, a condition of the job, is no image that can be"),
-        ({"picture.of.model.controls.1.image": "0.png"}, "row 2: column .*: the job has 1 of these, counted from 0"),
+        (
+            {"picture.of.model.controls.1.image": "0.png"},
+            "row 2: column .*: items of this list are counted from 0 to 0",
+        ),
         ({"picture.of.scal": 1}, "row 2: column picture.of.scal: there is no such setting; did you mean 'scale'"),
         ({"prompt.of": "x"}, "row 2: column prompt.of: there is no such setting"),
         ({"stps": 3}, "row 2: column stps: there is no such setting; did you mean 'steps'"),
         ({"steps": 0}, r"row 2: column steps: input should be greater than or equal to 1 \(it is 0\)"),
-        ({"steps.of": 3}, "row 2: column steps.of: the job has a value before"),
+        ({"steps.of": 3}, "row 2: column steps.of: there is a value before"),
         (
             {"picture.of.model.over.model": "no-model"},
             "row 2: column picture.of.model.over.model: 'no-model' is neither",
@@ -188,7 +191,8 @@ def test_what_is_wrong_with_the_job_is_not_said_of_rows(plain: dict[str, Any], t
         ("rows.csv", "prompt,seed\na\n", "is no csv that can be read: .*Expected 2 columns, got 1"),
         ("rows.jsonl", '{"seed": 1}\n{"seed": \n', "is no jsonl that can be read: .*in row 1"),
         ("rows.parquet", "prompt\n", "is no parquet that can be read"),
-        ("none.csv", None, "there is no table"),
+        ("none.csv", None, "there is no file"),
+        ("twice.csv", "seed,prompt,seed\n1,a,2\n", "has columns twice, of which one would go unheard: seed"),
     ],
 )
 def test_what_is_no_table_is_refused(name: str, text: str | None, said: str, tmp_path: Path) -> None:
