@@ -81,7 +81,7 @@ class _Once(yaml.SafeLoader):
 
 
 def _loaded(text: str) -> Any:
-    return yaml.load(text, _Once)  # noqa: S506 - it is a SafeLoader
+    return yaml.load(text, _Once)
 
 
 def parse(model: type[M], values: Any, where: str) -> M:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ class PictureWithheld(UserWarning):
 
 def compose(
     job: Job | Mapping[str, Any] | str | Path,
-    prompts: str | Sequence[str] | None = None,
-    seeds: int | Sequence[int] | None = None,
+    prompts: str | Iterable[str] | None = None,
+    seeds: int | Iterable[int] | None = None,
     *,
     model: Any = None,
     safety: str | None = None,
@@ -70,8 +71,8 @@ class _Given:
 
 def _read(
     job: Job | Mapping[str, Any] | str | Path,
-    prompts: str | Sequence[str] | None,
-    seeds: int | Sequence[int] | None,
+    prompts: str | Iterable[str] | None,
+    seeds: int | Iterable[int] | None,
     safety: str | None,
 ) -> tuple[Job, Path]:
     """The job, with what is said over it, and where its images are."""
@@ -79,10 +80,10 @@ def _read(
     if prompts is not None:
         more["prompts"] = [prompts] if isinstance(prompts, str) else list(prompts)
     if seeds is not None:
-        more["seeds"] = [seeds] if isinstance(seeds, int) else list(seeds)
+        some = [seeds] if isinstance(seeds, Integral) else seeds
+        more |= {"seeds": [int(seed) if isinstance(seed, Integral) else seed for seed in some], "count": 1}
     if isinstance(job, str | Path):
-        settings = [f"{name}={value!r}" for name, value in more.items()]
-        return read_job(Path(job), settings), Path(job).parent
+        return read_job(Path(job), more=more), Path(job).parent
     values = job.model_dump(mode="json") if isinstance(job, Job) else job
     return parse(Job, {**values, **more}, "the job"), Path()
 

@@ -73,8 +73,8 @@ def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
     }
     refuse_other_sizes(job, made_of.folder)
     for prompt in job.prompts:
-        for seed in job.seeds:
-            yield Asked(prompt, seed, {"job": {**plain, "prompts": [prompt], "seeds": [seed]}, **shared})
+        for seed in job.all_seeds:
+            yield Asked(prompt, seed, {"job": {**plain, "prompts": [prompt], "seeds": [seed], "count": 1}, **shared})
 
 
 def named(node: Any, *names: str) -> set[str]:

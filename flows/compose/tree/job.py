@@ -212,16 +212,28 @@ Whole = Annotated[Ddim | FreeDom | ZMagic | Amdm, Field(discriminator="kind")]
 
 
 class Job(Node):
-    """A picture for every prompt and seed."""
+    """A picture for every prompt and seed, or `count` of them from the one seed on."""
 
     prompts: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    count: int = Field(default=1, ge=1)
     size: int = Field(default=64, ge=8)
     steps: int = Field(default=25, ge=1, le=1000)
     batch: int = Field(default=8, ge=1)
     safety: str | None = None
     """What judges the pictures, by name or folder, or `none`; unless given, open-nsfw for all but tabletop's."""
     picture: Whole = Ddim()
+
+    @model_validator(mode="after")
+    def _counts_from_one(self) -> Self:
+        if self.count > 1 and len(self.seeds) > 1:
+            raise ValueError(f"`count` goes on from one seed, and here are {len(self.seeds)}: tell one of the two")
+        return self
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Those of its pictures, for each prompt."""
+        return self.seeds if self.count == 1 else tuple(range(self.seeds[0], self.seeds[0] + self.count))
 
 
 KINDS: dict[str, tuple[type[Node], ...]] = {

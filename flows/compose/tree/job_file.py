@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,12 @@ REASONS = {
 """Why something does not go where another is expected."""
 
 
-def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
-    """The job in a file, with each `a.b=c` of settings in it; paths in it are beside the file. Raises ConfigError."""
-    values = read_settings(path, "`prompts: [a red star]`")
+def read_job(path: Path, settings: Sequence[str] = (), more: Mapping[str, Any] | None = None) -> Job:
+    """The job in a file, with each `a.b=c` of settings in it, and `more` values over its own.
+
+    Paths in it are beside the file. Raises ConfigError.
+    """
+    values = {**read_settings(path, "`prompts: [a red star]`"), **(more or {})}
     for setting in settings:
         override(values, setting, "steps=50")
     try:

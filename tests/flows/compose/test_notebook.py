@@ -56,6 +56,20 @@ def test_a_file_is_a_job_too_and_one_prompt_and_seed_are_enough(controlled: dict
     assert np.array_equal(levels(picture), levels(same))
 
 
+@pytest.mark.parametrize("prompt", ["it's a \"red\" star", "a\\nb", "yes", "# 3: [a, b]", "ein roter Stern, größer"])
+def test_a_prompt_is_what_it_is_beside_a_file(prompt: str, plain: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(json.dumps(plain))
+    (picture,) = sluice.compose(tmp_path / "job.json", prompts=prompt)
+    assert picture.info["job"]["prompts"] == [prompt]
+
+
+def test_seeds_of_numpy_are_seeds(plain: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(json.dumps({**plain, "count": 2}))
+    for job in (tmp_path / "job.json", plain):
+        assert [own.info["job"]["seeds"] for own in sluice.compose(job, seeds=np.arange(2))] == [[0], [1]]
+        assert [own.info["job"]["seeds"] for own in sluice.compose(job, seeds=np.int64(5))] == [[5]]
+
+
 def test_a_pipeline_stands_for_the_jobs_model_and_is_left_as_it_was(
     controlled: dict[str, Any], given: Path, pipeline: Any
 ) -> None:

@@ -26,6 +26,7 @@ from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.run import flow
 from sluice.flows.compose.run.flow import ChangedSince, Workers, again
 from sluice.flows.compose.run.flow import compose as run
+from sluice.flows.compose.run.pictures import MadeOf, pictures_of
 from sluice.flows.compose.tree.job import Job, JudgedEnergy
 from sluice.flows.compose.tree.models import Base
 from sluice.inference.energies.energy import Energy
@@ -220,6 +221,14 @@ def test_fusers_compose_by_what_they_are_given(base: dict[str, Any], conditions:
         made(job(guided(base), prompts=["a red star"], seeds=[0])),
     ]
     assert all(not torch.allclose(a, b, atol=1e-4) for a, b in combinations(made_so, 2))
+
+
+def test_a_count_goes_on_from_the_one_seed(base: dict[str, Any], tmp_path: Path) -> None:
+    counted, told = job(guided(base), seeds=[5], count=3), job(guided(base), seeds=[5, 6, 7])
+    made_of = MadeOf(tmp_path)
+    assert [own.name for own in pictures_of(counted, made_of)] == [own.name for own in pictures_of(told, made_of)]
+    with pytest.raises(ValueError, match="`count` goes on from one seed, and here are 2"):
+        job(guided(base), seeds=[5, 6], count=2)
 
 
 def test_a_prompt_that_is_too_long_is_cut_and_said(base: dict[str, Any], tmp_path: Path) -> None:

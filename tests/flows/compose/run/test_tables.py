@@ -152,7 +152,7 @@ def test_a_few_rows_that_are_wrong_are_named_and_quarantined(plain: dict[str, An
         ({IMAGE: "job.yaml"}, f"row 2: column {IMAGE}: .*job.yaml, a condition of the job, is no image that can be"),
         (
             {"picture.of.model.controls.1.image": "0.png"},
-            "row 2: column .*: items of this list are counted from 0 to 0",
+            "row 2: column .*: items of this list are counted from 0",
         ),
         ({"picture.of.scal": 1}, "row 2: column picture.of.scal: there is no such setting; did you mean 'scale'"),
         ({"prompt.of": "x"}, "row 2: column prompt.of: there is no such setting"),
