@@ -29,20 +29,24 @@ def compose(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Over so many actors of Ray.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster, whose actors make them.")] = None,
-    again: Annotated[Path | None, typer.Option(help="Make this picture once more, from the record beside it.")] = None,
+    again: Annotated[
+        str | None, typer.Option(help="Make this picture, a file or s3://, once more by the record beside it.")
+    ] = None,
     page: Annotated[bool, typer.Option(help="Watch the first batch, and show all in index.html beside them.")] = True,
 ) -> None:
     """Pictures under several conditions at once, by a job file."""
     from sluice.flows.compose.tree.job_file import example as job_example
-    from sluice.flows.compose.tree.job_file import read_job
+    from sluice.flows.compose.tree.job_file import in_lines_of, read_job
 
     if example is not None:
         typer.echo(job_example(example), nl=False)
         return
+    if again is not None and (job or set_ or table or safety or workers or ray_address):
+        raise typer.BadParameter("--again makes the picture as its record says: beside it goes --out alone")
     if job is None and again is None:
         raise typer.BadParameter("name a job file, or --example, or --again")
     settings = [*(set_ or ()), *([f"safety={safety}"] if safety else ())]
-    asked = read_job(job, settings) if job is not None and table is None and again is None else None
+    asked = read_job(job, settings) if job is not None and table is None else None
 
     from rich.console import Console
 
@@ -51,9 +55,11 @@ def compose(
     console = Console(soft_wrap=True, markup=False, highlight=False)
     over = flow.Workers(workers, ray_address) if workers or ray_address else None
     if again is not None:
-        console.print(str(flow.again(again, Path(out), console)))
+        console.print(flow.again(again, out, console))
     elif job is not None and asked is not None:
-        _say(flow.compose(asked, job.parent, out, console, over, page), out, page, console)
+        with in_lines_of(job):
+            composed = flow.compose(asked, job.parent, out, console, over, page)
+        _say(composed, out, page, console)
     elif job is not None and table is not None:
         _say(flow.compose_table(table, job, settings, out, console, over, page), out, page, console)
 

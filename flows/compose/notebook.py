@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from PIL import Image
 
 from sluice.flows.compose.run.batches import batches_of
 from sluice.flows.compose.run.making import Made, Maker
-from sluice.flows.compose.run.pictures import MadeOf, named, pictures_of
+from sluice.flows.compose.run.pictures import Given, MadeOf, named, pictures_of
 from sluice.flows.compose.run.safety import NONE, USUAL, reads_tabletop
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.job_file import read_job
@@ -50,23 +49,11 @@ def compose(
     given = None if model is None else _given(model)
     if given is not None:
         wanted = _with(given, wanted)
-    asked = list(pictures_of(wanted, MadeOf(Path(folder or place), {GIVEN: given.told} if given else {})))
+    asked = list(pictures_of(wanted, MadeOf(Path(folder or place), {GIVEN: given} if given else {})))
     where = device or (str(model.device) if given else "cuda" if torch.cuda.is_available() else "cpu")
     maker = Maker(Path(folder or place), where, {GIVEN: given.model} if given else None)
     made = {own.asked.name: own for batch in batches_of(asked) for own in maker(batch)}
     return [_image(made[own.name]) for own in asked if not _is_withheld(made[own.name])]
-
-
-@dataclass(frozen=True)
-class _Given:
-    """A pipeline as a latent model, and what a record tells of it."""
-
-    model: LatentModel
-    told: str
-
-    @property
-    def safety(self) -> str:
-        return NONE if reads_tabletop(self.model.tokenizer.get_vocab()) else USUAL
 
 
 def _read(
@@ -80,7 +67,7 @@ def _read(
     if prompts is not None:
         more["prompts"] = [prompts] if isinstance(prompts, str) else list(prompts)
     if seeds is not None:
-        some = [seeds] if isinstance(seeds, Integral) else seeds
+        some = seeds if isinstance(seeds, Iterable) else [seeds]
         more |= {"seeds": [int(seed) if isinstance(seed, Integral) else seed for seed in some], "count": 1}
     if isinstance(job, str | Path):
         return read_job(Path(job), more=more), Path(job).parent
@@ -88,7 +75,7 @@ def _read(
     return parse(Job, {**values, **more}, "the job"), Path()
 
 
-def _given(pipeline: Any) -> _Given:
+def _given(pipeline: Any) -> Given:
     """Raises ConfigError for one that jobs cannot sample."""
     parts = ("tokenizer", "text_encoder", "unet", "vae", "scheduler")
     lacking = [name for name in parts if getattr(pipeline, name, None) is None]
@@ -101,16 +88,20 @@ def _given(pipeline: Any) -> _Given:
         raise ConfigError(f"model: its U-Net is {pipeline.unet.dtype}, and jobs are sampled in float32: `.to` it")
     scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     model = LatentModel(pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler)
-    return _Given(model, f"{type(pipeline).__name__} of {pipeline.config.get('_name_or_path') or 'parts'}")
+    return Given(model, f"{type(pipeline).__name__} of {pipeline.config.get('_name_or_path') or 'parts'}")
 
 
-def _with(given: _Given, job: Job) -> Job:
+def _with(given: Given, job: Job) -> Job:
     """A job whose one base model is a given one. Raises ConfigError for a job of several."""
     plain = job.model_dump(mode="json")
     names = named(plain, "model")
     if len(names) > 1:
         raise ConfigError(f"model: a pipeline stands for one model, and the job names {', '.join(sorted(names))}")
-    return Job.model_validate({**_renamed(plain), "safety": job.safety or given.safety})
+    return Job.model_validate({**_renamed(plain), "safety": job.safety or _usual(given)})
+
+
+def _usual(given: Given) -> str:
+    return NONE if reads_tabletop(given.model.tokenizer.get_vocab()) else USUAL
 
 
 def _renamed(node: Any) -> Any:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sluice.flows.compose.run.pictures import MODELS, named
+from sluice.flows.compose.run.pictures import named
 from sluice.flows.compose.tree.images import digest_of
 from sluice.flows.compose.tree.nodes import image_of
+from sluice.flows.compose.tree.weights import WEIGHTS
 from sluice.flows.operate.of_network import of_weights
 from sluice.flows.operate.of_record import of_record
 from sluice.flows.operate.of_version import built
@@ -29,7 +30,7 @@ def of_picture(place: Storage, name: str) -> Told:
     record = _record(place, f"{stem}.json")
     job = record["job"]
     there = "" if place.head(f"{stem}.png") else ", which is no longer there"
-    models = {own for own in record["made_of"] if own in named(job, *MODELS) or own == job.get("safety")}
+    models = {own for own in record["made_of"] if own in named(job, *WEIGHTS) or own == job.get("safety")}
     images = {own: digest for own, digest in record["made_of"].items() if own not in models}
     return Told(
         f"picture {place.uri}/{stem}.png{there}{_edited(stem, record)}",

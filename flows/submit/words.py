@@ -200,15 +200,16 @@ def _jobs(given: dict[str, Any]) -> Iterator[Job]:
 
 def _look_inside_job(job: Job, file: Path, sight: Sight) -> None:
     """Take its images along, and refuse models that are folders of this machine."""
-    from sluice.flows.compose.run.pictures import MODELS, named
+    from sluice.flows.compose.run.pictures import named
     from sluice.flows.compose.tree.images import images_of
+    from sluice.flows.compose.tree.weights import WEIGHTS
 
     for image in images_of(job):
         if isinstance(image, Path) and image.is_absolute():
             sight.refuse_unseen(f"{image}, a condition of the job,", str(image))
         elif isinstance(image, Path):
             sight.take_beside(file, image)
-    for name in sorted(named(job.model_dump(mode="json"), *MODELS, "safety")):
+    for name in sorted(named(job.model_dump(mode="json"), *WEIGHTS, "safety")):
         if Path(name).is_dir():
             sight.refuse_unseen(f"{name}, a model of the job,", name)
 

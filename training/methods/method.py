@@ -16,6 +16,7 @@ from sluice.training.data import Sample
 from sluice.training.draws import Draws
 from sluice.training.examples import Example, latents_of, states_of
 from sluice.training.networks.latent_model import LatentModel
+from sluice.training.networks.made_for import other_width
 from sluice.training.recipe import Recipe
 from sluice.training.written_out import checkpoint
 
@@ -57,13 +58,9 @@ class OtherNetwork(SluiceError):
 
 def require_made_for(config: Mapping[str, Any], unet: Any, begin: Path) -> None:
     """Raises OtherNetwork where a ControlNet's configuration has other widths than the frozen U-Net."""
-    for name in ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels"):
-        own, wanted = (list(v) if isinstance(v, tuple | list) else v for v in (config.get(name), unet.config[name]))
-        if own is not None and own != wanted:
-            raise OtherNetwork(
-                f"{begin} was made for a U-Net whose {name} is {own}, and the base's is {wanted}: begin with a network "
-                "for this base, or train on that one's (`base`)"
-            )
+    other = other_width(config, unet.config)
+    if other is not None:
+        raise OtherNetwork(f"{begin} {other}: begin with a network for this base, or train on that one's (`base`)")
 
 
 def recomputed(*networks: Any) -> None:

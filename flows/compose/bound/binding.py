@@ -22,8 +22,6 @@ from sluice.inference.controlled import Controlled, Ground, decoded, encoder
 from sluice.inference.denoisers import Bound, by_boxes, by_class, by_nothing, by_picture, by_text, halves
 from sluice.inference.watching import Watch
 from sluice.inference.watching_controls import summed, watched_controls, watched_fusers
-from sluice.infra.settings import ConfigError, nearest
-from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.training import balance
 from sluice.training.balance import with_silent_mask
 from sluice.training.networks.fusers import STREAMS
@@ -121,25 +119,14 @@ class Binding:
         )
 
     def _of_class(self, node: tree.ByClass, model: LatentModel, batch: int) -> Bound:
-        count = model.unet.config.num_class_embeds
-        label = _label(node)
-        null = count - 1 if node.null is None else node.null
-        if not (0 <= label < count and null < count):
-            raise ConfigError(f"{node.network} has the classes 0 to {count - 1}, and the job names {label} and {null}")
-        return by_class(model.unet, torch.full((batch,), label, device=self.given.device), null)
+        assert node.number is not None
+        null = model.unet.config.num_class_embeds - 1 if node.null is None else node.null
+        return by_class(model.unet, torch.full((batch,), node.number, device=self.given.device), null)
 
 
 def _told(node: tree.Model, prompts: Sequence[str]) -> Sequence[str]:
     base = tree.base_of(node)
     return prompts if base is None or base.prompt is None else [base.prompt] * len(prompts)
-
-
-def _label(node: tree.ByClass) -> int:
-    if isinstance(node.label, int):
-        return node.label
-    if node.label not in SHAPES:
-        raise ConfigError(f"label '{node.label}' is no shape of tabletop; {nearest(node.label, SHAPES)}")
-    return list(SHAPES).index(node.label)
 
 
 @torch.no_grad()

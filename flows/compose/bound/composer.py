@@ -16,12 +16,13 @@ from sluice.flows.compose.bound.conditions import Conditions
 from sluice.flows.compose.bound.energies import condition_of
 from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.tree import job as tree
-from sluice.flows.compose.tree.models import Base, Boxes, ByClass, Model, Pixels, Reference, base_of
+from sluice.flows.compose.tree.models import Model
+from sluice.flows.compose.tree.walk import models_of
 from sluice.inference.combiners.amdm import Aggregation, aggregate
 from sluice.inference.combiners.freedom import Condition, freedom_step
 from sluice.inference.combiners.unite import United, matched, unite
 from sluice.inference.combiners.zmagic import Dependence, zmagic_step
-from sluice.inference.denoisers import Bound, Denoiser, guided, noise_of, require_known
+from sluice.inference.denoisers import Bound, Denoiser, guided, noise_of
 from sluice.inference.sampler import Moment, Noise, Step, ddim_step, moments, sample
 from sluice.inference.watching import (
     Watch,
@@ -31,15 +32,11 @@ from sluice.inference.watching import (
     watched_pairs,
     watched_step,
 )
-from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
 
 
 class Composer:
-    """Everything that a job names, loaded, but for models that are `loaded` already, by the names they have in it.
-
-    Raises ConfigError where its parts do not belong together.
-    """
+    """Everything that a job names, loaded, but for models that are `loaded` already, by the names they have in it."""
 
     def __init__(
         self,
@@ -58,7 +55,6 @@ class Composer:
         self.watch: Watch | None = None
         self._energies: dict[tuple[tree.Energy, Model], Condition] = {}
         self._bound_to: Mapping[str, Sequence[Any]] = {}
-        self._check()
 
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
         """A picture for each prompt and its seed, `(batch, 3, height, width)`, values -1 to 1.
@@ -88,13 +84,6 @@ class Composer:
     def of(self, job: tree.Job) -> Composer:
         """The same for another job in this folder: what both name is not loaded again."""
         return Composer(job, self.conditions.folder, self.device, parts=self.parts)
-
-    def cut(self, prompts: Sequence[str]) -> list[str]:
-        """Those of some prompts that are longer than the first model's text encoder reads."""
-        tokenizer = self.parts.model(self.first).tokenizer
-        if tokenizer is None:
-            return []
-        return [told for told in prompts if len(tokenizer(told).input_ids) > tokenizer.model_max_length]
 
     def _aggregated(self, picture: tree.Amdm, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
         paths = [self._path(own) for own in picture.of]
@@ -161,58 +150,6 @@ class Composer:
     def _bound(self, node: Model, prompts: Sequence[str], watch: Watch | None) -> Bound:
         model = replace(self.bound, watch=watch)(node, prompts)
         return watched_model(noise_of(model, self.parts.model(node).scheduler), watch)
-
-    def _check(self) -> None:
-        wanted = self.parts.model(self.first)
-        if self.job.size % wanted.scale:
-            raise ConfigError(f"size {self.job.size} is no multiple of {wanted.scale}, the pixels for one latent")
-        for node in models_of(self.job.picture):
-            model = self.parts.model(node)
-            _check_scheduler(node, model.scheduler)
-            if (model.scale, model.unet.config.in_channels) != (wanted.scale, wanted.unet.config.in_channels):
-                raise ConfigError(
-                    f"{_described(node, model)}, and {_described(self.first, wanted)}: models compose where they "
-                    "predict the noise of the same thing"
-                )
-        if isinstance(self.job.picture, tree.Amdm):
-            self._check_schedules(self.job.picture)
-
-    def _check_schedules(self, picture: tree.Amdm) -> None:
-        first, *others = (models_of(own)[0] for own in picture.of)
-        for other in others:
-            if not _alike(*(self.parts.model(node).scheduler for node in (first, other))):
-                raise ConfigError(
-                    f"{_named(other)} has another noise schedule than {_named(first)}: after equally many steps amdm's "
-                    "models must be equally noisy; unite asks each at its own time"
-                )
-
-
-def models_of(node: tree.Whole) -> list[Model]:
-    """All of a tree, first the one that a picture is sampled along."""
-    if isinstance(node, tree.Amdm):
-        return [model for own in node.of for model in models_of(own)]
-    return [node.of.model] if isinstance(node.of, tree.Guided) else [own.model for own in node.of.models]
-
-
-def _named(node: Model) -> str:
-    """What a node is and which weights make it so."""
-    if isinstance(node, ByClass | Boxes | Reference):
-        return f"{node.kind} {node.network}"
-    return f"{node.kind} {node.model if isinstance(node, Pixels) else (base_of(node) or Base()).model}"
-
-
-def _described(node: Model, model: LatentModel) -> str:
-    channels = model.unet.config.in_channels
-    if isinstance(node, Pixels):
-        return f"{_named(node)} is of pixels, {channels} channels of them"
-    return f"{_named(node)} is of latents, {channels} channels of them, {model.scale} pixels each"
-
-
-def _check_scheduler(node: Model, scheduler: Any) -> None:
-    try:
-        require_known(scheduler)
-    except ValueError as error:
-        raise ConfigError(f"{_named(node)}: {error}") from error
 
 
 def _alike(one: Any, other: Any) -> bool:

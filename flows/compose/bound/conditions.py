@@ -13,7 +13,6 @@ from torch import Tensor
 
 from sluice.flows.compose.tree.images import pixels_of
 from sluice.flows.compose.tree.nodes import Image, image_of
-from sluice.infra.settings import ConfigError
 from sluice.preprocess.record import Array
 
 KEPT = 64
@@ -36,12 +35,8 @@ class Conditions:
         return torch.cat([self._image(own) for own in self.each(of)])
 
     def mask(self, of: Image) -> Tensor:
-        """`(1, 1, height, width)`, or `(batch, ...)`, of 0 and 1. Raises ConfigError for one that is empty."""
-        masks = (self.image(of).mean(dim=1, keepdim=True) >= 0.5).float()
-        for own, mask in zip(self.each(of), masks, strict=True):
-            if not mask.any():
-                raise ConfigError(f"{self._name(own)} is a mask with nothing in it: white is where a condition speaks")
-        return masks
+        """`(1, 1, height, width)`, or `(batch, ...)`, of 0 and 1. Raises ConfigError."""
+        return (self.image(of).mean(dim=1, keepdim=True) >= 0.5).float()
 
     def bytes(self, of: Image) -> list[Array]:
         """RGB uint8 `(height, width, 3)` of any size, one or those that stand for it. Raises ConfigError."""
@@ -57,16 +52,7 @@ class Conditions:
         return self.instead.get(of, (of,))
 
     def _image(self, of: Image) -> Tensor:
-        levels = self._read(of)
-        if levels.shape[:2] != (self.size, self.size):
-            raise ConfigError(
-                f"{self._name(of)} is {levels.shape[1]} x {levels.shape[0]} pixels, and the job's pictures are "
-                f"{self.size} x {self.size}: scale it, or set `size`"
-            )
-        return torch.from_numpy(levels).permute(2, 0, 1)[None].to(self.device)
+        return torch.from_numpy(self._read(of)).permute(2, 0, 1)[None].to(self.device)
 
     def _levels(self, of: Image) -> Array:
         return pixels_of(of, self.folder, self.size)
-
-    def _name(self, of: Image) -> str:
-        return str(self.folder / of) if isinstance(of, Path) else str(of)

@@ -50,8 +50,8 @@ def _of_picture(own: Found) -> Iterator[Said]:
     file = own.file.replace(".png", ".json")
     if own.pixels is None:
         yield who, "withheld", own.reason, file
-    if own.record.get("cut"):
-        yield who, "prompt cut", "it is longer than its model reads", file
+    for text in own.record.get("cut", ()):
+        yield who, "text cut", f"it is longer than its model reads: {text}", file
     if "batch" in own.record:
         yield who, "batch made smaller", f"memory held {own.record['batch']} at once", file
     for energy, times in own.record.get("left_out", {}).items():

@@ -28,7 +28,7 @@ from sluice.flows.stage_flow import run_stage_flow
 from sluice.infra.errors import SluiceError
 from sluice.infra.execution.dispatch import Dispatcher, Unit
 from sluice.infra.settings import ConfigError
-from sluice.infra.storage import Storage, storage
+from sluice.infra.storage import MissingFile, Storage, storage
 from sluice.preprocess.graph import Resources
 
 KIND = "pictures"
@@ -139,27 +139,32 @@ def compose_table(
     return replace(composed, wrong=wrong)
 
 
-def again(picture: Path, out: Path, console: Console) -> Path:
-    """Make a picture once more from the record beside it. Raises ConfigError, ChangedSince."""
-    file = picture.with_suffix(".json")
-    if not file.is_file():
-        raise ConfigError(f"{picture} has no {file.name} beside it, which says how it was made")
-    try:
-        record = json.loads(file.read_text())
-        job, folder, made_of = Job.model_validate(record["job"]), Path(record["folder"]), dict(record["made_of"])
-    except (ValueError, TypeError, KeyError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(
-            f"{file} is not a picture's record as it was written ({what}): compose its job anew"
-        ) from error
+def again(picture: str | Path, out: str | Path, console: Console) -> str:
+    """Make a picture once more from the record beside it; where it is. Raises ConfigError, ChangedSince."""
+    job, folder, made_of, size = _recorded(str(picture))
     (asked,) = pictures_of(job, MadeOf(folder))
     changed = [name for name, digest in made_of.items() if asked.record["made_of"].get(name) != digest]
     if changed:
         raise ChangedSince(f"{picture} was made of other files than are there now: {', '.join(changed)}")
-    composed = compose_all([asked], folder, storage(out), console, size=record.get("batch"))
-    if not composed.made:
+    if not compose_all([asked], folder, storage(out), console, size=size).made:
         raise ConfigError(f"{picture} was not made again: {out}/{QUARANTINE}/{asked.name}.json says why")
-    return out / f"{asked.name}.png"
+    return f"{out}/{asked.name}.png"
+
+
+def _recorded(picture: str) -> tuple[Job, Path, dict[str, str], int | None]:
+    """The job of a picture, where its images are, the digests of what it was made of, the size of its batch."""
+    place, _, name = picture.rpartition("/")
+    file = f"{name.rpartition('.')[0]}.json"
+    try:
+        record = json.loads(storage(place or ".").read(file))
+        return Job.model_validate(record["job"]), Path(record["folder"]), dict(record["made_of"]), record.get("batch")
+    except MissingFile as error:
+        raise ConfigError(f"{picture} has no {file} beside it, which says how it was made") from error
+    except (ValueError, TypeError, KeyError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(
+            f"{place or '.'}/{file} is not a picture's record as it was written ({what}): compose its job anew"
+        ) from error
 
 
 def _forgotten(there: set[str], asked: Sequence[Asked], out: Storage) -> set[str]:

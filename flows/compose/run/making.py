@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.bound.cut import cut
 from sluice.flows.compose.run.batches import Batch, instead, own_conditions
 from sluice.flows.compose.run.pictures import Asked
 from sluice.flows.compose.run.safety import Screen, Verdict, judged, screen_of
@@ -106,7 +107,7 @@ class Maker:
 
 
 def _noted(composer: Composer, own: Asked, place: int, size: int) -> dict[str, Any]:
-    """What its job does not tell of a picture: code, energies and when left out, that its prompt or batch was cut."""
+    """What its job does not tell of a picture: code, energies and when left out, which texts or whose batch was cut."""
     steps = {
         f"energies.{number}": [t for t, which in left_out if which == place]
         for number, left_out in composer.left_out.items()
@@ -114,8 +115,8 @@ def _noted(composer: Composer, own: Asked, place: int, size: int) -> dict[str, A
     noted: dict[str, Any] = {"code": code_version(), "left_out": {energy: at for energy, at in steps.items() if at}}
     if composer.energies:
         noted["energies"] = composer.energies
-    if composer.cut([own.prompt]):
-        noted["cut"] = True
+    if texts := cut(Job.model_validate(own.record["job"]), composer.parts):
+        noted["cut"] = texts
     return noted if size == composer.job.batch else {**noted, "batch": size}
 
 

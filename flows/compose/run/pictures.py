@@ -7,17 +7,16 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from sluice.flows.compose.run.safety import NONE, found_or_refused, usual
+from sluice.flows.compose.tree.fitting import Fitting
 from sluice.flows.compose.tree.images import digest_of, images_of, name_of
 from sluice.flows.compose.tree.job import Job
-from sluice.flows.compose.tree.sizes import refuse_other_sizes
-from sluice.flows.compose.tree.weights import found
-
-MODELS = ("model", "network", "by", "faces", "fusers")
+from sluice.flows.compose.tree.weights import WEIGHTS, found
+from sluice.training.networks.latent_model import LatentModel
 
 
 @dataclass(frozen=True)
@@ -34,21 +33,34 @@ class Asked:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Given:
+    """A model of this process, and what a record tells of it."""
+
+    model: LatentModel
+    told: str
+
+
 @dataclass
 class MadeOf:
     """Digests of what pictures are made of, each taken once: images in `folder`, and weights by name.
 
-    `given` are models of this process, by the names they have in jobs, and what is to be written of them.
+    `given` are models of this process, by the names they have in jobs.
     """
 
     folder: Path
-    given: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Given] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def fitting(self) -> Fitting:
+        """Looks at jobs before they are digested."""
+        return Fitting(self.folder, {name: own.model for name, own in self.given.items()})
 
     def __call__(self, job: Job, safety: str) -> dict[str, str]:
         """Of a job whose pictures are judged so. Raises ConfigError for an image that is not there, and as `found`."""
         digests: dict[str, Callable[[], str]] = {
-            name: partial(self._weights, name) for name in named(job.model_dump(), *MODELS)
+            name: partial(self._weights, name) for name in named(job.model_dump(), *WEIGHTS)
         }
         digests |= {name: partial(found_or_refused, name) for name in {safety} - {NONE}}
         digests |= {
@@ -59,11 +71,12 @@ class MadeOf:
         return {name: self.known[name] for name in sorted(digests)}
 
     def _weights(self, name: str) -> str:
-        return self.given.get(name) or found(name).digest
+        return self.given[name].told if name in self.given else found(name).digest
 
 
 def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
-    """Every prompt with every seed. Raises ConfigError for images of another size, and what `made_of` raises."""
+    """Every prompt with every seed. Raises Misfit, and what `made_of` raises."""
+    made_of.fitting(job)
     plain = job.model_dump(mode="json")
     plain["safety"] = job.safety or usual(named(plain, "model") - made_of.given.keys())
     shared = {
@@ -71,7 +84,6 @@ def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
         "made_of": made_of(job, plain["safety"]),
         "sluice": importlib.metadata.version("sluice-diffusion"),
     }
-    refuse_other_sizes(job, made_of.folder)
     for prompt in job.prompts:
         for seed in job.all_seeds:
             yield Asked(prompt, seed, {"job": {**plain, "prompts": [prompt], "seeds": [seed], "count": 1}, **shared})

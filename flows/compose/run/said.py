@@ -31,7 +31,7 @@ class Said:
         for told in report.cut:
             if told not in self.cut:
                 self.cut.add(told)
-                self._mark(f"this prompt is longer than its model reads, and was cut: {told}")
+                self._mark(f"this text is longer than its model reads, and was cut: {told}")
         for name, left_out in report.left_out.items():
             self._mark(f"left out of {name} where they had no finite gradient: {left_out}")
         if report.size is not None and (self.size is None or report.size < self.size):

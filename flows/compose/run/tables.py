@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.run.safety import Unscreened
+from sluice.flows.compose.tree.fitting import Misfit
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.job_file import problems_of
 from sluice.infra.errors import SluiceError
@@ -65,8 +66,10 @@ def rows_of(table: Path, file: Path, settings: Sequence[str], made_of: MadeOf) -
             yield Row(number, tuple(pictures_of(job(), made_of)))
         except (Unscreened, _Unreadable):
             raise
+        except Misfit as error:
+            yield Row(number, wrong=f"{table}: row {number}: {_by_column(error.problems, cells, file)}")
         except SluiceError as error:
-            yield Row(number, wrong=f"{table}: row {number}: {_blamed(cells, str(error))}{error}")
+            yield Row(number, wrong=f"{table}: row {number}: {error}")
 
 
 def jobs_of(table: Path, file: Path, settings: Sequence[str]) -> Iterator[Job]:
@@ -118,11 +121,16 @@ def _job(values: Mapping[str, Any], cells: Mapping[str, Any], columns: Sequence[
     try:
         return Job.model_validate(own)
     except ValidationError as error:
-        problems = [_described(".".join(map(str, place)), said, columns, file) for place, said in problems_of(error)]
-        raise ConfigError("; ".join(dict.fromkeys(problems))) from error
+        raise ConfigError(_by_column(problems_of(error), columns, file)) from error
 
 
-def _described(place: str, said: str, columns: Sequence[str], file: Path) -> str:
+def _by_column(problems: Iterable[tuple[Sequence[str | int], str]], columns: Iterable[str], file: Path) -> str:
+    """Raises _Unreadable for what no column says."""
+    said = [_described(".".join(map(str, place)), said, columns, file) for place, said in problems]
+    return "; ".join(dict.fromkeys(said))
+
+
+def _described(place: str, said: str, columns: Iterable[str], file: Path) -> str:
     column = next((name for name in columns if _meet(ONE.get(name, name), place)), None)
     if column is None:
         raise _Unreadable(f"{file}: {place}: {said}; mend it there, or have a column of this name")
@@ -132,14 +140,6 @@ def _described(place: str, said: str, columns: Sequence[str], file: Path) -> str
 def _meet(one: str, other: str) -> bool:
     """Whether one dotted name is the other or leads into it."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
-def _blamed(cells: Mapping[str, Any], told: str) -> str:
-    """The column whose value an error names."""
-    if told.startswith("column "):
-        return ""
-    found = [name for name, value in cells.items() if name not in ONE and str(value) and str(value) in told]
-    return f"column {found[0]}: " if found else ""
 
 
 def ledger(rows: Sequence[Row], quarantined: Collection[str]) -> bytes:

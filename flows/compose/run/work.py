@@ -26,7 +26,7 @@ DEADLY = "its worker died of it twice"
 
 @dataclass(frozen=True)
 class Report:
-    """What is to be said of a batch: how many are done, which prompts were cut, and by picture what was left out.
+    """What is to be said of a batch: how many are done, which texts were cut, and by picture what was left out.
 
     `withheld` is how many went to quarantine, `size` how many at once fitted into memory, where it is not as many as
     the job asks for.
@@ -114,7 +114,7 @@ def _report(batch: Batch, made: Sequence[Made]) -> Report:
     sizes = [own.noted["batch"] for own in made if "batch" in own.noted]
     return Report(
         len(batch.asked),
-        tuple(dict.fromkeys(own.asked.prompt for own in made if "cut" in own.noted)),
+        tuple(dict.fromkeys(text for own in made for text in own.noted.get("cut", ()))),
         {own.asked.name: own.noted["left_out"] for own in made if own.noted["left_out"]},
         min(sizes, default=None),
         sum(own.refused is not None for own in made),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from sluice.flows.compose.tree.fitting import Misfit
 from sluice.flows.compose.tree.job import UNNAMED, Job, node_of, what_is
 from sluice.flows.compose.tree.nodes import FILE, SOURCES, Node
 from sluice.infra.settings import ConfigError, nearest, override, read_settings
@@ -35,12 +37,23 @@ def read_job(path: Path, settings: Sequence[str] = (), more: Mapping[str, Any] |
     try:
         job = Job.model_validate(values)
     except ValidationError as error:
-        text = path.read_text()
-        lines = [
-            f"{path}:{line_of(text, place)}: {'.'.join(map(str, place))}: {said}" for place, said in problems_of(error)
-        ]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+        raise _in_lines(path, problems_of(error)) from error
     return job
+
+
+@contextmanager
+def in_lines_of(path: Path) -> Iterator[None]:
+    """Raises ConfigError, with the lines of a job's file, in place of Misfit."""
+    try:
+        yield
+    except Misfit as error:
+        raise _in_lines(path, error.problems) from error
+
+
+def _in_lines(path: Path, problems: Iterable[tuple[Sequence[str | int], str]]) -> ConfigError:
+    text = path.read_text()
+    lines = [f"{path}:{line_of(text, place)}: {'.'.join(map(str, place))}: {said}" for place, said in problems]
+    return ConfigError("\n".join(dict.fromkeys(lines)))
 
 
 def example(name: str) -> str:

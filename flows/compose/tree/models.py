@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sluice.flows.compose.tree.nodes import Image, Node
+from sluice.preprocess.tabletop.shapes import SHAPES
 
 
 class Base(Node):
@@ -107,6 +108,13 @@ class ByClass(Node):
         if self.over.prompt is not None:
             raise ValueError("a model of classes reads no prompt: leave it out, or unite it with a model that does")
         return self
+
+    @property
+    def number(self) -> int | None:
+        """The label's, and None of a name that no shape has."""
+        if isinstance(self.label, int):
+            return self.label
+        return list(SHAPES).index(self.label) if self.label in SHAPES else None
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

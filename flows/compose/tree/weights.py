@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sluice.infra.weights.models import Found, MissingWeights, UnknownModel, find
 
+WEIGHTS = ("model", "network", "by", "faces", "fusers")
+"""The settings of a job that name some."""
 FAMILY = "tabletop/"
 TRAINED = ("micontrolnet", "controlnet", "cnc")
 """What the names begin with of what `sluice train evidence` trains."""

@@ -56,7 +56,7 @@ def test_a_file_is_a_job_too_and_one_prompt_and_seed_are_enough(controlled: dict
     assert np.array_equal(levels(picture), levels(same))
 
 
-@pytest.mark.parametrize("prompt", ["it's a \"red\" star", "a\\nb", "yes", "# 3: [a, b]", "ein roter Stern, größer"])
+@pytest.mark.parametrize("prompt", ['it\'s a "red" star', "a\\nb", "yes", "# 3: [a, b]", "ein roter Stern, größer"])
 def test_a_prompt_is_what_it_is_beside_a_file(prompt: str, plain: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(json.dumps(plain))
     (picture,) = sluice.compose(tmp_path / "job.json", prompts=prompt)

@@ -75,7 +75,7 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_this_is_said_and_record
     assert records(tmp_path / "out")[0]["code"] == code_version()
     monkeypatch.undo()
     picture = tmp_path / "out" / f"{made[3]}.png"
-    assert again(picture, tmp_path / "again", QUIET).read_bytes() == picture.read_bytes()
+    assert Path(again(picture, tmp_path / "again", QUIET)).read_bytes() == picture.read_bytes()
     assert records(tmp_path / "again")[3]["batch"] == 2
 
 
@@ -147,14 +147,14 @@ def test_prompts_that_are_cut_are_said_over_ray_too_once_and_recorded(plain: dic
         where: run(job, tmp_path, tmp_path / where, over)[1] for where, over in (("here", None), ("ray", Workers(2)))
     }
     for where, told in said.items():
-        assert told.count(f"this prompt is longer than its model reads, and was cut: {LONG}") == 1
+        assert told.count(f"this text is longer than its model reads, and was cut: {LONG}") == 1
         assert "4 of 4 pictures" in told
         cut = [json.loads(path.read_text()) for path in (tmp_path / where).glob("*.json")]
-        assert sorted((own["job"]["prompts"][0], own.get("cut", False)) for own in cut) == [
-            ("a red star", False),
-            ("a red star", False),
-            (LONG, True),
-            (LONG, True),
+        assert sorted((own["job"]["prompts"][0], own.get("cut", [])) for own in cut) == [
+            ("a red star", []),
+            ("a red star", []),
+            (LONG, [LONG]),
+            (LONG, [LONG]),
         ]
 
 

@@ -11,7 +11,6 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor
 
-from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights
 from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.training.networks.latent_model import LatentModel
@@ -45,10 +44,6 @@ def test_a_class_is_named_or_numbered_and_against_itself_is_no_guidance(make: Ma
     assert not torch.allclose(third, make(guided({**by_class, "label": 4})), atol=1e-3)
     itself = {**by_class, "null": 3}
     torch.testing.assert_close(make(guided(itself, 7.0)), make(guided(by_class, 1.0)), **EXACT)
-    with pytest.raises(ConfigError, match="label 'mugg' is no shape of tabletop; did you mean 'mug'"):
-        make(guided({**by_class, "label": "mugg"}))
-    with pytest.raises(ConfigError, match=r"unet_class has the classes 0 to \d+, and the job names 99 and"):
-        make(guided({**by_class, "label": 99}))
 
 
 def test_a_class_and_a_text_unite_each_by_its_own_schedule(
@@ -56,8 +51,6 @@ def test_a_class_and_a_text_unite_each_by_its_own_schedule(
 ) -> None:
     torch.testing.assert_close(make(united(by_class, weight=3.0)), make(guided(by_class, 3.0)), **EXACT)
     assert not torch.allclose(make(united(base, by_class)), make(united(base)), atol=1e-3)
-    with pytest.raises(ConfigError, match=r"has another noise schedule than base .*equally many steps"):
-        make({"kind": "amdm", "of": [guided(base), guided(by_class)]})
 
 
 def test_boxes_act_where_they_are_in_any_order(
@@ -108,10 +101,7 @@ def test_pixels_are_guided_by_energies_alone(make: Make, pixels: dict[str, Any])
     assert pulled[:, 0].mean() > loose[:, 0].mean()
 
 
-def test_latents_and_pixels_do_not_unite(make: Make, base: dict[str, Any], pixels: dict[str, Any]) -> None:
-    said = r"pixels .*unet_face is of pixels, 3 channels.* base .* is of latents, 4 channels of them, 4 pixels each"
-    with pytest.raises(ConfigError, match=said):
-        make(united(base, pixels))
+def test_pixels_united_with_themselves_are_themselves(make: Make, pixels: dict[str, Any]) -> None:
     torch.testing.assert_close(make(united(pixels, pixels)), make(guided(pixels)), **EXACT)
 
 
