@@ -10,6 +10,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
+from sluice.infra.weights.pretrained import quiet
 from sluice.training.networks.soft_guidance import Kind, SoftGuidance
 
 
@@ -33,7 +34,8 @@ def with_ip_adapter(unet: Any, file: Path, scale: float = 1.0) -> Any:
         part, _, rest = name.partition(".")
         adapter[part][rest] = tensor.to(unet.device, unet.dtype)
     own = sharing_weights(unet)
-    own._load_ip_adapter_weights([adapter])
+    with quiet():  # it warns of a cast to the dtype that it has
+        own._load_ip_adapter_weights([adapter])
     for processor in own.attn_processors.values():
         if hasattr(processor, "to_k_ip"):
             processor.scale = [scale]

@@ -30,7 +30,7 @@ def load(loader: Any, folder: Path, *, subfolder: str = "", **options: Any) -> A
     if loader.__module__.startswith("transformers.models.auto."):
         options["trust_remote_code"] = False  # unless told, it asks at the terminal
     try:
-        with _quiet():
+        with quiet():
             loaded = loader.from_pretrained(str(place), local_files_only=True, **options)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
@@ -74,7 +74,7 @@ def _require_vocabulary(loaded: Any, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No bars and load reports: a thousand actors would fill the log, and `load_network` says what is wrong."""
     import diffusers.utils.logging
     import transformers.utils.logging

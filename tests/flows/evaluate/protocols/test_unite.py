@@ -22,7 +22,7 @@ def test_there_is_a_row_for_every_method_and_a_verdict_against_each(measured: Ca
 
 def test_the_default_is_compared_with_every_option(measured: Callable[[str], Results]) -> None:
     found = measured("unite-ablations")
-    assert len({own.method for own in found.estimates}) == 1 + len(found.claims[0].verdicts) == 4
+    assert len({own.method for own in found.estimates}) == 1 + len(found.claims[0].verdicts) == 5
 
 
 def test_true_pictures_show_what_both_models_are_told() -> None:
