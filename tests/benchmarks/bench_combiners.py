@@ -1,4 +1,4 @@
-"""What combiners add to the networks that they call, at Stable Diffusion's shapes, by random weights.
+"""What combiners add to the networks that they call, at Stable Diffusion's shapes by random weights, and on tabletop.
 
 The networks are called once each. A combiner's own arithmetic is timed alone, on what the networks gave.
 """
@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from sluice.inference.combiners.amdm import Aggregation, combined, drawn_back
-from sluice.inference.combiners.cagrad import cagrad
+from sluice.inference.combiners.freedom import Condition, relative
 from sluice.inference.combiners.unite import United, unite
+from sluice.inference.combiners.zmagic import zmagic_step
 from sluice.inference.denoisers import guided
+from sluice.inference.sampler import moments
+from sluice.infra.weights.models import find
+from sluice.infra.weights.pretrained import load_network
 from sluice.training.balance import combined as added
 from sluice.training.networks.minimal_impact import balance, features_of, injected
 from sluice.training.networks.soft_guidance import Regions
@@ -25,42 +30,91 @@ from sluice.training.networks.unet import Encoded, decode, encode
 from tests.benchmarks.result import Goal, Result
 from tests.benchmarks.turns import in_turns
 
-SIDE, WIDTH, TOKENS = 64, 768, 77
 ROUNDS, CALLS = 5, 4
 MOST = Goal("<=", 1.03)
 TIME = 500
-TWO, THREE = 2, 3
+TWO, THREE, STEPS = 2, 3, 50
+STABLE_DIFFUSION, TABLETOP = "Stable Diffusion's shapes", "tabletop"
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Networks:
+    """A U-Net and a ControlNet for it, the sides of latents and of images, and the text that they read."""
+
+    unet: Any
+    network: Any
+    side: int
+    pixels: int
+    tokens: int
+
+    @property
+    def width(self) -> int:
+        return int(self.unet.config.cross_attention_dim)
+
+
 def run() -> list[Result]:
     """Of a step for one picture: both halves of guidance at once."""
+    return [
+        Result(f"with the combiner / its networks alone, {where}: {name}", ratio, goal, details)
+        for where, networks, goal in ((STABLE_DIFFUSION, _random(), MOST), (TABLETOP, _tabletop(), None))
+        for name, ratio, details in _ratios(networks)
+    ]
+
+
+def _random() -> Networks:
+    unet: Any = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8).eval()
+    return Networks(unet, ControlNetModel.from_unet(unet).eval(), 64, 512, 77)
+
+
+def _tabletop() -> Networks:
+    unet = load_network(UNet2DConditionModel, find(TABLETOP).path, subfolder="unet", dtype=torch.float32)
+    network = load_network(ControlNetModel, find(f"{TABLETOP}/micontrolnet-canny").path, dtype=torch.float32)
+    return Networks(unet, network, 16, 64, 77)
+
+
+def _ratios(of: Networks) -> list[tuple[str, float, dict[str, Any]]]:
     generator = torch.Generator().manual_seed(0)
     draw = partial(torch.randn, generator=generator)
-    x, states = draw(2, 4, SIDE, SIDE), draw(2, TOKENS, WIDTH)
-    unet: Any = UNet2DConditionModel(cross_attention_dim=WIDTH, attention_head_dim=8).eval()
-    network: Any = ControlNetModel.from_unet(unet).eval()
-    encoded, encoding = _timed(lambda: encode(unet, x, TIME, states))
-    features, control = _timed(lambda: features_of(network, x, TIME, states, torch.rand(2, 3, 8 * SIDE, 8 * SIDE)))
-    predicted, decoding = _timed(lambda: decode(unet, encoded))
-    features = tuple(torch.randn_like(own) for own in features)  # its own are 0, as it begins
-    whole = encoding + decoding
-    of = {
+    x, states = draw(2, 4, of.side, of.side), draw(2, of.tokens, of.width)
+    with torch.inference_mode():
+        encoded, encoding = _timed(lambda: encode(of.unet, x, TIME, states))
+        seen = torch.rand(2, 3, of.pixels, of.pixels)
+        features, control = _timed(lambda: features_of(of.network, x, TIME, states, seen))
+        predicted, decoding = _timed(lambda: decode(of.unet, encoded))
+        features = tuple(torch.randn_like(own) for own in features)  # as it begins, its own are 0
+        mask = draw(1, 1, of.pixels, of.pixels)
+    latent, whole = draw(1, 4, of.side, of.side), encoding + decoding
+    combiners: dict[str, tuple[float, Callable[[], Any]]] = {
         "guidance of one model": (whole, lambda: guided(_ready(predicted), 5.0)(x[:1], TIME)),
         "Unite of two": (TWO * whole, lambda: unite([United(_ready(predicted))] * TWO)(x[:1], TIME)),
         "AMDM of two": (TWO * whole, lambda: _drawn_together([x[:1], predicted[:1]])),
         "sum of two controls": (whole + TWO * control, lambda: _summed(encoded, [features] * TWO)),
         "minimal impact of two controls": (whole + TWO * control, lambda: _balanced(encoded, features)),
-        "soft guidance's masks": (whole, lambda: _masks(draw(1, 1, 8 * SIDE, 8 * SIDE))),
-        # Each of six pairs differentiates through the network twice and more; only its calls forward are counted.
-        "Z-Magic of three conditions": (2 * THREE * whole, lambda: cagrad([draw(1, 4, SIDE, SIDE) for _ in range(6)])),
+        "soft guidance's masks": (whole, lambda: _masks(mask, of)),
+        # Each condition is followed through the network, there and back; only its calls forward are counted.
+        "Z-Magic of three conditions": (2 * THREE * whole, lambda: _dependent(latent)),
     }
-    own = in_turns({name: arithmetic for name, (_, arithmetic) in of.items()}, ROUNDS, CALLS)
+    own = in_turns({name: _inferred(call) for name, (_, call) in combiners.items()}, ROUNDS, CALLS)
     return [
-        Result(f"with the combiner / its networks alone: {name}", 1 + own[name] / networks, MOST, details)
-        for name, (networks, _) in of.items()
-        for details in [{"networks, s": round(networks, 2), "arithmetic, ms": round(1000 * own[name], 2)}]
+        (
+            name,
+            1 + own[name] / networks,
+            {"networks, ms": round(1000 * networks, 1), "arithmetic, ms": round(1000 * own[name], 2)},
+        )
+        for name, (networks, _) in combiners.items()
     ]
+
+
+def _inferred(call: Callable[[], Any]) -> Callable[[], Any]:
+    """Without graphs, but for those that a combiner makes itself."""
+    return torch.no_grad()(call)
+
+
+def _dependent(x: Tensor) -> Tensor:
+    """A whole step, but for its networks: the model is a share of its input, energies are lengths."""
+    path = moments(DDIMScheduler(), STEPS)
+    conditions = [Condition(lambda clean: clean.square().flatten(1).mean(dim=1), relative(0.01)) for _ in range(THREE)]
+    return zmagic_step(lambda x, t: 0.1 * x, conditions, path)(x, path[STEPS // 2], x)  # noqa: ARG005
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -94,6 +148,6 @@ def _balanced(encoded: Encoded, features: tuple[Tensor, ...]) -> Encoded:
     return injected(encoded, controls, balance(encoded, controls))
 
 
-def _masks(mask: Tensor) -> list[Tensor]:
-    regions = Regions.of(mask.expand(2, -1, -1, -1), (SIDE, SIDE), 4)
-    return [regions.seen(positions, TOKENS + 8) for positions in regions.inside]
+def _masks(mask: Tensor, of: Networks) -> list[Tensor]:
+    regions = Regions.of(mask.expand(2, -1, -1, -1), (of.side, of.side), 4)
+    return [regions.seen(positions, of.tokens + 8) for positions in regions.inside]

@@ -25,7 +25,8 @@ Measured = dict[str, Any]
 
 def measured(benchmark: str, result: Result, facts: Mapping[str, str]) -> Measured:
     """What is kept of a result."""
-    judged = {"goal": str(result.goal), "reached": result.goal.reached(result.ratio)}
+    goal = result.goal
+    judged = {"goal": str(goal or ""), "reached": None if goal is None else goal.reached(result.ratio)}
     told = {"benchmark": benchmark, **{name: facts[name] for name in ("date", "machine")}}
     return {**told, **asdict(result), **judged}
 
@@ -34,7 +35,7 @@ def as_table(results: Sequence[Measured]) -> str:
     """A Markdown table: what was compared, the ratio, the goal, whether it was reached, and when."""
     rows = [("benchmark", "ratio", "goal", "reached", "measured"), ("---", "---:", "---", "---", "---")]
     for r in results:
-        reached = "yes" if r["reached"] else "**no**"
+        reached = {True: "yes", False: "**no**", None: ""}[r["reached"]]
         rows.append((r["name"], f"{r['ratio']:.3g}", r["goal"], reached, r["date"]))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

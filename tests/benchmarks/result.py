@@ -25,9 +25,12 @@ class Goal:
 
 @dataclass(frozen=True)
 class Result:
-    """One ratio, as measured now. `details` are plain values (JSON), in the order in which they are to be read."""
+    """One ratio, as measured now, for a goal or to be known.
+
+    `details` are plain values (JSON), in the order in which they are to be read.
+    """
 
     name: str
     ratio: float
-    goal: Goal
+    goal: Goal | None
     details: dict[str, Any] = field(default_factory=dict)

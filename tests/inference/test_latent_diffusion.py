@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel
 
+from sluice.inference.denoisers import by_text, guided, noise_of
 from sluice.inference.latent_diffusion import LatentDiffusion
+from sluice.inference.sampler import ddim
+from sluice.infra.weights.models import find
 from sluice.training.tabletop.noise import sd_schedule
 from sluice.training.tabletop.vocabulary import make_tokenizer
 
@@ -56,26 +61,48 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction", "sample"])
-@pytest.mark.parametrize("guidance", [1.5, 7.5])
-def test_it_makes_what_the_pipeline_of_diffusers_makes(folder: Path, guidance: float, predicts: str) -> None:
-    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", prediction_type=predicts)
-    model = replace(LatentDiffusion.load(folder), scheduler=scheduler)
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(folder / "vae"),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
-        scheduler=DDIMScheduler.from_config(scheduler.config),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+def theirs_and_ours(folder: Path, latents: Tensor, guidance: float, steps: int, predicts: str) -> list[Tensor]:
+    """Latents by diffusers' pipeline and by this sampler, in the precision of where they begin."""
+    model = LatentDiffusion.load(folder, dtype=latents.dtype)
+    model = replace(model, scheduler=DDIMScheduler.from_pretrained(folder / "scheduler", prediction_type=predicts))
+    scheduler = DDIMScheduler.from_config(model.scheduler.config)
+    parts = {"vae": model.vae, "text_encoder": model.text_encoder, "tokenizer": model.tokenizer, "unet": model.unet}
+    unused: Any = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipeline = StableDiffusionPipeline(**parts, scheduler=scheduler, **unused)
     pipeline.set_progress_bar_config(disable=True)
-    options = {"guidance_scale": guidance, "num_inference_steps": 7, "output_type": "pt"}
-    theirs = pipeline(PROMPTS, latents=model.noise(2, seed=3), **options).images
-    ours = model.generate(PROMPTS, seed=3, guidance=guidance, steps=7)
-    torch.testing.assert_close(ours, theirs * 2 - 1, rtol=0, atol=1e-4)
+    options = {"guidance_scale": guidance, "num_inference_steps": steps, "output_type": "latent"}
+    theirs = pipeline(PROMPTS, latents=latents, **options).images
+    bound = noise_of(by_text(model.unet, model.states(PROMPTS), model.states([""])), model.scheduler)
+    return [theirs, ddim(guided(bound, guidance), latents, model.scheduler, steps)]
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction", "sample"])
+@pytest.mark.parametrize("guidance", [1.5, 5.0, 7.5])
+def test_its_latents_are_those_of_the_pipeline_of_diffusers(folder: Path, guidance: float, predicts: str) -> None:
+    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    theirs, ours = theirs_and_ours(folder, latents, guidance, 20, predicts)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)  # the schedule is in float32
+
+
+def test_tabletops_pictures_are_those_of_the_pipeline_of_diffusers() -> None:
+    latents = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(3))
+    for wide, most in ((latents.double(), 1e-8), (latents, 1e-4)):
+        theirs, ours = theirs_and_ours(find("tabletop").path, wide, 5.0, 20, "epsilon")
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=most)
+
+
+@pytest.mark.slow
+def test_at_stable_diffusions_shapes_too(folder: Path, tmp_path: Path) -> None:
+    """Its U-Net, of random weights, beside the small model's other parts."""
+    shutil.copytree(folder, tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "unet")
+    torch.manual_seed(0)
+    UNet2DConditionModel(sample_size=64, cross_attention_dim=16, attention_head_dim=8).save_pretrained(
+        tmp_path / "model" / "unet"
+    )
+    latents = torch.randn(2, 4, 64, 64, generator=torch.Generator().manual_seed(3))
+    theirs, ours = theirs_and_ours(tmp_path / "model", latents, 5.0, 2, "epsilon")
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 def test_encoding_is_the_inverse_of_decoding_as_far_as_the_autoencoder_is(folder: Path) -> None:

@@ -13,6 +13,7 @@ from diffusers import DDIMScheduler
 from scipy.optimize import minimize
 from torch import Tensor
 
+from sluice.inference.combiners import zmagic
 from sluice.inference.combiners.cagrad import cagrad, cagrad_weights, onto_simplex
 from sluice.inference.combiners.freedom import Condition, constant, freedom_step, pull, relative
 from sluice.inference.combiners.zmagic import Curvature, Dependence, guided_score, zmagic_step
@@ -118,6 +119,17 @@ def test_in_steps_of_no_size_it_is_freedoms_sum() -> None:
     eps = denoiser(seen, small.t)
     wanted = pull(seen, eps, weak[0], small) + pull(seen, eps, weak[1], small)
     torch.testing.assert_close(both, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_where_the_second_sees_what_the_first_saw_it_is_freedoms_sum_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `xh := x` at the same t."""
+    monkeypatch.setattr(zmagic, "step_along", lambda x, *_: x)
+    monkeypatch.setattr(zmagic, "shares", lambda *_: (1.0, 0.0, 0.0))
+    x = normal(0)
+    both = guided_score(denoiser, CONDITIONS[:2], x, AT, AT, normal(2), Dependence())[1]
+    seen = x.clone().requires_grad_()
+    eps = denoiser(seen, AT.t)
+    assert torch.equal(both, pull(seen, eps, CONDITIONS[0], AT) + pull(seen, eps, CONDITIONS[1], AT))
 
 
 def test_three_conditions_are_all_ordered_pairs_without_conflict() -> None:

@@ -93,6 +93,20 @@ def test_a_token_reaches_its_own_side_alone() -> None:
 
 
 @torch.no_grad()
+def test_a_mask_of_ones_hides_all_tokens_of_the_background() -> None:
+    attention = unet_of().down_blocks[0].attentions[0].transformer_blocks[0].attn2
+    attention.set_processor(SoftGuidance("exclude"))
+    hidden, states = torch.randn(2, POSITIONS, 8), torch.randn(2, TEXT + 2 * TOKENS, 6)
+    changed = states.clone()
+    changed[:, TEXT + TOKENS :] += 1
+    everywhere = Regions.of(torch.ones(2, 1, 3, 4), (3, 4), TOKENS)
+    found = attention(hidden, encoder_hidden_states=states, regions=everywhere)
+    assert torch.equal(attention(hidden, encoder_hidden_states=changed, regions=everywhere), found)
+    without = attention(hidden, encoder_hidden_states=states[:, : TEXT + TOKENS])
+    torch.testing.assert_close(found, without)
+
+
+@torch.no_grad()
 def test_without_guidance_every_token_is_seen_everywhere() -> None:
     attention = unet_of().down_blocks[0].attentions[0].transformer_blocks[0].attn2
     hidden, states = torch.randn(2, POSITIONS, 8), torch.randn(2, TEXT + 2 * TOKENS, 6)
