@@ -24,6 +24,10 @@ class MissingTracker(SluiceError):
     """The package of a tracker is not installed."""
 
 
+class TrackerRefused(SluiceError):
+    """A tracker began no run, for want of a login or of its server."""
+
+
 class Tracker(Protocol):
     """Told of a step's figures."""
 
@@ -33,7 +37,7 @@ class Tracker(Protocol):
 def tracker(name: TrackerName, out: Path, title: str, settings: Mapping[str, Any]) -> Tracker:
     """A tracker for the training in `out`, whose run goes on where that does.
 
-    A new run is called `title` and told `settings`. Raises MissingTracker.
+    A new run is called `title` and told `settings`. Raises MissingTracker, TrackerRefused.
     """
     made: dict[TrackerName, Callable[..., Tracker]] = {
         TrackerName.tensorboard: TensorBoard,
@@ -44,6 +48,11 @@ def tracker(name: TrackerName, out: Path, title: str, settings: Mapping[str, Any
         return made[name](out, title, settings)
     except ImportError as error:
         raise MissingTracker(f"--track {name} needs a package: `pip install {error.name}`") from error
+    except Exception as error:  # of classes of its package's own
+        raise TrackerRefused(
+            f"--track {name} began no run ({type(error).__name__}: {error}): log in, or say where by its own "
+            "environment (docs/training.md), or train without it"
+        ) from error
 
 
 class TensorBoard:

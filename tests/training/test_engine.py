@@ -75,3 +75,19 @@ def test_nothing_is_compiled_before_a_first_training(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_deterministic_training_allows_no_kernel_that_is_not() -> None:
+    environment = os.environ | {"DS_ACCELERATOR": "cpu"}
+    environment.pop("CUBLAS_WORKSPACE_CONFIG", None)
+    asked = SCRIPT.partition("whole = ")[0].replace("clip=0.1", "clip=0.1, deterministic=True")
+    asked += (
+        "start(network(), recipe, settings)\n"
+        "import os\n"
+        "assert torch.are_deterministic_algorithms_enabled()\n"
+        "assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked, "0", "fp32"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -28,6 +29,8 @@ NETWORKS = tuple(f"{own.network}-canny" for own in STAGES)
 LEVELS = (100, 300, 500, 700, 900)
 PROBES = 2
 BATCH = 32
+STEPS = 1000
+"""Of training: apart by so many are the draws of two seeds."""
 HALF, HARMLESS = 0.5, 1.03
 SAYS = "The conservativity loss at least halves Asym, and the noise loss stays within 3%."
 RULE = (
@@ -38,7 +41,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Seen:
-    """Of each case, means over noise levels, `(batch,)`: Asym a dimension, NAsym, and the squared error of noise."""
+    """Of each case, means over noise levels and seeds, `(batch,)`: Asym a dimension, NAsym, the noise loss."""
 
     asym: Tensor
     nasym: Tensor
@@ -52,7 +55,8 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     verdicts: dict[str, Verdict] = {}
     for control in contest.controls(STAGES):
         some = cases(CONTROLS[control], count)
-        first, second = (jacobians(model, contest.networks.name(stage, control), control, some) for stage in STAGES)
+        places = (contest.networks.name(stage, control) for stage in STAGES)
+        first, second = (jacobians(model, place, control, some, contest.sampling.seeds) for place in places)
         estimates += [*_of_one(control, FIRST_STAGE, first), *_of_one(control, MICONTROLNET, second)]
         lower, noise = of_ratio(second.asym, first.asym), of_ratio(second.noise, first.noise)
         harmless = noise.high < HARMLESS
@@ -70,13 +74,13 @@ def networks(contest: Contest) -> dict[str, str]:
     return {name: contest.networks.of(name) for own in names for name in own}
 
 
-def jacobians(model: LatentModel, name: str, control: str, some: list[Case]) -> Seen:
+def jacobians(model: LatentModel, name: str, control: str, some: list[Case], seeds: int) -> Seen:
     """Of the path through a control network alone: what the U-Net's encoder sees, and all weights, are held."""
     network = load_network(ControlNetModel, found(name).path, dtype=torch.float32).requires_grad_(False)
     parts = []
     for start in range(0, len(some), BATCH):
         batch = _Batch.of(model, network, control, some[start : start + BATCH])
-        parts.append(torch.stack([batch.at(t) for t in LEVELS]).mean(dim=0))
+        parts.append(torch.stack([batch.at(*own) for own in product(LEVELS, range(seeds))]).mean(dim=0))
     return Seen(*torch.cat(parts, dim=1))
 
 
@@ -96,9 +100,10 @@ class _Batch:
         states = model.states([case.prompt for case in some])
         return cls(model, network, some, whole, states, model.encode(shown(some, "image") * 2 - 1))
 
-    def at(self, t: int) -> Tensor:
-        """Asym a dimension, NAsym and the noise loss at a timestep, `(3, batch)`."""
-        noise = draws_of(self.cases, t).normal("noise", self.latents.shape[1:])
+    def at(self, t: int, seed: int) -> Tensor:
+        """Asym a dimension, NAsym and the noise loss at a timestep, under a seed's noise and probes, `(3, batch)`."""
+        own = STEPS * seed + t
+        noise = draws_of(self.cases, own).normal("noise", self.latents.shape[1:])
         x = self.model.scheduler.add_noise(self.latents, noise, torch.full((len(noise),), t))
         with torch.no_grad():
             encoded = encode(self.model.unet, x, t, self.states)
@@ -107,7 +112,7 @@ class _Batch:
         def predict(seen: Tensor) -> Tensor:
             return decode(self.model.unet, injected(encoded, [self._features(seen, t)], held))
 
-        jacobian = probed(predict, x, PROBES, seed=t)
+        jacobian = probed(predict, x, PROBES, seed=own)
         with torch.no_grad():
             error = (predict(x) - noise).square().flatten(1).mean(dim=1)
         return torch.stack([asym(jacobian) / x[0].numel(), nasym(jacobian), error])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,9 @@ def test_wandb_has_the_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         tracker(TrackerName.wandb, tmp_path, "controlnet", SETTINGS)(step, figures)
         wandb.finish()
     files = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
+    until = time.monotonic() + 30
+    while time.monotonic() < until and not all(b"noise" in file.read_bytes() for file in files):
+        time.sleep(0.1)  # a process of its own writes them, and does so after `finish`
     assert len({file.stem for file in files}) == 1, "the second run has another id than the first"
     assert all(b"noise" in file.read_bytes() for file in files)
 
@@ -70,3 +76,18 @@ def test_a_missing_package_is_named(name: TrackerName, tmp_path: Path, monkeypat
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingTracker, match=f"--track {name} needs a package: `pip install {package}`"):
         tracker(name, tmp_path, "controlnet", SETTINGS)
+
+
+def test_a_tracker_that_begins_no_run_says_why(tmp_path: Path) -> None:
+    """In a process of its own: W&B remembers how it was begun."""
+    begun = (
+        "from pathlib import Path\n"
+        "from sluice.flows.training.trackers import TrackerName, tracker\n"
+        f"tracker(TrackerName.wandb, Path({str(tmp_path)!r}), 'controlnet', {{}})"
+    )
+    away = {"WANDB_API_KEY", "WANDB_MODE"}
+    environment = {name: value for name, value in os.environ.items() if name not in away}
+    environment |= {"WANDB_SILENT": "true", "NETRC": str(tmp_path / "nobody"), "HOME": str(tmp_path)}
+    asked = [sys.executable, "-c", begun]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL)
+    assert "TrackerRefused: --track wandb began no run (UsageError: No API key configured" in done.stderr

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +47,19 @@ def data(build: Callable[..., Any], untrained: Path, tmp_path_factory: pytest.Te
     return out / "datasets" / "made"
 
 
-def command(recipe: str, data: Path, base: Path, out: Path, *settings: str, processes: int = 1) -> list[str]:
-    launched = [str(SLUICE)]
-    if processes > 1:
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        launched = [*torchrun, "--no-python", str(SLUICE)]
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python")
+DEEPSPEED = (str(SLUICE.with_name("deepspeed")), "--num_gpus", "2", "--no_python", "--no_local_rank")
+
+
+def command(recipe: str, data: Path, base: Path, out: Path, *settings: str, launcher: Sequence[str] = ()) -> list[str]:
+    launched = [*launcher, str(SLUICE)]
     given = [f"base={base}", *SMALL, *settings]
     asked = ["train", recipe, "--data", str(data), "--out", str(out)]
     return [*launched, *asked, *(part for setting in given for part in ("--set", setting))]
 
 
 def train(*asked: Any, **options: Any) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
     done = subprocess.run(command(*asked, **options), capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -164,8 +165,11 @@ def test_a_training_that_diverges_says_which_records_it_left_out(data: Path, unt
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
-    train("micontrolnet-1", data, untrained, tmp_path, processes=2)
+@pytest.mark.parametrize("launcher", [TORCHRUN, DEEPSPEED], ids=["torchrun", "deepspeed"])
+def test_two_processes_train_as_one(
+    launcher: Sequence[str], data: Path, untrained: Path, trained: Path, tmp_path: Path
+) -> None:
+    train("micontrolnet-1", data, untrained, tmp_path, launcher=launcher)
     assert losses(tmp_path)[0]["noise"] == pytest.approx(losses(trained)[0]["noise"], rel=1e-5)
     for name, value in weights(trained).items():
         torch.testing.assert_close(weights(tmp_path)[name], value, rtol=1e-3, atol=1e-5)

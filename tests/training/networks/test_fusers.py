@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import ControlNetModel
+from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor
 
+from sluice.training.networks.fusers import STREAMS, Fusers
 from sluice.training.networks.global_fuser import GlobalFuser, with_tokens
 from sluice.training.networks.local_fuser import (
     LEVELS,
@@ -18,7 +19,8 @@ from sluice.training.networks.local_fuser import (
     LocalFuser,
     levels_for,
 )
-from sluice.training.networks.unet import encode
+from sluice.training.networks.soft_guidance import SoftGuidance
+from sluice.training.networks.unet import decode, encode
 from tests.small_unet import small_unet
 
 
@@ -76,6 +78,30 @@ def test_features_are_as_wide_beside_the_clone_as_beside_stable_diffusion() -> N
     assert levels_for(STABLE_DIFFUSION) == list(LEVELS)
     assert levels_for([64, 64, 1280]) == [40, 32, 384]
     assert [own.out_channels for own in fuser_of().extractors] == levels_for([8, 8, 16])  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_both_act_on_stable_diffusions_shapes() -> None:
+    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8).eval()
+    local = LocalFuser.from_controlnet(ControlNetModel.from_unet(unet)).eval()
+    fusers, mask = Fusers(local, GlobalFuser().eval()), torch.zeros(1, 1, 512, 512)
+    mask[..., :256] = 1
+    unet.set_attn_processor(SoftGuidance("exclude"))
+    local.encoder.set_attn_processor(SoftGuidance("exclude"))
+    for parameter in local.encoder.controlnet_down_blocks.parameters():
+        parameter.add_(0.01)
+    x, states = torch.randn(1, 4, 64, 64), torch.randn(1, 77, 768)
+    shown = {f"{stream} image": torch.rand(1, 3, 512, 512) for stream in STREAMS}
+    shown |= {f"{stream} embedding": torch.randn(1, 768) for stream in STREAMS}
+    told, attention, features = fusers(x, 500, states, mask, shown)
+    encoded = encode(unet, x, 500, told, attention=attention)
+    assert told.shape == (1, 77 + 8, 768)
+    assert features is not None
+    added = tuple(f + c for f, c in zip(encoded.features, features, strict=True))
+    plain, fused = decode(unet, encoded), decode(unet, encoded.with_features(added))
+    assert fused.shape == (1, 4, 64, 64)
+    assert not torch.allclose(plain, fused, atol=1e-3)
 
 
 @torch.no_grad()
