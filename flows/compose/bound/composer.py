@@ -16,6 +16,7 @@ from sluice.flows.compose.bound.conditions import Conditions
 from sluice.flows.compose.bound.energies import condition_of
 from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.tree import job as tree
+from sluice.flows.compose.tree.energies import Energy as EnergyNode
 from sluice.flows.compose.tree.models import Model
 from sluice.flows.compose.tree.walk import models_of
 from sluice.inference.combiners.amdm import Aggregation, aggregate
@@ -53,7 +54,7 @@ class Composer:
         self.first = models_of(job.picture)[0]
         self.left_out: dict[int, list[tuple[int, int]]] = {}
         self.watch: Watch | None = None
-        self._energies: dict[tuple[tree.Energy, Model], Condition] = {}
+        self._energies: dict[tuple[EnergyNode, Model], Condition] = {}
         self._bound_to: Mapping[str, Sequence[Any]] = {}
 
     def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
@@ -122,7 +123,7 @@ class Composer:
         how = Dependence(c=node.c, curvature=node.curvature, most_turn=node.most_turn, form=node.form)
         return watched_step(zmagic_step(denoiser, energies, path, how, pair), watch)
 
-    def _energy(self, node: tree.Energy, along: Model) -> Condition:
+    def _energy(self, node: EnergyNode, along: Model) -> Condition:
         """Bound once to what the pictures of a batch are told, with a note of its own for each batch."""
         if self._bound_to != self.conditions.instead:
             self._energies, self._bound_to = {}, self.conditions.instead

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sluice.flows.compose.bound.parts import Parts
-from sluice.flows.compose.tree.job import Amdm, Ddim, Job, Step, TextEnergy
+from sluice.flows.compose.tree.energies import TextEnergy
+from sluice.flows.compose.tree.job import Amdm, Ddim, Job, Step
 from sluice.flows.compose.tree.models import Base, Boxes, ByClass, base_of
 from sluice.flows.compose.tree.walk import models_of
 

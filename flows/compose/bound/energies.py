@@ -13,8 +13,8 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionM
 from sluice.flows.compose.bound.conditions import Conditions
 from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.bound.photographs import drawn, photographed
-from sluice.flows.compose.tree.job import ColourEnergy, EdgesEnergy, JudgedEnergy, TextEnergy
-from sluice.flows.compose.tree.job import Energy as EnergyNode
+from sluice.flows.compose.tree.energies import ColourEnergy, EdgesEnergy, JudgedEnergy, TextEnergy
+from sluice.flows.compose.tree.energies import Energy as EnergyNode
 from sluice.flows.compose.tree.models import Base, Model, base_of
 from sluice.flows.compose.tree.weights import found
 from sluice.inference.combiners.freedom import Condition, relative

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sluice.flows.compose.bound.conditions import Conditions
 from sluice.flows.compose.bound.parts import Parts
-from sluice.flows.compose.tree.job import EdgesEnergy, JudgedEnergy
+from sluice.flows.compose.tree.energies import EdgesEnergy, JudgedEnergy
 from sluice.flows.compose.tree.nodes import Image
 from sluice.inference.energies.content import content_energy
 from sluice.inference.energies.edges import edges_energy

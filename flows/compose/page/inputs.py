@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from sluice.flows.compose.page.thumbnails import thumbnail
+from sluice.flows.compose.tree.energies import ColourEnergy
 from sluice.flows.compose.tree.images import pixels_of
-from sluice.flows.compose.tree.job import ColourEnergy, Job
+from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.models import Control
 from sluice.flows.compose.tree.nodes import Image, Node, OfRecord, OfScene
 from sluice.infra.errors import SluiceError

@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
+from sluice.flows.compose.tree.energies import JudgedEnergy
 from sluice.flows.compose.tree.images import pixels_of
-from sluice.flows.compose.tree.job import JudgedEnergy
 from sluice.flows.compose.tree.models import Reference
 from sluice.flows.compose.tree.nodes import Image, OfRecord
 from sluice.flows.compose.tree.walk import Place

@@ -6,10 +6,11 @@ plain or guided by energies; steps become an *aggregate* by AMDM, which is outer
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from sluice.flows.compose.tree.energies import ColourEnergy, EdgesEnergy, Energy, JudgedEnergy, TextEnergy
 from sluice.flows.compose.tree.models import (
     Base,
     Boxes,
@@ -24,7 +25,7 @@ from sluice.flows.compose.tree.models import (
     Reference,
     Share,
 )
-from sluice.flows.compose.tree.nodes import SOURCES, Image, Node, Scene, kinds_of
+from sluice.flows.compose.tree.nodes import SOURCES, Node, Scene, kinds_of
 from sluice.inference.sampler import Form
 
 
@@ -58,64 +59,6 @@ class Unite(Node):
 
 
 Denoiser = Annotated[Guided | Unite, Field(discriminator="kind")]
-
-
-OF_FACES = ("sface", ".onnx", "face-landmarks", ".task")
-"""How networks are called that see a face alone, by name or file."""
-
-
-class TextEnergy(Node):
-    """As far as CLIP's embeddings of picture and text are apart."""
-
-    kind: Literal["text"] = "text"
-    text: str
-    rho: float = Field(gt=0)
-    silent_from: int = -1
-
-
-class ColourEnergy(Node):
-    """As far as the colour inside a mask is from a wanted one, `colour` in 0 to 255."""
-
-    kind: Literal["colour"] = "colour"
-    region: Image
-    colour: tuple[int, int, int]
-    rho: float = Field(gt=0)
-    silent_from: int = -1
-
-
-class EdgesEnergy(Node):
-    """As far as the edges are from those of a picture: soft ones by a formula, or those of HED, by name or file."""
-
-    kind: Literal["edges"] = "edges"
-    by: str | None = None
-    image: Image
-    rho: float = Field(gt=0)
-    silent_from: int = -1
-
-
-class JudgedEnergy(Node):
-    """As far as something that a network sees in a picture is from what it sees in `image`.
-
-    `by` is that network: a folder of one that knows tabletop, from pictures or from latents, and without it the
-    family's own; or a file of one that knows photographs. `faces` finds the faces for those that see a face alone.
-    """
-
-    kind: Literal["depth", "parsing", "landmarks", "pose", "style", "content", "identity"]
-    image: Image
-    by: str
-    faces: str | None = None
-    rho: float = Field(gt=0)
-    silent_from: int = -1
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_judged_by_tabletop(cls, values: Any) -> Any:
-        own = "identity" if values.get("kind") == "identity" else "judges"
-        told = {"by": f"tabletop/{own}", **values}
-        return {"faces": "yunet", **told} if str(told["by"]).endswith(OF_FACES) else told
-
-
-Energy = Annotated[TextEnergy | ColourEnergy | EdgesEnergy | JudgedEnergy, Field(discriminator="kind")]
 
 
 class TimeTravel(Node):
@@ -154,7 +97,11 @@ class FreeDom(Node):
 
 
 class ZMagic(Node):
-    """Steps guided by energies that know of each other, by `most_turn` of a pull's own length at most."""
+    """Steps guided by energies that know of each other, by `most_turn` of a pull's own length at most.
+
+    Of 1, 100 and 0, in which they do not, 0 met a face's energies best, and nothing else differed
+    (docs/evaluating.md); 1 is what makes it more than a sum. Order, form and `c` are those that measured best.
+    """
 
     kind: Literal["zmagic"] = "zmagic"
     of: Denoiser = Guided()

@@ -15,7 +15,8 @@ from sluice.flows.compose.bound.composer import Composer
 from sluice.flows.compose.bound.conditions import Conditions
 from sluice.flows.compose.bound.energies import condition_of, energy_of
 from sluice.flows.compose.bound.parts import Parts
-from sluice.flows.compose.tree.job import EdgesEnergy, Job, JudgedEnergy
+from sluice.flows.compose.tree.energies import EdgesEnergy, JudgedEnergy
+from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.models import Base
 from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights

@@ -26,7 +26,8 @@ from sluice.flows.compose.run import flow
 from sluice.flows.compose.run.flow import ChangedSince, Workers, again
 from sluice.flows.compose.run.flow import compose as run
 from sluice.flows.compose.run.pictures import MadeOf, pictures_of
-from sluice.flows.compose.tree.job import Job, JudgedEnergy
+from sluice.flows.compose.tree.energies import JudgedEnergy
+from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.models import Base
 from sluice.inference.energies.energy import Energy
 from tests.flows.runs import SLUICE
