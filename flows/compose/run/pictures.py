@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,14 @@ class Given:
 class MadeOf:
     """Digests of what pictures are made of, each taken once: images in `folder`, and weights by name.
 
-    `given` are models of this process, by the names they have in jobs.
+    `given` are models of this process, by the names they have in jobs; `screens` are what judges
+    pictures of some models.
     """
 
     folder: Path
     given: Mapping[str, Given] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
+    screens: dict[frozenset[str], str] = field(default_factory=dict)
 
     @cached_property
     def fitting(self) -> Fitting:
@@ -70,6 +72,13 @@ class MadeOf:
             self.known[name] = digests[name]()
         return {name: self.known[name] for name in sorted(digests)}
 
+    def screen_of(self, models: Collection[str]) -> str:
+        """What judges pictures of these models, unless a job says."""
+        own = frozenset(own for own in models if own not in self.given)
+        if own not in self.screens:
+            self.screens[own] = usual(own)
+        return self.screens[own]
+
     def _weights(self, name: str) -> str:
         return self.given[name].told if name in self.given else found(name).digest
 
@@ -78,15 +87,20 @@ def pictures_of(job: Job, made_of: MadeOf) -> Iterator[Asked]:
     """Every prompt with every seed. Raises Misfit, and what `made_of` raises."""
     made_of.fitting(job)
     plain = job.model_dump(mode="json")
-    plain["safety"] = job.safety or usual(named(plain, "model") - made_of.given.keys())
+    plain["safety"] = job.safety or made_of.screen_of(named(plain, "model"))
     shared = {
         "folder": str(made_of.folder.absolute()),
         "made_of": made_of(job, plain["safety"]),
-        "sluice": importlib.metadata.version("sluice-diffusion"),
+        "sluice": _version(),
     }
     for prompt in job.prompts:
         for seed in job.all_seeds:
             yield Asked(prompt, seed, {"job": {**plain, "prompts": [prompt], "seeds": [seed], "count": 1}, **shared})
+
+
+@cache
+def _version() -> str:
+    return importlib.metadata.version("sluice-diffusion")
 
 
 def named(node: Any, *names: str) -> set[str]:
