@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from sluice.inference.denoisers import Bound, doubled
+from sluice.inference.denoisers import Bound, doubled, noise_in
 from sluice.training.networks.minimal_impact import Features, features_of
 from sluice.training.networks.unet import Encoded, decode, encode
 
@@ -35,7 +35,7 @@ def encoder(unet: Any, told: Tensor) -> Ground:
 
 def decoded(unet: Any, ground: Ground) -> Bound:
     """A model of a ground, by the decoder of the same U-Net."""
-    return doubled(lambda x, t: decode(unet, ground(x, t)))
+    return doubled(lambda x, t: noise_in(decode(unet, ground(x, t)), x))
 
 
 def features_at(controls: Sequence[Controlled], x: Tensor, t: float, told: Tensor) -> list[Features]:

@@ -87,16 +87,21 @@ def halves(null: Tensor, own: Tensor) -> Tensor:
     return torch.cat([null.expand_as(own), own])
 
 
+def noise_in(predicted: Tensor, x: Tensor) -> Tensor:
+    """Of a prediction with a learned variance's channels (Nichol and Dhariwal, 2021) the noise, for which DDIM asks."""
+    return predicted[:, : x.shape[1]]
+
+
 def by_text(unet: Any, states: Tensor, null: Tensor) -> Bound:
     """By text states `(batch, tokens, width)`, against those of the null condition."""
     told = halves(null, states)
-    return doubled(lambda x, t: unet(x, t, told).sample)
+    return doubled(lambda x, t: noise_in(unet(x, t, told).sample, x))
 
 
 def by_class(unet: Any, classes: Tensor, null: int) -> Bound:
-    """By class numbers `(batch,)`; of a learned variance's channels only the noise is taken."""
+    """By class numbers `(batch,)`."""
     told = halves(torch.full_like(classes, null), classes)
-    return doubled(lambda x, t: _channels_of(unet(x, t, told), x))
+    return doubled(lambda x, t: noise_in(unet(x, t, told).sample, x))
 
 
 def by_boxes(unet: Any, states: Tensor, null: Tensor, boxes: Mapping[str, Tensor]) -> Bound:
@@ -109,14 +114,14 @@ def by_boxes(unet: Any, states: Tensor, null: Tensor, boxes: Mapping[str, Tensor
     both["masks"] = halves(torch.zeros_like(boxes["masks"]), boxes["masks"])
     told = halves(null, states)
     # Diffusers takes the mapping apart.
-    return doubled(lambda x, t: unet(x, t, told, cross_attention_kwargs={"gligen": dict(both)}).sample)
+    return doubled(lambda x, t: noise_in(unet(x, t, told, cross_attention_kwargs={"gligen": dict(both)}).sample, x))
 
 
 def by_picture(unet: Any, states: Tensor, null: Tensor, embeds: Tensor) -> Bound:
     """By a text and by image embeddings `(batch, width)` through a loaded IP-Adapter, against the null text alone."""
     pictures = {"image_embeds": [halves(torch.zeros_like(embeds), embeds)[:, None]]}
     told = halves(null, states)
-    return doubled(lambda x, t: unet(x, t, told, added_cond_kwargs=pictures).sample)
+    return doubled(lambda x, t: noise_in(unet(x, t, told, added_cond_kwargs=pictures).sample, x))
 
 
 def by_nothing(unet: Any) -> Bound:
@@ -131,8 +136,8 @@ def by_nothing(unet: Any) -> Bound:
 
 
 def unconditional(unet: Any) -> Denoiser:
-    """A U-Net that takes no condition; of a learned variance's channels only the noise is taken."""
-    return lambda x, t: _channels_of(unet(x, t), x)
+    """A U-Net that takes no condition."""
+    return lambda x, t: noise_in(unet(x, t).sample, x)
 
 
 def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoiser:
@@ -143,8 +148,3 @@ def inpainting(unet: Any, states: Tensor, hole: Tensor, masked: Tensor) -> Denoi
         return predicted
 
     return denoiser
-
-
-def _channels_of(predicted: Any, x: Tensor) -> Tensor:
-    noise: Tensor = predicted.sample[:, : x.shape[1]]
-    return noise

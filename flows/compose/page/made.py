@@ -12,10 +12,17 @@ from typing import Any
 from sluice.flows.compose.run.pictures import Asked
 from sluice.flows.compose.run.watched import FOLDER
 from sluice.flows.compose.run.work import QUARANTINE
+from sluice.infra.errors import SluiceError
 from sluice.infra.storage import Storage
-from sluice.preprocess.record import Array, decode_png
+from sluice.preprocess.record import Array, FieldError, decode_png
 
 READERS = 16
+
+
+class DamagedPicture(SluiceError):
+    """A picture that was made, or its record, is not what was written."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,16 @@ def find_all(out: Storage, asked: Sequence[Asked], there: set[str]) -> list[Foun
 
 
 def _find(out: Storage, there: set[str], asked: Asked) -> Found | None:
+    try:
+        return _read(out, there, asked)
+    except (FieldError, ValueError) as error:
+        raise DamagedPicture(
+            f"{out.uri}/{asked.name}.png or a .json of this name is damaged ({error}): delete the .png, and the same "
+            "command makes it again"
+        ) from error
+
+
+def _read(out: Storage, there: set[str], asked: Asked) -> Found | None:
     refused, record, notes = (f"{place}{asked.name}.json" for place in (f"{QUARANTINE}/", "", f"{FOLDER}/"))
     if record not in there:
         return Found(asked, json.loads(out.read(refused))) if refused in there else None
