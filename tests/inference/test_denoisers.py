@@ -9,6 +9,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from sluice.inference.controlled import decoded, encoder
 from sluice.inference.denoisers import (
     alpha_at,
     by_boxes,
@@ -20,6 +21,7 @@ from sluice.inference.denoisers import (
     inpainting,
     noise_of,
 )
+from tests.small_unet import WIDTH, small_unet
 
 X = torch.ones(2, 4, 2, 2)
 
@@ -113,3 +115,14 @@ def test_the_noise_of_other_predictions_is_what_they_were_made_of() -> None:
 def test_a_prediction_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="predicts `noise`; known are"):
         noise_of(lambda x, _: (x, x), SimpleNamespace(config=SimpleNamespace(prediction_type="noise")))
+
+
+@torch.no_grad()
+def test_of_a_learned_variance_the_noise_alone_is_taken() -> None:
+    unet = small_unet(out_channels=8)
+    x, states = torch.randn(2, 4, 8, 8), torch.randn(2, 5, WIDTH)
+    null, own = by_text(unet, states, states[:1])(x, 10)
+    torch.testing.assert_close(own, unet(x, 10, states).sample[:, :4])
+    torch.testing.assert_close(null, unet(x, 10, states[:1].expand(2, -1, -1)).sample[:, :4])
+    controlled = decoded(unet, encoder(unet, torch.cat([states[:1].expand(2, -1, -1), states])))
+    torch.testing.assert_close(controlled(x, 10)[1], own)

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.run.safety import Unscreened
-from sluice.flows.compose.tree.fitting import Misfit
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.job_file import problems_of
+from sluice.flows.compose.tree.misfit import Misfit
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError, override, put, read_settings
 

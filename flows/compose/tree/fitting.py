@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,14 @@ from typing import Any
 from sluice.flows.compose.tree.facts import Known
 from sluice.flows.compose.tree.images_fit import image_fits, scaled
 from sluice.flows.compose.tree.job import Guided, Job, Weighted
+from sluice.flows.compose.tree.misfit import Misfit, Place, Problem
 from sluice.flows.compose.tree.models import Control
-from sluice.flows.compose.tree.models_fit import Problem, models_fit
+from sluice.flows.compose.tree.models_fit import models_fit
 from sluice.flows.compose.tree.nodes import OfRecord, OfScene
-from sluice.flows.compose.tree.walk import Place, walk
+from sluice.flows.compose.tree.walk import walk
 from sluice.flows.compose.tree.weights import WEIGHTS, found
 from sluice.infra.errors import SluiceError
-from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
-
-
-class Misfit(ConfigError):
-    """What a job names is not there, or does not fit: `problems`, each with its place in the tree."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(f"{'.'.join(map(str, place))}: {said}" for place, said in self.problems)
 
 
 class Fitting:

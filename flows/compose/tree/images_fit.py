@@ -11,9 +11,9 @@ from PIL import UnidentifiedImageError
 
 from sluice.flows.compose.tree.energies import JudgedEnergy
 from sluice.flows.compose.tree.images import pixels_of
+from sluice.flows.compose.tree.misfit import Place
 from sluice.flows.compose.tree.models import Reference
 from sluice.flows.compose.tree.nodes import Image, OfRecord
-from sluice.flows.compose.tree.walk import Place
 from sluice.preprocess.record import Array
 
 EXEMPLARS = "exemplars"

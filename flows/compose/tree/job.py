@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from sluice.flows.compose.tree.energies import ColourEnergy, EdgesEnergy, Energy, JudgedEnergy, TextEnergy
 from sluice.flows.compose.tree.models import (
@@ -171,11 +171,13 @@ class Job(Node):
     """What judges the pictures, by name or folder, or `none`; unless given, open-nsfw for all but tabletop's."""
     picture: Whole = Ddim()
 
-    @model_validator(mode="after")
-    def _counts_from_one(self) -> Self:
-        if self.count > 1 and len(self.seeds) > 1:
-            raise ValueError(f"`count` goes on from one seed, and here are {len(self.seeds)}: tell one of the two")
-        return self
+    @field_validator("count")
+    @classmethod
+    def _counts_from_one(cls, count: int, told: ValidationInfo) -> int:
+        seeds = told.data.get("seeds", ())
+        if count > 1 and len(seeds) > 1:
+            raise ValueError(f"it goes on from one seed, and here are {len(seeds)}: tell one of the two")
+        return count
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

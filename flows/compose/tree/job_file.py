@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from sluice.flows.compose.tree.fitting import Misfit
 from sluice.flows.compose.tree.job import UNNAMED, Job, node_of, what_is
+from sluice.flows.compose.tree.misfit import Misfit
 from sluice.flows.compose.tree.nodes import FILE, SOURCES, Node
 from sluice.infra.settings import ConfigError, nearest, override, read_settings
 

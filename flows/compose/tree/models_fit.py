@@ -9,6 +9,7 @@ import torch
 
 from sluice.flows.compose.tree.facts import Facts, Known
 from sluice.flows.compose.tree.job import Amdm, Guided, Job, Weighted
+from sluice.flows.compose.tree.misfit import Problem
 from sluice.flows.compose.tree.models import (
     Base,
     Boxes,
@@ -21,13 +22,11 @@ from sluice.flows.compose.tree.models import (
     base_of,
 )
 from sluice.flows.compose.tree.nodes import Node
-from sluice.flows.compose.tree.walk import Place, models_of, walk
+from sluice.flows.compose.tree.walk import models_of, walk
 from sluice.inference.denoisers import require_known
 from sluice.infra.settings import nearest
 from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.training.networks.made_for import other_width
-
-Problem = tuple[Place, str]
 
 
 def models_fit(job: Job, known: Known) -> Iterator[Problem]:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sluice.flows.compose.tree.job import Amdm, Guided, Whole
+from sluice.flows.compose.tree.misfit import Place
 from sluice.flows.compose.tree.models import Model
 from sluice.flows.compose.tree.nodes import Node, OfRecord, OfScene
-
-Place = tuple[str | int, ...]
-"""Names of settings, and numbers of items in lists, from the root on."""
 
 
 def walk(node: Node, place: Place = ()) -> Iterator[tuple[Place, Any, Node]]:

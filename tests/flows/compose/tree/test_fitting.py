@@ -13,9 +13,10 @@ import pytest
 import yaml
 from diffusers import ControlNetModel
 
-from sluice.flows.compose.tree.fitting import Fitting, Misfit
+from sluice.flows.compose.tree.fitting import Fitting
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.job_file import in_lines_of, read_job
+from sluice.flows.compose.tree.misfit import Misfit
 from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
 
