@@ -16,10 +16,17 @@ class Occupied(SluiceError):
     """Another process works in the folder."""
 
 
+class NoFolder(SluiceError):
+    """A folder cannot be made where a file is."""
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made, to the block's end; a process that dies lets go. Raises Occupied."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Hold a folder, which is made, to the block's end; a process that dies lets go. Raises Occupied, NoFolder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NoFolder(f"{folder} is to be a folder, and a file is in its way: name another one") from error
     with (folder / LOCK).open("w") as lock:
         with suppress(OSError):  # a file system without locks
             _hold(lock.fileno(), folder)

@@ -102,7 +102,7 @@ def _described(error: ValidationError, model: type[BaseModel], where: str) -> st
                 f"{where}: there is no '{name}'; {nearest(str(problem['loc'][-1]), _known(model, problem['loc']))}"
             )
         else:
-            given = "" if problem["type"] == "missing" else f" (it is {problem['input']!r})"
+            given = "" if problem["type"] == "missing" or not name else f" (it is {problem['input']!r})"
             place = f"{where}: {name}" if name else where
             lines.append(f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}")
     return "\n".join(lines)

@@ -18,6 +18,8 @@ import torch
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 
+CLAIM = "training.json"
+"""What a place's states are of, before there is one."""
 Report = Callable[[str], None]
 
 
@@ -47,13 +49,18 @@ class Checkpoints:
 
     def require_own(self) -> None:
         """Raises OtherTraining where the newest state is another training's."""
-        for step in sorted(self._steps(), reverse=True):
-            try:
-                note = json.loads(self.storage.read(f"{step:09}.json"))
-            except (MissingFile, ValueError):
-                continue
-            self._check(note["training"])
+        notes = (self._note(step) for step in sorted(self._steps(), reverse=True))
+        for note in filter(None, notes):
+            require_same(self.storage.uri, note["training"], self.training)
             break
+
+    def claim(self) -> None:
+        """Put what this training is: a place that takes nothing is found before its first step."""
+        self.storage.write(CLAIM, json.dumps({"training": dict(self.training)}).encode())
+
+    def last_step(self) -> int | None:
+        """After which the newest state was kept, None where there is none."""
+        return max(self._steps(), default=None)
 
     def newest(self, report: Report) -> dict[str, Any] | None:
         """The newest whole state, None where there is none; `report` is told of damaged ones that are passed over.
@@ -73,26 +80,39 @@ class Checkpoints:
             if suffix == "json" and name.isdigit():
                 yield int(name)
 
-    def _read(self, step: int) -> dict[str, Any] | None:
+    def _note(self, step: int) -> dict[str, Any] | None:
+        """What is said of a state, None where that is damaged."""
         try:
             note = json.loads(self.storage.read(f"{step:09}.json"))
-            data = self.storage.read(f"{step:09}.pt")
         except (MissingFile, ValueError):
             return None
-        if hashlib.sha256(data).hexdigest() != note.get("sha256"):
+        whole = isinstance(note, dict) and isinstance(note.get("training"), dict) and "sha256" in note
+        return note if whole else None
+
+    def _read(self, step: int) -> dict[str, Any] | None:
+        note = self._note(step)
+        if note is None:
             return None
-        self._check(note["training"])
+        try:
+            data = self.storage.read(f"{step:09}.pt")
+        except MissingFile:
+            return None
+        if hashlib.sha256(data).hexdigest() != note["sha256"]:
+            return None
+        require_same(self.storage.uri, note["training"], self.training)
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         return state
 
-    def _check(self, began: Mapping[str, str]) -> None:
-        other = [
-            f"{name}: {began.get(name)} then, {self.training.get(name)} now"
-            for name in sorted({*began, *self.training})
-            if began.get(name) != self.training.get(name)
-        ]
-        if other:
-            raise OtherTraining(
-                f"{self.storage.uri} holds another training ({'; '.join(other)}). Give this one an --out of its own, "
-                "or remove that folder to begin anew."
-            )
+
+def require_same(place: str, began: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raises OtherTraining where what was begun in a place is another training."""
+    other = [
+        f"{name}: {began.get(name)} then, {now.get(name)} now"
+        for name in sorted({*began, *now})
+        if began.get(name) != now.get(name)
+    ]
+    if other:
+        raise OtherTraining(
+            f"{place} holds another training ({'; '.join(other)}). Give this one an --out of its own, or remove that "
+            "folder to begin anew."
+        )

@@ -68,7 +68,10 @@ class TrainingData:
         for key, record in found.items():
             lacking = set(fields) - record.keys()
             if lacking:
-                raise MissingRecords(f"{self.uri}: record {key} of {shard.files[0]} lacks {', '.join(sorted(lacking))}")
+                raise MissingRecords(
+                    f"{self.uri}: record {key} of {shard.files[0]} lacks {', '.join(sorted(lacking))}, which others "
+                    "have: build or export it again, or leave the record out of its parquet"
+                )
 
 
 @dataclass(frozen=True)

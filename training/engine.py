@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.settings import parse
 from sluice.training.recipe import Recipe
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -23,12 +24,10 @@ class CannotTrain(SluiceError):
 def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> Any:
     """The engine; `settings` are DeepSpeed's own (ZeRO stage, precision), to which the recipe adds its batch.
 
-    Raises CannotTrain where the processes cannot share a batch, or cannot train what the recipe asks for.
+    They are such as `require_possible` lets pass.
     """
     import deepspeed
 
-    shared = recipe.micro_batch * int(os.environ.get("WORLD_SIZE", "1"))
-    _refuse_the_impossible(recipe, shared, settings)
     if dtype_of(settings) != torch.float32 and not torch.cuda.is_available():
         # A processor's fused attention is ten times slower backward in bf16 than in float32: a third of a step.
         torch.backends.cuda.enable_flash_sdp(False)
@@ -49,7 +48,7 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
         config={
             **settings,
             "train_micro_batch_size_per_gpu": recipe.micro_batch,
-            "gradient_accumulation_steps": recipe.batch // shared,
+            "gradient_accumulation_steps": recipe.batch // _at_once(recipe),
             "gradient_clipping": recipe.clip,
             "zero_allow_untested_optimizer": True,
         },
@@ -58,13 +57,19 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
     return engine
 
 
-def _refuse_the_impossible(recipe: Recipe, shared: int, settings: Mapping[str, Any]) -> None:
-    """Raises CannotTrain; `shared` is what all processes see at once."""
-    if recipe.batch % shared:
-        among = f"{shared // recipe.micro_batch} processes of {recipe.micro_batch} each"
+def require_possible(recipe: Recipe, settings: Mapping[str, Any]) -> None:
+    """Raises CannotTrain where the processes cannot train so, ConfigError where DeepSpeed knows no such setting."""
+    from deepspeed.runtime.precision_config import DeepSpeedBF16Config, DeepSpeedFP16Config
+    from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
+
+    known = {"zero_optimization": DeepSpeedZeroConfig, "bf16": DeepSpeedBF16Config, "fp16": DeepSpeedFP16Config}
+    for name, model in known.items():
+        parse(model, settings.get(name, {}), f"the engine's settings, `{name}`")
+    if recipe.batch % _at_once(recipe):
+        among = f"{_at_once(recipe) // recipe.micro_batch} processes of {recipe.micro_batch} each"
         raise CannotTrain(
-            f"a batch of {recipe.batch} cannot be shared by {among}: set `batch` to a multiple of {shared}, or another "
-            "`micro_batch`"
+            f"a batch of {recipe.batch} cannot be shared by {among}: set `batch` to a multiple of {_at_once(recipe)}, "
+            "or another `micro_batch`"
         )
     if dtype_of(settings) == torch.float16 and not torch.cuda.is_available():
         raise CannotTrain("fp16 takes a GPU: on a processor train in float32 or bf16, as infra/deepspeed/cpu*.json say")
@@ -82,12 +87,23 @@ def _refuse_the_impossible(recipe: Recipe, shared: int, settings: Mapping[str, A
         )
 
 
+def _at_once(recipe: Recipe) -> int:
+    """Samples that all processes see at once."""
+    return recipe.micro_batch * int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def dtype_of(settings: Mapping[str, Any]) -> torch.dtype:
     """What a network is trained in, and what its frozen model is kept in."""
     for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
         if settings.get(name, {}).get("enabled"):
             return dtype
     return torch.float32
+
+
+def dtype_in(engine: Any) -> torch.dtype:
+    """What a network is trained in."""
+    dtype: torch.dtype = next(engine.module.parameters()).dtype
+    return dtype
 
 
 def scales_losses(engine: Any) -> bool:

@@ -15,12 +15,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from sluice.infra.errors import SluiceError
 from sluice.infra.interrupts import held
 from sluice.training.average import Average
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.data import Stream
-from sluice.training.engine import CannotTrain, filled, restore, scales_losses, start, state_of
+from sluice.training.divergence import MOST_SKIPPED, diverged, ends_diverged, is_finite
+from sluice.training.engine import CannotTrain, dtype_in, filled, restore, scales_losses, start, state_of
 from sluice.training.methods.method import Batch, Method, batch_of
 from sluice.training.order import share
 from sluice.training.progress import Pace, Progress
@@ -28,7 +28,6 @@ from sluice.training.recipe import Recipe
 
 LOG_STEPS = 50
 AHEAD = 4
-MOST_SKIPPED = 20
 
 Report = Callable[[int, Mapping[str, float]], None]
 Say = Callable[[str], None]
@@ -36,18 +35,8 @@ Watch = Callable[[nn.Module, int], Mapping[str, float]]
 Snapshot = Callable[[nn.Module, int], None]
 
 
-class Diverged(SluiceError):
-    """Too many losses or gradients were not finite; `keys` are the records of these batches."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, keys: Sequence[str]) -> None:
-        super().__init__(message)
-        self.keys = keys
-
-
 @contextmanager
-def _memory_explained() -> Iterator[None]:
+def memory_explained() -> Iterator[None]:
     """Raises CannotTrain where a GPU's memory is used up, wherever in a training that is."""
     try:
         yield
@@ -58,7 +47,7 @@ def _memory_explained() -> Iterator[None]:
         ) from error
 
 
-@_memory_explained()
+@memory_explained()
 def train(
     method: Method,
     recipe: Recipe,
@@ -90,20 +79,24 @@ def train(
             _update(engine, method, recipe, progress, micro_batches, steps, say)
             if average is not None:
                 average.update(engine)
+            progress.in_a_row = progress.in_a_row + 1 if _anywhere(progress.skipped > skipped) else 0
             if _anywhere(progress.skipped > MOST_SKIPPED):
-                raise _diverged(progress)
-            stop = _anywhere(interrupted())
-            seen = progress.step % recipe.watch_steps == 0 or progress.step == steps
+                raise diverged(progress, checkpoints)
+            stop, over = _anywhere(interrupted()), progress.step == steps
+            seen = progress.step % recipe.watch_steps == 0 or over
             if progress.step % LOG_STEPS == 0 or seen:
-                figures = {**pace.figures(), **(_watched(engine, average, progress.step, watch) if seen else {})}
-                _log(progress, figures, report)
+                watched = _watched(engine, average, progress.step, watch) if seen else {}
+                _log(progress, {**pace.figures(), **watched}, report)
+                if over and _anywhere(ends_diverged(progress, watched)):
+                    raise diverged(progress, checkpoints)
                 pace.restart()
             if recipe.snapshot_steps and progress.step % recipe.snapshot_steps == 0:  # before what would skip it
                 snapshot(_trained(method, engine, average), progress.step)
-            due = stop or progress.step % recipe.checkpoint_steps == 0 or progress.step == steps
-            diverging = _anywhere(progress.skipped > skipped)
-            if due and not diverging:  # such weights are no good to go on from
-                _keep(engine, average, progress, checkpoints)
+            due, must = progress.step % recipe.checkpoint_steps == 0, stop or over
+            if (due or must) and progress.in_a_row <= must:  # more of them, and the weights are no good to go on from
+                kept = _keep(engine, average, progress, checkpoints)
+                if over and not kept:
+                    raise diverged(progress, checkpoints)
             if stop:
                 raise KeyboardInterrupt
     return _trained(method, engine, average)
@@ -122,6 +115,9 @@ def _resumed(engine: Any, average: Average | None, checkpoints: Checkpoints, say
     state = checkpoints.newest(say)
     if state is None:
         return Progress()
+    began, now = state.get("dtype"), str(dtype_in(engine))
+    if began not in (None, now):
+        say(f"it was begun in {began} and goes on in {now}: what it ends with is no one's of the two")
     restore(engine, state["engine"])
     if average is not None:
         average.restore(state["average"])
@@ -171,17 +167,6 @@ def _seed_dropout(seed: int, step: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def _diverged(progress: Progress) -> Diverged:
-    everywhere: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(everywhere, progress.skipped_keys)
-    return Diverged(
-        f"{progress.skipped} batches had a loss or a gradient that is not finite, the last at step "
-        f"{progress.step - 1}: lower `learning_rate`, or look at the records that were left out. The last checkpoint "
-        "is from before them",
-        sorted({key for keys in everywhere for key in keys}),
-    )
-
-
 def _batches(method: Method, recipe: Recipe, stream: Stream, steps: range, like: Any) -> Iterator[list[Batch]]:
     """The micro-batches of each step, made ahead by a thread."""
     rank, processes = dist.get_rank(), dist.get_world_size()
@@ -220,14 +205,19 @@ def _log(progress: Progress, figures: Mapping[str, float], report: Report) -> No
     progress.sums, progress.logged = {}, progress.step
 
 
-def _keep(engine: Any, average: Average | None, progress: Progress, checkpoints: Checkpoints) -> None:
+def _keep(engine: Any, average: Average | None, progress: Progress, checkpoints: Checkpoints) -> bool:
+    """Whether it was kept: weights that are not finite are not."""
     progress.sums = _mean_over_processes(progress.sums)
-    state = {"engine": state_of(engine), "progress": vars(progress)}
+    weights = state_of(engine)
+    if not is_finite(weights):
+        return False
+    state = {"engine": weights, "progress": vars(progress), "dtype": str(dtype_in(engine))}
     if average is not None:
         state["average"] = average.state()
     if dist.get_rank() == 0:
         checkpoints.write(progress.step, state)
     dist.barrier()
+    return True
 
 
 def _mean_over_processes(sums: Mapping[str, float]) -> dict[str, float]:

@@ -12,13 +12,17 @@ T = TypeVar("T")
 
 @dataclass
 class Progress:
-    """Steps done, sums over the steps since the last line of the log, batches left out and their keys."""
+    """Steps done, sums over the steps since the last line of the log, batches left out and their keys.
+
+    `in_a_row` is how many steps, up to now, had a batch left out in some process.
+    """
 
     step: int = 0
     logged: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     skipped: int = 0
     skipped_keys: list[str] = field(default_factory=list)
+    in_a_row: int = 0
 
     def add(self, name: str, value: float) -> None:
         """To the sum of this name."""

@@ -26,7 +26,7 @@ class Recipe(BaseModel):
     what one process sees at once.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Method
     base: str = "tabletop"

@@ -48,6 +48,15 @@ def write_origin(
     write_whole(folder / ORIGIN, json.dumps(told, indent=1) + "\n")
 
 
+def identity_in(folder: Path) -> dict[str, str] | None:
+    """What the training in a folder is, None where there is none, or nobody can tell."""
+    try:
+        identity = json.loads((folder / ORIGIN).read_text())["identity"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return identity if isinstance(identity, dict) else None
+
+
 def write_card(model: Path, recipe: Recipe, identity: Mapping[str, str], lines: Sequence[Mapping[str, float]]) -> Path:
     """`README.md` beside a network, from its training's log; nothing in it is typed by hand."""
     last = {name: value for line in lines for name, value in line.items() if name != "step"}

@@ -62,12 +62,12 @@ def recipe(
     from rich.console import Console
 
     from sluice.flows.training.cluster import train_on_ray
+    from sluice.flows.training.engine import read_engine
     from sluice.flows.training.estimate import estimate as measure_step
     from sluice.flows.training.recipes import load_recipe
     from sluice.flows.training.train import prepare, train_prepared
-    from sluice.infra.settings import read_settings
 
-    settings = read_settings(engine, "`zero_optimization:`")
+    settings = read_engine(engine)
     asked = load_recipe(file, scale, set_ or ())
 
     def begin(console: Console) -> None:

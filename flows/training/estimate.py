@@ -16,6 +16,7 @@ from torch import nn
 from sluice.flows.training.train import Prepared
 from sluice.infra.page.text import bytes_text, count_text
 from sluice.training.engine import dtype_of
+from sluice.training.loop import memory_explained
 from sluice.training.methods.method import Method, batch_of
 
 MEASURED = 2
@@ -50,8 +51,9 @@ class Estimate:
         return told
 
 
+@memory_explained()
 def estimate(prepared: Prepared, settings: Mapping[str, Any]) -> Estimate:
-    """From one micro-batch, forward and back, on the device at hand."""
+    """From one micro-batch, forward and back, on the device at hand. Raises CannotTrain where it does not fit."""
     recipe, method, model = prepared.recipe, prepared.method, prepared.model
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     network = method.network().to(model.unet.device, model.unet.dtype)

@@ -17,7 +17,7 @@ from rich.console import Console
 from torch import nn
 
 from sluice.flows.observe.page import REFRESH_SECONDS, running, why
-from sluice.flows.training.card import CHECKPOINTS, SNAPSHOTS, write_card, write_origin
+from sluice.flows.training.card import CHECKPOINTS, SNAPSHOTS, identity_in, write_card, write_origin
 from sluice.flows.training.data import Data, fields_for, open_data, require_fields
 from sluice.flows.training.page import SAMPLES, write_page
 from sluice.flows.training.trackers import Tracker, TrackerName, tracker
@@ -30,11 +30,12 @@ from sluice.infra.storage import storage
 from sluice.infra.weights.models import find
 from sluice.infra.whole import write_whole
 from sluice.preprocess.record import Record
-from sluice.training.checkpoints import Checkpoints
+from sluice.training.checkpoints import Checkpoints, require_same
 from sluice.training.data import Sample, Stream, TrainingData
-from sluice.training.engine import dtype_of
+from sluice.training.divergence import Diverged
+from sluice.training.engine import dtype_of, require_possible
 from sluice.training.log import read_losses, write_losses
-from sluice.training.loop import Diverged, train
+from sluice.training.loop import train
 from sluice.training.methods.compose_and_conquer import ComposeAndConquer
 from sluice.training.methods.control import ControlTraining
 from sluice.training.methods.method import Method
@@ -47,6 +48,8 @@ EXECUTION = {
     "micro_batch", "gradient_checkpointing", "deterministic", "checkpoint_steps", "keep_checkpoints", "watch_steps",
     "snapshot_steps",
 }  # fmt: skip
+MODELS = {"base", "begin"}
+"""Whose weights count, and not where they lie."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Prepared:
     @property
     def identity(self) -> dict[str, str]:
         """What cannot change while a training goes on; how many samples a process sees at once may."""
-        names = {name: str(value) for name, value in self.recipe.model_dump(exclude=EXECUTION).items()}
-        models = {name: own for name in ("base", "begin") if (own := getattr(self.recipe, name))}
+        names = {name: str(value) for name, value in self.recipe.model_dump(exclude=EXECUTION | MODELS).items()}
+        models = {name: own for name in sorted(MODELS) if (own := getattr(self.recipe, name))}
         weights = {f"{name} weights": find(own).digest for name, own in models.items()}
         data = {f"data {number}": own.digest for number, own in enumerate(self.shards)}
         withdrawn = {f"withdrawn {number}": own.withdrawn for number, own in enumerate(self.data) if own.withdrawn}
@@ -83,12 +86,13 @@ def prepare(
 ) -> Prepared:
     """Open data sets and models, and check that they belong together; `settings` are DeepSpeed's.
 
-    Raises MissingRecords, UnknownModel, ConfigError.
+    Raises MissingRecords, UnknownModel, ConfigError, CannotTrain.
     """
     gpu = torch.cuda.is_available()
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if gpu else "cpu")
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if gpu else "cpu"
     require_weights(uris, weights)
+    require_possible(recipe, settings)
     data = [open_data(uri) for uri in uris]
     model = LatentModel.load(find(recipe.base).path, device, dtype_of(settings))
     predicts = model.scheduler.config.prediction_type
@@ -152,9 +156,11 @@ def _train(
 ) -> Path:
     recipe, method, first = prepared.recipe, prepared.method, _first()
     checkpoints = Checkpoints(storage(states or out / CHECKPOINTS), prepared.identity, recipe.keep_checkpoints)
+    require_same(str(out), identity_in(out) or prepared.identity, prepared.identity)
     checkpoints.require_own()
-    write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
     if first:
+        checkpoints.claim()
+        write_whole(out / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
         write_origin(out, recipe, prepared.steps, prepared.identity, prepared.shards, states)
         _warn_of_no_begin(recipe, console)
     settings_told = recipe.model_dump(exclude_none=True)
@@ -186,7 +192,9 @@ def _train(
 
 
 def _warn_of_no_begin(recipe: Recipe, console: Console) -> None:
-    """Say so where a stage that follows another one begins from the base."""
+    """Say so where a stage that follows another one begins from the base, or its global fuser from nothing."""
+    if recipe.begin and recipe.method == "cnc-joint" and not (find(recipe.begin).path / "global").is_dir():
+        console.print(f"{recipe.begin} is one network: the local fuser begins from it, the global one anew.")
     if recipe.begin is None and (recipe.conservativity or recipe.method == "cnc-joint"):
         console.print(f"No `begin` is named: this begins from {recipe.base}, and not from an earlier stage's network.")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.infra.lock import LOCK, Occupied, alone_in, is_held
+from sluice.infra.lock import LOCK, NoFolder, Occupied, alone_in, is_held
 
 HOLDER = """
 import sys
@@ -38,3 +38,11 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
     assert not is_held(tmp_path)
     assert not (tmp_path / LOCK).exists()
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("named", ["file", "file/in"])
+def test_a_file_is_no_folder(named: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NoFolder, match="is to be a folder, and a file is in its way"), alone_in(tmp_path / named):
+        pytest.fail("held")
+    assert (tmp_path / "file").read_text() == "mine"

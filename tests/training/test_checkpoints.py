@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sluice.infra.storage import storage
+from sluice.infra.storage import StorageError, storage
 from sluice.training.checkpoints import Checkpoints, OtherTraining
 from tests.faults.proxy import FaultProxy, seeded
 
@@ -45,7 +45,9 @@ def test_the_last_few_are_kept(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "note"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "gone", '{"step": 2, "sha', "[]", '{"step": 2}', '{"training": 1, "sha256": ""}']
+)
 def test_a_damaged_one_is_passed_over_and_said(damage: str, tmp_path: Path) -> None:
     for step in (1, 2):
         at(tmp_path).write(step, {"step": step})
@@ -55,7 +57,8 @@ def test_a_damaged_one_is_passed_over_and_said(damage: str, tmp_path: Path) -> N
     elif damage == "gone":
         newest.unlink()
     else:
-        (tmp_path / "000000002.json").write_text('{"step": 2, "sha')
+        (tmp_path / "000000002.json").write_text(damage)
+        at(tmp_path).require_own()
     told: list[str] = []
     found = at(tmp_path).newest(told.append)
     assert found == {"step": 1}
@@ -98,3 +101,12 @@ def test_a_state_of_another_training_is_refused_before_it_is_read(tmp_path: Path
     at(tmp_path).require_own()
     with pytest.raises(OtherTraining, match="data: abc then, def now"):
         at(tmp_path, {**TRAINING, "data": "def"}).require_own()
+
+
+def test_a_place_that_takes_nothing_is_found_before_there_is_a_state(tmp_path: Path) -> None:
+    at(tmp_path).claim()
+    assert at(tmp_path).last_step() is None
+    assert at(tmp_path).newest(quiet) is None
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file"):
+        at(tmp_path / "file").claim()

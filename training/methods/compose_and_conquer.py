@@ -37,7 +37,7 @@ class ComposeAndConquer:
     ) -> None:
         self.recipe, self.model, self.begin = recipe, model, begin
         self.parts = PARTS[recipe.method]
-        if begin is not None and not (begin / "config.json").is_file():
+        if begin is not None:
             _require_parts(begin, self.parts)
         self.seen = fields_seen(available)
         model.unet.set_attn_processor(SoftGuidance(recipe.guidance))
@@ -124,7 +124,14 @@ class ComposeAndConquer:
 
 
 def _require_parts(begin: Path, parts: Collection[str]) -> None:
-    """Raises ModelFolderError where a folder to begin from lacks a fuser that is to be trained."""
+    """Raises ModelFolderError where a folder to begin from has nothing for a fuser that is to be trained."""
+    if (begin / "config.json").is_file():
+        if "local" not in parts:
+            raise ModelFolderError(
+                f"{begin}, which `begin` names, is one network, such as a ControlNet, from which a local fuser can "
+                "begin: a global one begins from a folder with global/ in it, or without `begin`"
+            )
+        return
     lacking = [part for part in parts if not (begin / part).is_dir()]
     if lacking:
         raise ModelFolderError(

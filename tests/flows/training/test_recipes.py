@@ -37,6 +37,8 @@ def test_a_recipe_of_ones_own_needs_no_scales(tmp_path: Path) -> None:
         ("micontrolnet-3", [], r"there is no recipe 'micontrolnet-3'; did you mean 'micontrolnet-"),
         ("controlnet", ["lerning_rate=1"], "there is no 'lerning_rate'; did you mean 'learning_rate'"),
         ("controlnet", ["batch=many"], "batch: input should be a valid integer"),
+        ("controlnet", ["learning_rate=.inf"], "learning_rate: input should be a finite number"),
+        ("controlnet", ["batch=5"], r"batch \(5\) is to be a multiple of micro_batch \(\d+\)$"),
         ("nowhere.yaml", [], "there is no configuration file nowhere.yaml"),
     ],
 )

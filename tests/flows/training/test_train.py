@@ -27,6 +27,7 @@ from sluice.training.networks.local_fuser import LocalFuser
 from tests.flows.conftest import config_for
 from tests.flows.runs import SLUICE
 
+ENGINES = Path(__file__).parents[3] / "infra" / "deepspeed"
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 SMALL = ("steps=4", "batch=8", "micro_batch=4", "checkpoint_steps=2", "warm_up=0")
 AVERAGED = ("steps=12", "ema=0.9")
@@ -148,7 +149,7 @@ def test_what_was_stopped_ends_with_the_bits_of_what_was_not(
 
 
 def kept(out: Path) -> list[int]:
-    return [int(path.stem) for path in (out / "checkpoints").glob("*.json")]
+    return [int(path.stem) for path in (out / "checkpoints").glob("0*.json")]
 
 
 @pytest.mark.slow
@@ -162,6 +163,20 @@ def test_a_training_that_diverges_says_which_records_it_left_out(data: Path, unt
     assert left_out
     assert all(key in done.stdout for key in left_out)
     assert max(kept(tmp_path), default=0) <= int(done.stdout.partition("step ")[2].partition(":")[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", ["steps=1", "steps=6"])
+def test_one_that_diverges_in_its_last_steps_leaves_no_network(
+    length: str, data: Path, untrained: Path, tmp_path: Path
+) -> None:
+    asked = command("controlnet", data, untrained, tmp_path, length, "learning_rate=1e18")
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "this training diverged: " in done.stderr
+    assert "There is no checkpoint from before it" in done.stderr
+    assert not (tmp_path / "model").exists()
+    assert kept(tmp_path) == []
 
 
 @pytest.mark.slow
@@ -194,18 +209,22 @@ def test_an_error_in_a_process_of_ray_is_said_and_not_tried_again(data: Path, un
     assert last.startswith("Error: a batch of 6 cannot be shared by 2 processes of 6 each")
 
 
-def test_a_refused_training_leaves_what_the_folder_says_of_its_own(data: Path, untrained: Path, trained: Path) -> None:
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--set", "seed=7"], "seed: 0 then, 7 now"),
+        pytest.param(["--set", "seed=7", "--checkpoints", "elsewhere"], "seed: 0 then, 7 now", marks=pytest.mark.slow),
+        pytest.param(["--engine", ENGINES / "v100x8.json"], "fp16 takes a GPU", marks=pytest.mark.slow),
+    ],
+)
+def test_a_refused_training_leaves_what_the_folder_says_of_its_own(
+    asked: list[Any], said: str, data: Path, untrained: Path, trained: Path, tmp_path: Path
+) -> None:
     before = {name: (trained / name).read_bytes() for name in ("recipe.json", "training.json", "index.html")}
-    done = subprocess.run(
-        command("controlnet", data, untrained, trained, "control=canny", "seed=7"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    again = [*command("micontrolnet-1", data, untrained, trained), *asked]
+    done = subprocess.run(again, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
-    said = " ".join((done.stdout + done.stderr).split())
-    assert "holds another training" in said
-    assert "seed: 0 then, 7 now" in said
+    assert said in " ".join((done.stdout + done.stderr).split())
     assert {name: (trained / name).read_bytes() for name in before} == before
 
 
