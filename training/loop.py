@@ -117,7 +117,7 @@ def _resumed(engine: Any, average: Average | None, checkpoints: Checkpoints, say
         return Progress()
     began, now = state.get("dtype"), str(dtype_in(engine))
     if began not in (None, now):
-        say(f"it was begun in {began} and goes on in {now}: what it ends with is no one's of the two")
+        say(f"it was begun in {began} and goes on in {now}: what comes of it is neither, to the bit")
     restore(engine, state["engine"])
     if average is not None:
         average.restore(state["average"])

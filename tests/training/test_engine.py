@@ -6,8 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from sluice.infra.settings import ConfigError
+from sluice.training.engine import backend, require_possible
+from sluice.training.recipe import Recipe
 
 SCRIPT = """
 import sys
@@ -56,6 +61,25 @@ for name, value in plain.named_parameters():
     if not half:  # gradients in bf16 are others
         torch.testing.assert_close(whole["network"][name], value.detach(), rtol=0, atol=1e-6)
 """
+
+
+def test_gpus_reduce_what_is_theirs_and_processors_the_loops_own() -> None:
+    assert backend(gpus=True) == "cpu:gloo,cuda:nccl"
+    assert backend(gpus=False) == "gloo"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"zero_optimization": {"stage": "x"}}, r"`zero_optimization`: stage: input should be 0, 1, 2"),
+        ({"zero_optimization": {"stagee": 2}}, r"there is no 'stagee'; did you mean 'stage'"),
+        ({"bf16": {"enabled": "perhaps"}}, r"`bf16`: enabled: input should be a valid boolean"),
+    ],
+)
+def test_settings_that_deepspeed_does_not_know_are_named(settings: dict[str, Any], said: str) -> None:
+    recipe = Recipe(method="controlnet", control="canny", steps=4, batch=8, micro_batch=2, learning_rate=1e-2)
+    with pytest.raises(ConfigError, match=said):
+        require_possible(recipe, settings)
 
 
 @pytest.mark.slow

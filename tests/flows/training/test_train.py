@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -163,6 +164,16 @@ def test_a_training_that_diverges_says_which_records_it_left_out(data: Path, unt
     assert left_out
     assert all(key in done.stdout for key in left_out)
     assert max(kept(tmp_path), default=0) <= int(done.stdout.partition("step ")[2].partition(":")[0])
+
+
+@pytest.mark.slow
+def test_going_on_in_another_precision_is_said(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    asked = [*command("micontrolnet-1", data, untrained, tmp_path), "--engine", str(ENGINES / "cpu-bf16.json")]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "it was begun in torch.float32 and goes on in torch.bfloat16" in done.stdout
+    assert same(weights(tmp_path), weights(trained))  # it had ended: nothing is rounded
 
 
 @pytest.mark.slow

@@ -5,67 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from sluice.infra.weights.pretrained import ModelFolderError
-from sluice.preprocess.record import Record
-from sluice.training.data import Sample
-from sluice.training.examples import image
-from sluice.training.methods.compose_and_conquer import ComposeAndConquer
 from sluice.training.methods.control import ControlTraining
-from sluice.training.methods.method import Batch, Method, OtherNetwork, batch_of
-from sluice.training.networks.latent_model import LatentModel
-from sluice.training.recipe import Recipe
-from tests.small_unet import small_model
-
-CACHED = {"latent.npy", "text.npy", "json"}
-
-
-def model_of(widths: tuple[int, int] = (8, 16)) -> LatentModel:
-    return small_model(_Frozen, widths=widths)
-
-
-class _Frozen(LatentModel):
-    """Without a text encoder: captions come with their states."""
-
-    def states(self, prompts: Any) -> torch.Tensor:
-        return torch.zeros(len(prompts), 5, 6)
-
-
-def recipe(method: str, **values: Any) -> Recipe:
-    plain = {"size": 32, "steps": 2, "batch": 2, "micro_batch": 2, "learning_rate": 1e-3, "drop_text": 0.0}
-    return Recipe.model_validate({"method": method, **plain, **values})
-
-
-def records() -> list[Record]:
-    rng = np.random.default_rng(0)
-    grey, depths = (
-        (lambda kind: rng.integers(0, np.iinfo(kind).max, (32, 32)).astype(kind)),
-        ("depth", "fg_depth", "bg_depth"),
-    )
-    return [
-        Record(
-            f"{number:016x}",
-            values={
-                "latent.npy": rng.normal(size=(2, 4, 8, 8)).astype(np.float16),
-                "text.npy": rng.normal(size=(5, 6)).astype(np.float16),
-                "segments.png": np.repeat(np.arange(4, dtype=np.uint16), 256).reshape(32, 32),
-                "canny.png": grey(np.uint8),
-                "mask.png": (grey(np.uint8) > 99).astype(np.uint8) * 255,
-                "clip.npy": rng.normal(size=6).astype(np.float16),
-                "bg_clip.npy": rng.normal(size=6).astype(np.float16),
-                **{f"{name}.png": grey(np.uint16) for name in depths},
-            },
-        )
-        for number in range(2)
-    ]
-
-
-def batch(method: Method, positions: tuple[int, int] = (0, 1)) -> Batch:
-    samples = [Sample(record, 0, position) for record, position in zip(records(), positions, strict=True)]
-    return batch_of(method, samples, 0, method.model.unet)
+from sluice.training.methods.method import OtherNetwork
+from tests.training.methods.small import CACHED, batch, model_of, recipe, records
 
 
 @pytest.mark.parametrize(
@@ -138,10 +83,6 @@ def test_a_network_for_another_unet_is_not_begun_with(tmp_path: Path) -> None:
     other.save(other.network(), tmp_path / "control")
     with pytest.raises(OtherNetwork, match=r"block_out_channels is \[8, 8\], and the base's is \[8, 16\]"):
         ControlTraining(recipe("controlnet", control="canny"), model_of(), CACHED, tmp_path / "control").network()
-    fusers = ComposeAndConquer(recipe("cnc-local"), model_of((8, 8)), CACHED)
-    fusers.save(fusers.network(), tmp_path / "fusers")
-    with pytest.raises(OtherNetwork, match="was made for a U-Net"):
-        ComposeAndConquer(recipe("cnc-local"), model_of(), CACHED, tmp_path / "fusers").network()
 
 
 @pytest.mark.parametrize("conservativity", [0.0, 0.5])
@@ -162,95 +103,3 @@ def test_activations_made_again_give_the_same_gradients(conservativity: float) -
     assert twice > once + 1  # in the copy and in the frozen U-Net
     assert len(held) == len(remade)
     assert all(torch.equal(*pair) for pair in zip(held, remade, strict=True))
-
-
-def test_a_folder_to_begin_from_that_lacks_a_fuser_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "lokal").mkdir()
-    (tmp_path / "global").mkdir()
-    with pytest.raises(ModelFolderError, match=r"has no local/"):
-        ComposeAndConquer(recipe("cnc-joint"), model_of(), CACHED, tmp_path)
-
-
-def test_without_triplets_both_streams_see_the_whole_image() -> None:
-    training = ComposeAndConquer(recipe("cnc-local", triplets=False), model_of(), CACHED)
-    assert training.fields == {"latent.npy", "text.npy", "mask.png", "depth.png"}
-    record = records()[0]
-    shown = training.example(record, 0)
-    whole = image(record, "depth.png", training.recipe.size)
-    assert torch.equal(shown["fg image"], whole)
-    assert torch.equal(shown["bg image"], whole)
-    edges = ComposeAndConquer(recipe("cnc-local", triplets=False, images="canny"), model_of(), CACHED)
-    assert "canny.png" in edges.fields
-
-
-@pytest.mark.parametrize(
-    ("method", "fields"),
-    [
-        ("cnc-local", {"mask.png", "fg_depth.png", "bg_depth.png"}),
-        ("cnc-global", {"mask.png", "clip.npy", "bg_clip.npy"}),
-        ("cnc-joint", {"mask.png", "fg_depth.png", "bg_depth.png", "clip.npy", "bg_clip.npy"}),
-    ],
-)
-def test_the_fusers_read_what_they_need_and_learn(method: str, fields: set[str]) -> None:
-    training = ComposeAndConquer(recipe(method, drop_conditions=0.1), model_of(), CACHED)
-    assert training.fields == {"latent.npy", "text.npy"} | fields
-    network = training.network()
-    training.losses(network, batch(training))["loss"].backward()
-    learning = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
-    assert learning == {"cnc-local": {"local"}, "cnc-global": {"wide"}, "cnc-joint": {"local", "wide"}}[method]
-
-
-@pytest.mark.parametrize("method", ["cnc-local", "cnc-global", "cnc-joint"])
-def test_the_fusers_activations_are_made_again_too(method: str) -> None:
-    found = []
-    for again in (False, True):
-        torch.manual_seed(0)
-        training = ComposeAndConquer(recipe(method, gradient_checkpointing=again), model_of(), CACHED)
-        network, calls = training.network(), []
-        training.model.unet.up_blocks[-1].resnets[-1].register_forward_pre_hook(lambda *_, noted=calls: noted.append(1))
-        training.losses(network, batch(training))["loss"].backward()
-        found.append((len(calls), [own.grad for own in network.parameters() if own.grad is not None]))
-    (once, held), (twice, remade) = found
-    assert twice > once
-    assert len(held) == len(remade)
-    assert all(torch.equal(*pair) for pair in zip(held, remade, strict=True))
-
-
-@pytest.mark.parametrize("method", ["cnc-local", "cnc-global", "cnc-joint"])
-def test_the_fusers_gradient_is_that_of_differences(method: str) -> None:
-    torch.manual_seed(0)
-    model = model_of()
-    model.unet.double()
-    training = ComposeAndConquer(recipe(method), model, CACHED)
-    network = training.network().double().eval()  # dropout would draw anew
-    for parameter in network.parameters():
-        parameter.data += 0.05 * torch.randn_like(parameter)
-    own = batch(training)
-    training.losses(network, own)["loss"].backward()
-    learned = [parameter for parameter in network.parameters() if parameter.grad is not None]
-    slope = float(torch.stack([parameter.grad.square().sum() for parameter in learned]).sum().sqrt())
-
-    @torch.no_grad()
-    def loss(size: float) -> float:
-        """The loss so far along the gradient, where float32's last digits of it are small beside what it changes by."""
-        moves = [size / slope * parameter.grad for parameter in learned]
-        torch._foreach_add_(learned, moves)
-        found = float(training.losses(network, own)["noise"])
-        torch._foreach_sub_(learned, moves)
-        return found
-
-    assert slope == pytest.approx((loss(0.01) - loss(-0.01)) / 0.02, rel=1e-3)
-
-
-def test_conditions_are_dropped_each_by_itself_and_the_mask_never() -> None:
-    training = ComposeAndConquer(recipe("cnc-joint", drop_conditions=0.5), model_of(), CACHED)
-    seen: dict[str, list[bool]] = {}
-    for position in range(0, 60, 2):
-        own = batch(training, (position, position + 1))
-        for name in own.tensors:
-            if name.startswith(("fg", "bg")):
-                kept = training._kept(own, name)
-                seen.setdefault(name, []).extend(bool(value.any()) for value in kept)
-    assert len(seen) == 4
-    assert all(0.3 < sum(kept) / len(kept) < 0.7 for kept in seen.values())
-    assert len({tuple(kept) for kept in seen.values()}) == 4
