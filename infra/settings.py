@@ -104,8 +104,16 @@ def _described(error: ValidationError, model: type[BaseModel], where: str) -> st
         else:
             given = "" if problem["type"] == "missing" or not name else f" (it is {problem['input']!r})"
             place = f"{where}: {name}" if name else where
-            lines.append(f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}{given}")
+            lines.append(f"{place}: {said(problem)}{given}")
     return "\n".join(lines)
+
+
+def said(problem: Any) -> str:
+    """What pydantic says of a problem, as a clause, and of lists in the words of YAML."""
+    if problem["type"] in ("tuple_type", "list_type"):
+        return "here goes a list, as in [a, b]"
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{text[0].lower()}{text[1:]}"
 
 
 def _known(model: Any, loc: Sequence[int | str]) -> list[str]:

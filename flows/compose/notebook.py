@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sluice.flows.compose.run.making import Made, Maker
 from sluice.flows.compose.run.pictures import Given, MadeOf, named, pictures_of
 from sluice.flows.compose.run.safety import NONE, USUAL, reads_tabletop
 from sluice.flows.compose.tree.job import Job
-from sluice.flows.compose.tree.job_file import read_job
+from sluice.flows.compose.tree.job_file import in_lines_of, read_job
 from sluice.infra.settings import ConfigError, parse
 from sluice.training.networks.latent_model import LatentModel
 
@@ -49,7 +50,8 @@ def compose(
     given = None if model is None else _given(model)
     if given is not None:
         wanted = _with(given, wanted)
-    asked = list(pictures_of(wanted, MadeOf(Path(folder or place), {GIVEN: given} if given else {})))
+    with in_lines_of(Path(job)) if isinstance(job, str | Path) else nullcontext():
+        asked = list(pictures_of(wanted, MadeOf(Path(folder or place), {GIVEN: given} if given else {})))
     where = device or (str(model.device) if given else "cuda" if torch.cuda.is_available() else "cpu")
     maker = Maker(Path(folder or place), where, {GIVEN: given.model} if given else None)
     made = {own.asked.name: own for batch in batches_of(asked) for own in maker(batch)}
@@ -65,7 +67,8 @@ def _read(
     """The job, with what is said over it, and where its images are."""
     more: dict[str, Any] = {"safety": safety} if safety else {}
     if prompts is not None:
-        more["prompts"] = [prompts] if isinstance(prompts, str) else list(prompts)
+        several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
+        more["prompts"] = list(prompts) if several else [prompts]
     if seeds is not None:
         some = seeds if isinstance(seeds, Iterable) else [seeds]
         more |= {"seeds": [int(seed) if isinstance(seed, Integral) else seed for seed in some], "count": 1}

@@ -95,6 +95,11 @@ def plan_geometry(
     return Geometry(orientation, original, resized, (x, y, *kept))
 
 
+def upright(image: Array, orientation: int) -> Array:
+    """An image turned as EXIF's orientation, 1 to 8, says."""
+    return _UPRIGHT[orientation](image)
+
+
 def apply_to_image(image: Array, geometry: Geometry) -> Array:
     """An image (or a continuous map) in its stored orientation, at any scale, as the record has it.
 

@@ -43,12 +43,7 @@ def drawn(of: EdgesEnergy, given: Conditions, parts: Parts) -> Energy:
 
 
 def photographed(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
-    """What the network in a file sees in an image. Raises ConfigError for what none can tell of photographs."""
-    if of.kind not in BY_FILE:
-        raise ConfigError(
-            f"an energy of {of.kind} is judged by a folder of networks such as tabletop/judges, and {of.by} is a file; "
-            f"files tell {', '.join(BY_FILE)}"
-        )
+    """What the network in a file sees in an image. Raises ConfigError where there is no face to see."""
     return BY_FILE[of.kind](of, given, parts)
 
 
@@ -95,9 +90,7 @@ def _landmarks(of: JudgedEnergy, given: Conditions, parts: Parts) -> Energy:
 
 
 def _finder(of: JudgedEnergy, parts: Parts) -> FaceFinder:
-    if of.faces is None:
-        raise ConfigError(f"an energy of {of.kind} by {of.by} sees a face alone: say in `faces` what finds it (yunet)")
-    return parts.seeing(FaceFinder, of.faces)
+    return parts.seeing(FaceFinder, str(of.faces))
 
 
 def _face(of: JudgedEnergy, image: Image, points: Array | None, device: str) -> Tensor:

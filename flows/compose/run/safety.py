@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from sluice.flows.compose.tree.misfit import Misfit
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
-from sluice.infra.weights.models import ROOT, MissingWeights, find
+from sluice.infra.weights.models import ROOT, MissingWeights, UnknownModel, find
 from sluice.infra.weights.pretrained import load, load_network
 from sluice.preprocess.record import Array
 
@@ -52,9 +53,11 @@ def usual(models: Collection[str]) -> str:
 
 
 def found_or_refused(name: str) -> str:
-    """The digest of what judges. Raises Unscreened where it is not there, and as `find` does."""
+    """The digest of what judges. Raises Unscreened where it is not there, Misfit for an unknown name."""
     try:
         return find(name).digest
+    except UnknownModel as error:
+        raise Misfit([(("safety",), f"{error} Or `none`: nothing judges the pictures then")]) from error
     except MissingWeights as error:
         raise Unscreened(
             f"Pictures are judged before they are kept. {error} Or say `--safety none` (`safety: none` in the job): "

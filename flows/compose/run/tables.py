@@ -56,6 +56,9 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     twice = {name for name in table.column_names if table.column_names.count(name) > 1}
     if twice:
         raise ConfigError(f"{path} has columns twice, of which one would go unheard: {', '.join(sorted(twice))}")
+    for one, several in ONE.items():
+        if {one, several} <= {*table.column_names}:
+            raise ConfigError(f"{path} has columns {one} and {several}, of which one would go unheard: leave one out")
     return [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
 
 

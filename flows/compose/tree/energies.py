@@ -10,6 +10,13 @@ from sluice.flows.compose.tree.nodes import Image, Node
 
 OF_FACES = ("sface", ".onnx", "face-landmarks", ".task")
 """How networks are called that see a face alone, by name or file."""
+OF_A_FACE = ("identity", "landmarks")
+"""The kinds of which they tell."""
+BY_FILE = (*OF_A_FACE, "parsing", "style", "content")
+"""The kinds of which a file of a network of photographs tells."""
+
+
+Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class TextEnergy(Node):
@@ -26,7 +33,7 @@ class ColourEnergy(Node):
 
     kind: Literal["colour"] = "colour"
     region: Image
-    colour: tuple[int, int, int]
+    colour: tuple[Level, Level, Level]
     rho: float = Field(gt=0)
     silent_from: int = -1
 

@@ -45,8 +45,8 @@ class Known:
         return replace(below, unet=self.config(node.network)) if isinstance(node, Boxes) else below
 
     def has(self, name: str, part: str) -> bool:
-        """Whether weights have a part."""
-        return (found(name).path / part).is_dir()
+        """Whether weights have a part; of models that are given none is known beside what samples them."""
+        return name not in self._given and (found(name).path / part).is_dir()
 
     def _facts_of(self, name: str) -> Facts:
         own = self._given.get(name)
@@ -65,11 +65,12 @@ class Known:
 def _read(file: Path) -> Mapping[str, Any]:
     try:
         config = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelFolderError(
-            f"{file}, which says what a network is, cannot be read ({error}): give a folder as `save_pretrained` "
-            "writes it"
+            f"there is no {file}, which says what a network is: give a folder as `save_pretrained` writes it"
         ) from error
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{file}, which says what a network is, cannot be read ({error})") from error
     if not isinstance(config, dict):
         raise ModelFolderError(f"{file} is no network's configuration")
     return config

@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
@@ -19,8 +18,9 @@ from sluice.flows.training.data import Split, open_data
 from sluice.infra.digests import sha256_of
 from sluice.infra.settings import ConfigError, nearest
 from sluice.infra.storage import storage
-from sluice.preprocess.perception.decode import DecodeError, bounded, read_header
+from sluice.preprocess.perception.decode import DecodeError, decode, read_header
 from sluice.preprocess.perception.edges import canny
+from sluice.preprocess.perception.geometry import upright
 from sluice.preprocess.perception.hed import load_hed, soft_edges
 from sluice.preprocess.record import Array, Record, decode_png
 from sluice.preprocess.shards import read_shard
@@ -81,13 +81,12 @@ def _read(image: Image, folder: Path, size: int) -> Array:
 def _of_file(file: Path) -> Array:
     try:
         data = file.read_bytes()
-        with bounded(read_header(data), data):
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except (OSError, DecodeError, cv2.error) as error:
+        header = read_header(data)
+        return upright(decode(data, header), header.orientation)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{file}, a condition of the job, is not there") from error
+    except (OSError, DecodeError) as error:
         raise ConfigError(f"{file}, a condition of the job, is no image that can be read ({error})") from error
-    if pixels is None:
-        raise ConfigError(f"{file}, a condition of the job, is no image that can be read")
-    return np.asarray(pixels)
 
 
 def _drawn(scene: Scene, size: int) -> Array:

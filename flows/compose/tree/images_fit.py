@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
-
 from sluice.flows.compose.tree.energies import JudgedEnergy
 from sluice.flows.compose.tree.images import pixels_of
 from sluice.flows.compose.tree.misfit import Place
 from sluice.flows.compose.tree.models import Reference
-from sluice.flows.compose.tree.nodes import Image, OfRecord
+from sluice.flows.compose.tree.nodes import Image, OfScene
 from sluice.preprocess.record import Array
 
 EXEMPLARS = "exemplars"
@@ -24,14 +21,15 @@ MASKS = {"mask", "speaks", "region"}
 
 def image_fits(place: Place, image: Image, owner: Any, folder: Path, size: int) -> Iterator[str]:
     """What is wrong with an image at its place, in a job of so large pictures. Raises as `pixels_of`."""
-    any_size = scaled(place, owner)
-    if isinstance(image, Path):
-        yield from _file(folder / image, None if any_size else size)
-    elif isinstance(image, OfRecord) and not any_size:
-        height, width = pixels_of(image, folder, size).shape[:2]
-        yield from _size(str(image), (width, height), size)
-    if place[-1] in MASKS and _is_empty(pixels_of(image, folder, size)):
-        name = folder / image if isinstance(image, Path) else image
+    if isinstance(image, OfScene) and place[-1] not in MASKS:  # drawn as large as it is wanted
+        return
+    levels = pixels_of(image, folder, size)
+    name, (height, width) = str(folder / image if isinstance(image, Path) else image), levels.shape[:2]
+    if not scaled(place, owner) and (height, width) != (size, size):
+        yield (
+            f"{name} is {width} x {height} pixels, and the job's pictures are {size} x {size}: scale it, or set `size`"
+        )
+    if place[-1] in MASKS and _is_empty(levels):
         yield f"{name} is a mask with nothing in it: white is where a condition speaks"
 
 
@@ -42,25 +40,3 @@ def scaled(place: Place, owner: Any) -> bool:
 
 def _is_empty(levels: Array) -> bool:
     return not (levels.mean(axis=2) >= 0.5).any()
-
-
-def _file(file: Path, size: int | None) -> Iterator[str]:
-    """By its head alone."""
-    try:
-        with Pillow.open(file) as image:
-            found = image.size
-    except FileNotFoundError:
-        yield f"{file}, a condition of the job, is not there"
-    except (UnidentifiedImageError, Pillow.DecompressionBombError, OSError):
-        yield f"{file}, a condition of the job, is no image that can be read"
-    else:
-        if size is not None:
-            yield from _size(str(file), found, size)
-
-
-def _size(name: str, found: tuple[int, int], size: int) -> Iterator[str]:
-    if found != (size, size):
-        yield (
-            f"{name} is {found[0]} x {found[1]} pixels, and the job's pictures are {size} x {size}: scale it, or set "
-            "`size`"
-        )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sluice.flows.compose.tree.job import UNNAMED, Job, node_of, what_is
 from sluice.flows.compose.tree.misfit import Misfit
 from sluice.flows.compose.tree.nodes import FILE, SOURCES, Node
-from sluice.infra.settings import ConfigError, nearest, override, read_settings
+from sluice.infra.settings import ConfigError, nearest, override, read_settings, said
 
 EXAMPLES = Path(__file__).parents[2] / "configs" / "jobs"
 NESTING = "models go into denoisers (guided, unite), these into steps (ddim, freedom, zmagic), these into amdm"
@@ -67,7 +67,7 @@ def example(name: str) -> str:
 def problems_of(error: ValidationError) -> list[tuple[list[str | int], str]]:
     """What is wrong with a job, each with its place in the tree."""
     problems = [problem for problem in error.errors() if not _follows(problem)]
-    return [([part for part in problem["loc"] if not _is_tag(problem, part)], _said(problem)) for problem in problems]
+    return [(_place(problem), _said(problem)) for problem in problems]
 
 
 def _said(problem: Any) -> str:
@@ -82,10 +82,9 @@ def _said(problem: Any) -> str:
         return "it has no `kind`"
     if problem["type"] == "extra_forbidden":
         return f"there is no such setting; {nearest(str(problem['loc'][-1]), _settings(problem['loc']))}"
-    said = problem["msg"].removeprefix("Value error, ")
     whole = problem["type"] == "missing" or isinstance(problem["input"], dict)
     given = "" if whole else f" (it is {problem['input']!r})"
-    return f"{said[0].lower()}{said[1:]}{given}"
+    return f"{said(problem)}{given}"
 
 
 def _names(expected: str) -> list[str]:
@@ -111,12 +110,19 @@ def _follows(problem: Any) -> bool:
     return problem["type"] == "too_short" and len(problem["input"]) > 0
 
 
-def _is_tag(problem: Any, part: Any) -> bool:
-    """Whether a part of a problem's place is a union's tag, which no file has as a name."""
-    if part in (FILE, *SOURCES):
-        return True
-    of_a_node = problem["type"] == "value_error"  # of a whole one, else the last part is a setting
-    return isinstance(part, str) and what_is(part) is not None and (of_a_node or part != problem["loc"][-1])
+def _place(problem: Any) -> list[str | int]:
+    """Pydantic's place without the tags of unions, which no file has as names."""
+    place: list[str | int] = []
+    after_tag = False
+    for number, part in enumerate(problem["loc"]):
+        of_a_node = problem["type"] == "value_error"  # of a whole one, else the last part is a setting
+        last = number == len(problem["loc"]) - 1 and not of_a_node
+        named = isinstance(part, str) and what_is(part) is not None
+        # A setting may be called as its node is: an energy of `colour` has a `colour`.
+        after_tag = part in (FILE, *SOURCES) or (named and not after_tag and not last)
+        if not after_tag:
+            place.append(part)
+    return place
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from sluice.flows.compose.tree.energies import EdgesEnergy, JudgedEnergy, TextEnergy
+from sluice.flows.compose.tree.eyes_fit import energy_fits, shown_fit
 from sluice.flows.compose.tree.facts import Facts, Known
 from sluice.flows.compose.tree.job import Amdm, Guided, Job, Weighted
 from sluice.flows.compose.tree.misfit import Problem
@@ -64,6 +66,11 @@ def _acts(node: Node, owner: Any, known: Known) -> Iterator[tuple[str, str]]:
             yield "network", f"{node.network} {said}: name one that was trained on this base"
     elif isinstance(node, ComposeAndConquer):
         yield from (("fusers", said) for said in _fusers(node, known.model(node.over), known))
+        yield from shown_fit(node, known)
+    elif isinstance(node, Reference):
+        yield from shown_fit(node, known)
+    elif isinstance(node, TextEnergy | EdgesEnergy | JudgedEnergy):
+        yield from energy_fits(node, base_of(models_of(owner)[0]) or Base(), known)
     elif isinstance(node, Boxes):
         config, unet = known.config(node.network), known.model(node.over).unet
         if not str(config.get("attention_type")).startswith("gated"):

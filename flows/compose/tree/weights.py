@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sluice.infra.weights.models import Found, MissingWeights, UnknownModel, find
+from pathlib import Path
+
+from sluice.infra.settings import nearest
+from sluice.infra.weights.models import Found, MissingWeights, UnknownModel, catalogue, find
 
 WEIGHTS = ("model", "network", "by", "faces", "fusers")
 """The settings of a job that name some."""
 FAMILY = "tabletop/"
-TRAINED = ("micontrolnet", "controlnet", "cnc")
-"""What the names begin with of what `sluice train evidence` trains."""
 
 
 def found(name: str) -> Found:
@@ -18,8 +19,19 @@ def found(name: str) -> Found:
     except UnknownModel as error:
         if not name.startswith(FAMILY):
             raise
-        own = name.removeprefix(FAMILY)
-        by = f"sluice train evidence --only {own}" if own.startswith(TRAINED) else f"sluice train tabletop --only {own}"
+        own, trained = name.removeprefix(FAMILY), _trained()
+        if own not in trained:
+            known = {*(FAMILY + part for part in trained), *(each for each in catalogue() if each.startswith(FAMILY))}
+            raise UnknownModel(f"there is no '{name}'; {nearest(name, known)}") from error
         raise MissingWeights(
-            f"'{name}' does not ship yet: make it by `{by}`, and write its folder in the job in place of this name"
+            f"'{name}' does not ship: make it by `sluice train {trained[own]} --only {own}`, and write its folder in "
+            "the job in place of this name"
         ) from error
+
+
+def _trained() -> dict[str, str]:
+    """The command that trains each part of tabletop, and each network that acts on it."""
+    from sluice.flows.evidence.networks import read_evidence
+    from sluice.training.tabletop.family import family
+
+    return dict.fromkeys(family(Path()), "tabletop") | dict.fromkeys(read_evidence().networks, "evidence")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 from rich.console import Console
@@ -54,6 +55,12 @@ def test_a_file_is_a_job_too_and_one_prompt_and_seed_are_enough(controlled: dict
     assert picture.info["job"]["prompts"] == ["a blue cube: it's big"]
     (same,) = sluice.compose(controlled, prompts=["a blue cube: it's big"], seeds=[3], folder=given)
     assert np.array_equal(levels(picture), levels(same))
+
+
+def test_a_file_is_told_its_lines(plain: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump({**plain, "size": 66}, sort_keys=False))
+    with pytest.raises(ConfigError, match=r"job\.yaml:\d+: size: 66 is no multiple of 4"):
+        sluice.compose(tmp_path / "job.yaml")
 
 
 @pytest.mark.parametrize("prompt", ['it\'s a "red" star', "a\\nb", "yes", "# 3: [a, b]", "ein roter Stern, größer"])
@@ -112,6 +119,10 @@ def test_an_unsafe_picture_is_withheld_and_said(plain: dict[str, Any], tmp_path:
 
 
 def test_a_job_that_cannot_be_is_refused(plain: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"prompts\.0: input should be a valid string \(it is 3\)"):
+        sluice.compose(plain, prompts=3)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"prompts: here goes a list, as in \[a, b\] \(it is 'a'\)"):
+        sluice.compose({**plain, "prompts": "a"})
     with pytest.raises(ConfigError, match="the job: there is no 'stps'"):
         sluice.compose({**plain, "stps": 1})
 

@@ -47,7 +47,6 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "identity": {"by": str(tiny_sface(folder / "sface.onnx")), "faces": yunet},
         "landmarks": {"by": str(tiny_landmarks(folder / "landmarks.task")), "faces": yunet},
         "parsing": {"by": str(tiny_bisenet(folder / "bisenet"))},
-        "depth": {"by": str(folder / "bisenet")},
         "style": {"by": str(folder / "vgg")},
         "content": {"by": str(folder / "vgg")},
         "edges": {"by": str(write_hed(folder / "hed.h5"))},
@@ -117,9 +116,7 @@ def test_names_of_networks_of_faces_bring_their_finder() -> None:
     [
         ("identity", {"image": "none.png"}, "yunet.onnx finds no face in none.png, which an energy of identity"),
         ("landmarks", {"image": "none.png"}, "finds no face in none.png"),
-        ("identity", {"faces": None}, "sees a face alone: say in `faces` what finds it"),
-        ("depth", {}, "an energy of depth is judged by a folder of .*, and .*bisenet is a file"),
-        ("style", {"image": "nowhere.png"}, "nowhere.png, a condition of the job, is no image that can be read"),
+        ("style", {"image": "nowhere.png"}, "nowhere.png, a condition of the job, is not there"),
     ],
 )
 def test_what_cannot_be_is_named(

@@ -16,8 +16,8 @@ from transformers import CLIPImageProcessor, ViTConfig, ViTForImageClassificatio
 from sluice.flows.compose.run.flow import again, compose
 from sluice.flows.compose.run.safety import Unscreened, screen_of
 from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.tree.misfit import Misfit
 from sluice.infra.settings import ConfigError
-from sluice.infra.weights.catalogue import UnknownModel
 from sluice.infra.weights.models import MissingWeights, find
 from tests.checkers import TOWER, checker
 
@@ -113,7 +113,8 @@ def test_a_classifier_of_transformers_judges_by_its_label(tmp_path: Path) -> Non
 
 
 def test_what_judges_must_be_there(plain: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UnknownModel, match="'open-nfsw' is neither a model of the catalogue"):
+    said = r"safety: 'open-nfsw' is neither .* Did you mean 'open-nsfw'\?.* Or `none`: nothing judges the pictures then"
+    with pytest.raises(Misfit, match=said):
         compose(job(plain, safety="open-nfsw"), tmp_path, tmp_path / "out", QUIET)
 
 

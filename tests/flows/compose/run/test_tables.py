@@ -192,6 +192,7 @@ def test_what_is_wrong_with_the_job_is_not_said_of_rows(plain: dict[str, Any], t
         ("rows.jsonl", '{"seed": 1}\n{"seed": \n', "is no jsonl that can be read: .*in row 1"),
         ("rows.parquet", "prompt\n", "is no parquet that can be read"),
         ("none.csv", None, "there is no file"),
+        ("both.csv", "prompt,prompts\na,b\n", "has columns prompt and prompts, of which one would go unheard"),
         ("twice.csv", "seed,prompt,seed\n1,a,2\n", "has columns twice, of which one would go unheard: seed"),
     ],
 )

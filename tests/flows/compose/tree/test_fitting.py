@@ -32,6 +32,7 @@ def folder(given: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(own / "small.png"), np.zeros((32, 64, 3), np.uint8))
     cv2.imwrite(str(own / "empty.png"), np.zeros((64, 64, 3), np.uint8))
     (own / "text.png").write_text("no picture")
+    (own / "cut.png").write_bytes((own / "0.png").read_bytes()[:-400])
     config = ControlNetModel.load_config(given / "network")
     config["block_out_channels"] = [2 * channels for channels in config["block_out_channels"]]
     ControlNetModel.from_config(config).save_pretrained(own / "wider")
@@ -59,7 +60,12 @@ def misfits(folder: Path, picture: dict[str, Any], **more: Any) -> dict[str, str
         ({"image": "text.png"}, IMAGE, "text.png, a condition of the job, is no image that can be read"),
         ({"image": "small.png"}, IMAGE, "small.png is 64 x 32 pixels, and the job's pictures are 64 x 64"),
         ({"speaks": "empty.png"}, "picture.of.model.controls.0.speaks", "empty.png is a mask with nothing in it"),
-        ({"network": "tabletop/nothing"}, NETWORK, "'tabletop/nothing' does not ship yet"),
+        ({"network": "tabletop/nothing"}, NETWORK, "there is no 'tabletop/nothing'; did you mean "),
+        (
+            {"image": "cut.png"},
+            IMAGE,
+            "cut.png, a condition of the job, is no image that can be read (a damaged or cut",
+        ),
         ({"network": "wider"}, NETWORK, "was made for a U-Net whose block_out_channels is"),
     ],
 )

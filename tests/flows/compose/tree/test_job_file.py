@@ -95,6 +95,14 @@ def test_what_nests_can_be_written(tmp_path: Path) -> None:
             "{kind: ddim, of: {kind: guided, model: {kind: boxes, things: [{phrase: a, box: [0.5, 0, 0.2, 1]}]}}}",
             "things.0: a box is left, top, right, bottom in shares of the picture",
         ),
+        (
+            "{kind: freedom, energies: [{kind: text, text: 3, rho: 1}]}",
+            "picture.energies.0.text: input should be a valid",
+        ),
+        (
+            "{kind: freedom, energies: [{kind: colour, region: m.png, colour: [0, 300, 0], rho: 1}]}",
+            "picture.energies.0.colour.1: input should be less than or equal to 255 (it is 300)",
+        ),
         ("{kind: ddim, eta: 2}", "picture.eta: input should be less than or equal to 1 (it is 2)"),
     ],
 )

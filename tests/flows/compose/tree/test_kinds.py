@@ -132,6 +132,6 @@ def test_controls_over_fusers_of_nothing_are_controls_over_the_base(
 
 def test_what_does_not_ship_is_named_with_how_to_make_it(make: Make, base: dict[str, Any]) -> None:
     controls = [{"network": "tabletop/micontrolnet-1-depth", "image": "0.png"}]
-    said = "does not ship yet: make it by `sluice train evidence --only micontrolnet-1-depth`"
+    said = "does not ship: make it by `sluice train evidence --only micontrolnet-1-depth`"
     with pytest.raises(MissingWeights, match=said):
         make(guided({"kind": "minimal_impact", "over": base, "controls": controls}))
