@@ -16,7 +16,7 @@ from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from sluice.inference.combiners.amdm import Aggregation, combined, drawn_back
-from sluice.inference.combiners.freedom import Condition, relative
+from sluice.inference.combiners.freedom import Condition, freedom_step, relative
 from sluice.inference.combiners.unite import United, unite
 from sluice.inference.combiners.zmagic import zmagic_step
 from sluice.inference.denoisers import guided
@@ -91,6 +91,8 @@ def _ratios(of: Networks) -> list[tuple[str, float, dict[str, Any]]]:
         "sum of two controls": (whole + TWO * control, lambda: _summed(encoded, [features] * TWO)),
         "minimal impact of two controls": (whole + TWO * control, lambda: _balanced(encoded, features)),
         "soft guidance's masks": (whole, lambda: _masks(mask, of)),
+        # The networks are called once, and gone back through, which is not counted.
+        "FreeDoM of three conditions": (whole, lambda: _summed_pulls(latent)),
         # Each condition is followed through the network, there and back; only its calls forward are counted.
         "Z-Magic of three conditions": (2 * THREE * whole, lambda: _dependent(latent)),
     }
@@ -111,10 +113,23 @@ def _inferred(call: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _dependent(x: Tensor) -> Tensor:
-    """A whole step, but for its networks: the model is a share of its input, energies are lengths."""
     path = moments(DDIMScheduler(), STEPS)
-    conditions = [Condition(lambda clean: clean.square().flatten(1).mean(dim=1), relative(0.01)) for _ in range(THREE)]
-    return zmagic_step(lambda x, t: 0.1 * x, conditions, path)(x, path[STEPS // 2], x)  # noqa: ARG005
+    return zmagic_step(_share, _conditions(), path)(x, path[STEPS // 2], x)
+
+
+def _summed_pulls(x: Tensor) -> Tensor:
+    path = moments(DDIMScheduler(), STEPS)
+    return freedom_step(_share, _conditions())(x, path[STEPS // 2], x)
+
+
+def _share(x: Tensor, t: float) -> Tensor:  # noqa: ARG001
+    """In place of a model, so that a whole step is timed but for its networks."""
+    return 0.1 * x
+
+
+def _conditions() -> list[Condition]:
+    """Energies that are lengths."""
+    return [Condition(lambda clean: clean.square().flatten(1).mean(dim=1), relative(0.01)) for _ in range(THREE)]
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
