@@ -79,7 +79,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("seconds", [0.5, 1.2, 1.4, 1.6, 2.5])
+@pytest.mark.parametrize("seconds", [1.4, *(pytest.param(own, marks=pytest.mark.slow) for own in (0.5, 1.2, 1.6, 2.5))])
 def test_a_start_that_is_told_to_end_does(seconds: float) -> None:
     with subprocess.Popen([sys.executable, "-c", ENDED], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
         assert started.stdout is not None
