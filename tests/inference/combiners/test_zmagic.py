@@ -1,4 +1,4 @@
-"""Dependent conditions: gradients against differences, CAGrad against scipy, and what they come to in the limit."""
+"""Dependent conditions: gradients against differences, and what they come to in the limit."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
-from scipy.optimize import minimize
 from torch import Tensor
 
 from sluice.inference.combiners import zmagic
-from sluice.inference.combiners.cagrad import cagrad, cagrad_weights, onto_simplex
+from sluice.inference.combiners.cagrad import cagrad
 from sluice.inference.combiners.freedom import Condition, constant, freedom_step, pull, relative
 from sluice.inference.combiners.zmagic import Curvature, Dependence, guided_score, zmagic_step
 from sluice.inference.sampler import Form, Moment, clean_estimate, moments, no_noise, sample, step_along
@@ -177,50 +175,6 @@ def test_from_its_last_timestep_on_a_condition_is_silent() -> None:
     assert not pull(x, denoiser(x, AT.t), silent, AT).any()
 
 
-@pytest.mark.parametrize("c", [0.1, 0.4, 0.9])
-@pytest.mark.parametrize("k", [2, 3, 6])
-def test_cagrad_is_the_solvers(k: int, c: float) -> None:
-    vectors = torch.randn(20, k, 7, generator=torch.Generator().manual_seed(k), dtype=torch.float64)
-    vectors[10:, 0] *= 20
-    gram = vectors @ vectors.mT
-    weights = cagrad_weights(gram, c)
-    assert (weights >= 0).all()
-    torch.testing.assert_close(weights.sum(dim=1), torch.ones(20, dtype=torch.float64))
-    for own, found in zip(gram.numpy(), weights.numpy(), strict=True):
-        scale = own.diagonal().max()
-        radius = c * np.sqrt(own.mean() / scale)
-
-        def value(w: np.ndarray, own: np.ndarray = own / scale, radius: float = radius) -> float:
-            return float(w @ own.mean(axis=1) + radius * np.sqrt(max(w @ own @ w, 1e-24)))
-
-        starts = [np.full(k, 1 / k), *np.eye(k)]
-        best = min(
-            minimize(
-                value,
-                start,
-                bounds=[(0, 1)] * k,
-                constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
-                method="SLSQP",
-                options={"ftol": 1e-14, "maxiter": 500},
-            ).fun
-            for start in starts
-        )
-        assert value(found) <= best + 1e-6
-
-
-def test_without_c_it_is_the_mean_and_of_nothing_nothing() -> None:
-    some = [normal(seed) for seed in range(3)]
-    torch.testing.assert_close(cagrad(some, 0.0), torch.stack(some).mean(dim=0))
-    assert not cagrad([some[0], -some[0]], 0.4).any()
-    assert not cagrad([torch.zeros(2, 3)] * 2, 0.4).any()
-
-
-def test_the_nearest_point_of_the_simplex() -> None:
-    points = torch.tensor([[0.2, 0.3, 0.5], [2.0, 0.0, 0.0], [-1.0, 0.5, 0.5], [1.0, 1.0, 1.0]])
-    wanted = torch.tensor([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [1 / 3] * 3])
-    torch.testing.assert_close(onto_simplex(points), wanted)
-
-
 def test_a_second_condition_that_is_silent_leaves_the_first_alone_in_half_precision_too() -> None:
     """Its pull has no length there, and 1e-12 is 0."""
     x, z = normal(0).half(), normal(2).half()
@@ -254,7 +208,3 @@ def test_what_is_no_number_is_noted_once_for_the_condition_that_it_is_of(count: 
     silent, _ = guided(0.0)
     torch.testing.assert_close(broken[0], whole[0])
     torch.testing.assert_close(broken[1], silent[1])
-
-
-def test_a_simplex_is_sought_where_the_points_are() -> None:
-    assert onto_simplex(torch.ones(2, 3, device="meta", dtype=torch.float64)).device.type == "meta"
