@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
+from sluice.infra.execution.unit import Unit
 
 T = TypeVar("T")
 WAVE = 1000

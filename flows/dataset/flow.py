@@ -17,8 +17,9 @@ from sluice.flows.prefect_server import prefect_server
 from sluice.flows.progress import BuildProgress
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
 from sluice.infra.execution.placement import ExecutionError
+from sluice.infra.execution.unit import Unit
 from sluice.infra.page.blocks import Page
 from sluice.preprocess.graph import Resources
 from sluice.preprocess.page.dataset import dataset_page, of_run, run_page

@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from sluice.infra.execution.dispatch import Unit
 from sluice.infra.execution.placement import ExecutionError
+from sluice.infra.execution.unit import Unit
 from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.build import Build, Commits
 from sluice.preprocess.planning.plan import Shard

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sluice.flows.observe.units import done
-from sluice.infra.execution.dispatch import Unit
+from sluice.infra.execution.unit import Unit
 
 
 def stage(protocol: str, what: str) -> str:

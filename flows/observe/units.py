@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from sluice.infra.execution.dispatch import Unit
+from sluice.infra.execution.unit import Unit
 from sluice.infra.metrics import BYTES, FAILURES, RECORDS
 
 log = logging.getLogger("sluice.run")

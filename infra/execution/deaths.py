@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sluice.infra.execution.actors import Work
 from sluice.infra.execution.placement import ExecutionError
+from sluice.infra.execution.unit import Unit
 from sluice.infra.metrics import FAILURES
-
-if TYPE_CHECKING:
-    from sluice.infra.execution.dispatch import Unit
 
 log = logging.getLogger("sluice.execute")
 

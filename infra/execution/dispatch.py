@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sluice.infra import interrupts
@@ -21,40 +21,13 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.execution.actors import Actor, Crew, Work
 from sluice.infra.execution.deaths import after_death
 from sluice.infra.execution.placement import Demand, ExecutionError
+from sluice.infra.execution.unit import Unit
 from sluice.infra.metrics import BUSY, FAILURES, GPU_SECONDS, SECONDS, UNITS
 
 log = logging.getLogger("sluice.execute")
 
 ATTEMPTS = 3
 POLL_SECONDS = 0.2
-
-
-@dataclass(eq=False)
-class Unit:
-    """A unit of work: its name, the kind of actor that runs it, what it is given, and the units it waits for.
-
-    `seconds` is how long it took, once it is done.
-    """
-
-    name: str
-    kind: str
-    payload: Any
-    needs: set[str] = field(default_factory=set)
-    deaths: int = 0
-    losses: int = 0
-    attempts: int = 0
-    seconds: float = 0.0
-    cornered: bool = False  # its halves were run, or it is marked: nothing in it is left to blame
-
-    def part(self, side: str, payload: Any, deaths: int) -> Unit:
-        """A unit of its kind that runs a part of it."""
-        return Unit(f"{self.name}{side}", self.kind, payload, deaths=deaths)
-
-    def about(self) -> dict[str, str]:
-        """What a log tells of it apart from the event: its name is a kind, a shard, and what part of it."""
-        kind, _, rest = self.name.partition("/")
-        shard, _, part = rest.partition("/")
-        return {"stage": kind, "shard": shard, **({"part": part} if part else {})}
 
 
 @dataclass

@@ -23,7 +23,8 @@ from sluice.flows.operate.keeping import Wish
 from sluice.flows.operate.status import status as status_of
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.stage_flow import run_stage_flow
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
+from sluice.infra.execution.unit import Unit
 from sluice.infra.s3.bucket import S3Storage
 from sluice.infra.storage import storage
 from sluice.preprocess.planning.build import Build, pending, prepare, read_commits

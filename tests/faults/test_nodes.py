@@ -14,7 +14,8 @@ import pytest
 SCRIPT = """
 import json, threading, time, ray
 from ray.cluster_utils import Cluster
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
+from sluice.infra.execution.unit import Unit
 from sluice.preprocess.graph import Resources
 
 class Placed:
@@ -55,7 +56,8 @@ FLAPPING = """
 import json, os, signal, sys, time, ray
 from pathlib import Path
 from ray.cluster_utils import Cluster
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
+from sluice.infra.execution.unit import Unit
 from sluice.preprocess.graph import Resources
 
 folder = Path(sys.argv[1])
@@ -101,7 +103,8 @@ ray.shutdown()
 """
 FULL = """
 import ray
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
+from sluice.infra.execution.unit import Unit
 from sluice.preprocess.graph import Resources
 import time
 

@@ -26,7 +26,8 @@ from sluice.flows.prefect_server import prefect_server
 from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
 from sluice.infra.errors import SluiceError
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
+from sluice.infra.execution.unit import Unit
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import MissingFile, Storage, storage
 from sluice.preprocess.graph import Resources

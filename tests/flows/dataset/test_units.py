@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.flows.dataset.units import rows_of, stage_units
-from sluice.infra.execution.dispatch import Unit
+from sluice.infra.execution.unit import Unit
 from sluice.preprocess.graph import Node, build_graph
 from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.stages.canny import Canny, CannyParameters

@@ -6,8 +6,8 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostError, OutOfMemoryError, RayError
 
 from sluice.infra.execution.deaths import LOSSES, after_death
-from sluice.infra.execution.dispatch import Unit
 from sluice.infra.execution.placement import ExecutionError
+from sluice.infra.execution.unit import Unit
 from tests.infra.execution.test_execute import Numbers
 
 WORK = Numbers.__new__(Numbers)

@@ -14,8 +14,9 @@ import pytest
 
 from sluice.flows.session import ray_session
 from sluice.infra.errors import SluiceError
-from sluice.infra.execution.dispatch import Dispatcher, Unit
+from sluice.infra.execution.dispatch import Dispatcher
 from sluice.infra.execution.placement import ExecutionError
+from sluice.infra.execution.unit import Unit
 
 
 @pytest.fixture(scope="module", autouse=True)

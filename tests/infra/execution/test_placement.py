@@ -87,7 +87,8 @@ def test_ray_is_asked_for_it_and_its_autoscaler_for_more() -> None:
     from ray.experimental.internal_kv import _internal_kv_get
     ray.init(address="local", num_cpus=4, num_gpus=1, resources={"accelerator_type:V100": 1, "gpu_memory_gb": 32},
              include_dashboard=False, configure_logging=False, log_to_driver=False)
-    from sluice.infra.execution.dispatch import Dispatcher, Unit
+    from sluice.infra.execution.dispatch import Dispatcher
+from sluice.infra.execution.unit import Unit
     from sluice.preprocess.graph import Resources
     class Assigned:
         def open(self, kind): return self.run
