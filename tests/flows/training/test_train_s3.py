@@ -38,7 +38,7 @@ def test_another_machine_goes_on_from_a_bucket(
 
         assert "step 4 of 4" in train("here")
         assert sorted(entry.path for entry in storage(place).list()) == [
-            "000000002.json", "000000002.pt", "000000004.json", "000000004.pt",
+            "000000002.json", "000000002.pt", "000000004.json", "000000004.pt", "training.json",
         ]  # fmt: skip
         assert not (tmp_path / "here" / "checkpoints").exists()
         storage(place).delete(["000000004.json", "000000004.pt"])
