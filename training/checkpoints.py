@@ -86,8 +86,9 @@ class Checkpoints:
             note = json.loads(self.storage.read(f"{step:09}.json"))
         except (MissingFile, ValueError):
             return None
-        whole = isinstance(note, dict) and isinstance(note.get("training"), dict) and "sha256" in note
-        return note if whole else None
+        if not isinstance(note, dict) or not isinstance(note.get("sha256"), str):
+            return None
+        return note if note.get("training") and isinstance(note["training"], dict) else None
 
     def _read(self, step: int) -> dict[str, Any] | None:
         note = self._note(step)

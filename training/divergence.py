@@ -39,17 +39,16 @@ def diverged(progress: Progress, checkpoints: Checkpoints) -> Diverged:
     """What is raised, of the batches that any process left out; all of them call it."""
     everywhere: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everywhere, progress.skipped_keys)
-    found = (
-        f"{progress.skipped} batches had a loss or a gradient that is not finite, the last at step {progress.step - 1}"
-    )
-    if not progress.skipped:
+    if progress.skipped:
+        batches = f"{progress.skipped} batches" if progress.skipped > 1 else "one batch"
+        found = f"{batches} had a loss or a gradient that is not finite, the last at step {progress.step - 1}"
+        mend = "Lower `learning_rate` (with an --out of its own), or look at the records that were left out"
+    else:
         found = f"after step {progress.step - 1} its weights, or its loss on held-out records, are not finite"
+        mend = "Lower `learning_rate`, with an --out of its own"
     last = checkpoints.last_step()
     kept = (
         f"The last checkpoint is from before it, after step {last}" if last else "There is no checkpoint from before it"
     )
-    return Diverged(
-        f"this training diverged: {found}. Lower `learning_rate` (with an --out of its own), or look at the records "
-        f"that were left out. {kept}",
-        sorted({key for keys in everywhere for key in keys}),
-    )
+    keys = sorted({key for keys in everywhere for key in keys})
+    return Diverged(f"this training diverged: {found}. {mend}. {kept}", keys)

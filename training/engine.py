@@ -24,7 +24,7 @@ class CannotTrain(SluiceError):
 def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> Any:
     """The engine; `settings` are DeepSpeed's own (ZeRO stage, precision), to which the recipe adds its batch.
 
-    They are such as `require_possible` lets pass.
+    They are such as `require_possible` lets pass. Raises CannotTrain where DeepSpeed does not.
     """
     import deepspeed
 
@@ -42,18 +42,20 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
     )
-    engine, *_ = deepspeed.initialize(
-        model=network,
-        optimizer=optimizer,
-        config={
-            **settings,
-            "train_micro_batch_size_per_gpu": recipe.micro_batch,
-            "gradient_accumulation_steps": recipe.batch // _at_once(recipe),
-            "gradient_clipping": recipe.clip,
-            "zero_allow_untested_optimizer": True,
-        },
-        dist_init_required=False,
-    )
+    told = {
+        **settings,
+        "train_micro_batch_size_per_gpu": recipe.micro_batch,
+        "gradient_accumulation_steps": recipe.batch // _at_once(recipe),
+        "gradient_clipping": recipe.clip,
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+    }
+    try:
+        engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=told, dist_init_required=False)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # its settings are checked in many places, by errors of as many kinds
+        raise CannotTrain(f"DeepSpeed cannot begin with the engine's settings: {error}") from error
     return engine
 
 

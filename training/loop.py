@@ -137,11 +137,12 @@ def _update(
         if not bool(losses["loss"].isfinite()):
             progress.leave_out(batch.draws.keys)
             say(f"step {progress.step}: a loss is not finite; these are left out: {', '.join(batch.draws.keys)}")
-            losses = {"loss": sum(p.nan_to_num().sum() for p in engine.module.parameters()) * 0.0}
-        engine.backward(losses["loss"])
+            engine.backward(sum(p.nan_to_num().sum() for p in engine.module.parameters()) * 0.0)
+        else:
+            engine.backward(losses["loss"])
+            for name, value in losses.items():
+                progress.add(name, float(value.detach()) / len(batches))
         engine.step()
-        for name, value in losses.items():
-            progress.add(name, float(value.detach()) / len(batches))
     progress.add("learning rate", learning_rate)
     _note_gradient(engine, progress, [key for batch in batches for key in batch.draws.keys], say)
     progress.step += 1
@@ -221,10 +222,11 @@ def _keep(engine: Any, average: Average | None, progress: Progress, checkpoints:
 
 
 def _mean_over_processes(sums: Mapping[str, float]) -> dict[str, float]:
-    names = sorted(sums)
-    values = torch.tensor([sums[name] for name in names], dtype=torch.float64)
-    dist.all_reduce(values)
-    return dict(zip(names, (values / dist.get_world_size()).tolist(), strict=True))
+    """Of each name that any process has: one whose batches were all left out has no loss."""
+    everywhere: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everywhere, dict(sums))
+    names = sorted({name for own in everywhere for name in own})
+    return {name: sum(own.get(name, 0.0) for own in everywhere) / len(everywhere) for name in names}
 
 
 def _anywhere(flag: bool) -> bool:

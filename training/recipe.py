@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Control = Literal["canny", "hed", "depth", "pose", "parts"]
 Method = Literal["controlnet", "micontrolnet", "cnc-local", "cnc-global", "cnc-joint"]
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+LARGEST = 1e20
+"""Of what a step is multiplied with: more, and float32 does not hold it."""
 
 
 class Recipe(BaseModel):
@@ -47,17 +51,17 @@ class Recipe(BaseModel):
     batch: int = Field(ge=1)
     micro_batch: int = Field(ge=1)
 
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, le=LARGEST)
     warm_up: int = Field(0, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(0.01, ge=0)
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: float = Field(0.01, ge=0, le=LARGEST)
     clip: float = Field(1.0, gt=0)
     ema: float | None = Field(None, gt=0, lt=1)
     drop_text: float = Field(0.1, ge=0, lt=1)
     drop_conditions: float = Field(0.0, ge=0, lt=1)
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     window: int = Field(4, ge=1)
     gradient_checkpointing: bool = False
     deterministic: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from sluice.infra.settings import ConfigError, parse, read_settings
 
@@ -21,21 +21,28 @@ THE_RECIPES = {
 Half = Literal["fp32", "fp16", "bf16"]
 
 
+class Precision(BaseModel):
+    """What is trained in, if it is `enabled`; DeepSpeed knows the rest."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    enabled: StrictBool = False
+
+
 class EngineSettings(BaseModel):
     """DeepSpeed's own names, of which it passes over those that it does not know; it checks what lies in mappings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     zero_optimization: dict[str, Any] = {}
-    bf16: dict[str, Any] = {}
-    fp16: dict[str, Any] = {}
+    bf16: Precision = Precision()
+    fp16: Precision = Precision()
     data_types: dict[str, Any] = {}
     communication_data_type: Half | None = None
     gradient_allreduce_op: Literal["mean", "sum"] = "mean"
-    gradient_predivide_factor: float = 1.0
+    gradient_predivide_factor: float = Field(1.0, gt=0, allow_inf_nan=False)
     prescale_gradients: bool = False
     disable_allgather: bool = False
-    zero_force_ds_cpu_optimizer: bool = True
     aio: dict[str, Any] = {}
     compile: dict[str, Any] = {}
     comms_logger: dict[str, Any] = {}
@@ -44,7 +51,7 @@ class EngineSettings(BaseModel):
     tensorboard: dict[str, Any] = {}
     csv_monitor: dict[str, Any] = {}
     dump_state: bool = False
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     memory_breakdown: bool = False
     steps_per_print: int | None = None
     wall_clock_breakdown: bool = False

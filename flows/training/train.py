@@ -9,22 +9,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
 from rich.console import Console
 from torch import nn
 
-from sluice.flows.observe.page import REFRESH_SECONDS, running, why
-from sluice.flows.training.card import CHECKPOINTS, SNAPSHOTS, identity_in, write_card, write_origin
+from sluice.flows.training.card import CARD, CHECKPOINTS, SNAPSHOTS, identity_in, write_card, write_origin
 from sluice.flows.training.data import Data, fields_for, open_data, require_fields
-from sluice.flows.training.page import SAMPLES, write_page
-from sluice.flows.training.trackers import Tracker, TrackerName, tracker
+from sluice.flows.training.logged import LOSSES, TrainingLog, is_first
+from sluice.flows.training.page import SAMPLES
+from sluice.flows.training.trackers import TrackerName, tracker
 from sluice.flows.training.watch import TrainingWatch
 from sluice.infra.lock import alone_in
-from sluice.infra.metrics import TRAINING
-from sluice.infra.page.blocks import Notice
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import storage
 from sluice.infra.weights.models import find
@@ -34,7 +31,7 @@ from sluice.training.checkpoints import Checkpoints, require_same
 from sluice.training.data import Sample, Stream, TrainingData
 from sluice.training.divergence import Diverged
 from sluice.training.engine import dtype_of, require_possible
-from sluice.training.log import read_losses, write_losses
+from sluice.training.log import read_losses
 from sluice.training.loop import train
 from sluice.training.methods.compose_and_conquer import ComposeAndConquer
 from sluice.training.methods.control import ControlTraining
@@ -42,7 +39,7 @@ from sluice.training.methods.method import Method
 from sluice.training.networks.latent_model import LatentModel
 from sluice.training.recipe import Recipe
 
-LOSSES, LEFT_OUT = "losses.jsonl", "left-out.txt"
+LEFT_OUT = "left-out.txt"
 VALIDATED = 256
 EXECUTION = {
     "micro_batch", "gradient_checkpointing", "deterministic", "checkpoint_steps", "keep_checkpoints", "watch_steps",
@@ -137,13 +134,8 @@ def train_prepared(
     `settings` are DeepSpeed's, `track` where figures go beside the folder's own log, `states` a folder or s3:// where
     checkpoints are kept, if not in `out`. Raises OtherTraining, CannotTrain, Diverged, MissingTracker, Occupied.
     """
-    with alone_in(out) if _first() else nullcontext():
+    with alone_in(out) if is_first() else nullcontext():
         return _train(prepared, settings, out, console, track, states)
-
-
-def _first() -> bool:
-    """Whether this is the one of several processes that writes."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def _train(
@@ -154,9 +146,12 @@ def _train(
     track: Sequence[TrackerName],
     states: str | None,
 ) -> Path:
-    recipe, method, first = prepared.recipe, prepared.method, _first()
+    recipe, method, first = prepared.recipe, prepared.method, is_first()
     checkpoints = Checkpoints(storage(states or out / CHECKPOINTS), prepared.identity, recipe.keep_checkpoints)
     require_same(str(out), identity_in(out) or prepared.identity, prepared.identity)
+    if (out / "model" / CARD).is_file() and identity_in(out / "model") == prepared.identity:
+        console.print(f"{recipe.method}: trained already ({out / 'model'})")
+        return out / "model"
     checkpoints.require_own()
     if first:
         checkpoints.claim()
@@ -165,7 +160,7 @@ def _train(
         _warn_of_no_begin(recipe, console)
     settings_told = recipe.model_dump(exclude_none=True)
     trackers = [tracker(name, out, recipe.method, settings_told) for name in track] if first else []
-    log = _Log(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console, trackers)
+    log = TrainingLog(out, recipe, [own.digest for own in prepared.shards], prepared.steps, console, trackers)
     held_out = [sample for own in prepared.data for sample in _held_out(own, method)]
     watch = TrainingWatch(method, recipe, prepared.model, held_out, out / SAMPLES, first)
 
@@ -180,9 +175,11 @@ def _train(
                 console.print,
             )  # fmt: skip
     except Diverged as error:
+        if not error.keys:
+            raise
         if first:
             write_whole(out / LEFT_OUT, "".join(f"{key}\n" for key in error.keys))
-        raise Diverged(f"{error} (their keys: {out / LEFT_OUT})", error.keys) from error
+        raise Diverged(f"{error} (the keys of its records: {out / LEFT_OUT})", error.keys) from error
     if first:
         method.save(network, out / "model")
         write_origin(out / "model", recipe, prepared.steps, prepared.identity, prepared.shards)
@@ -205,45 +202,3 @@ def _held_out(data: Data, method: Method) -> Iterator[Sample]:
     records = chain.from_iterable(held.read(shard, method.fields).items() for shard in held.shards if shard.keys)
     for position, (key, fields) in enumerate(islice(records, VALIDATED)):
         yield Sample(Record(key, dict(fields)), 0, position)
-
-
-@dataclass(frozen=True)
-class _Log:
-    """Losses as JSON lines, said, on the page, and given to trackers; `with` it, the page tells what went wrong."""
-
-    out: Path
-    recipe: Recipe
-    data: Sequence[str]
-    steps: int
-    console: Console
-    trackers: Sequence[Tracker]
-
-    def __call__(self, step: int, figures: Mapping[str, float]) -> None:
-        file = self.out / LOSSES
-        before = [line for line in read_losses(file) if line["step"] < step]  # a killed run had logged later steps
-        lines = [*before, {"step": step, **figures}]
-        write_losses(file, lines)
-        over = step == self.steps
-        self._show(lines, [] if over else [running()], None if over else REFRESH_SECONDS)
-        for name, value in {"step": step, **figures}.items():
-            TRAINING.labels(name).set(value)
-        for tracked in self.trackers:
-            tracked(step, figures)
-        self._say(step, figures)
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        """Show on the page, first, why it goes on no more."""
-        if error is not None and _first():
-            self._show(read_losses(self.out / LOSSES), [why(error)])
-
-    def _show(
-        self, lines: Sequence[Mapping[str, float]], notices: Sequence[Notice], refresh: float | None = None
-    ) -> None:
-        write_page(self.out, self.recipe, self.data, lines, notices, refresh)
-
-    def _say(self, step: int, figures: Mapping[str, float]) -> None:
-        left = (self.steps - step) * self.recipe.batch / figures["images/s"] / 60
-        told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        self.console.print(f"step {step} of {self.steps}, {told}; {left:.0f} min left")

@@ -46,7 +46,17 @@ def test_the_last_few_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["cut", "gone", '{"step": 2, "sha', "[]", '{"step": 2}', '{"training": 1, "sha256": ""}']
+    "damage",
+    [
+        "cut",
+        "gone",
+        '{"step": 2, "sha',
+        "[]",
+        '{"step": 2}',
+        '{"training": 1, "sha256": ""}',
+        '{"training": {}, "sha256": ""}',
+        '{"training": {"a": ""}, "sha256": 5}',
+    ],
 )
 def test_a_damaged_one_is_passed_over_and_said(damage: str, tmp_path: Path) -> None:
     for step in (1, 2):

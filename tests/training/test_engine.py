@@ -82,6 +82,17 @@ def test_settings_that_deepspeed_does_not_know_are_named(settings: dict[str, Any
         require_possible(recipe, settings)
 
 
+def test_what_deepspeed_refuses_is_said_in_its_words() -> None:
+    begun = (
+        SCRIPT.partition("whole = ")[0] + 'start(network(), recipe, {**settings, "tensorboard": {"enabled": "maybe"}})'
+    )
+    environment = os.environ | {"DS_ACCELERATOR": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", begun, "0", "fp32"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert "CannotTrain: DeepSpeed cannot begin with the engine's settings: 1 validation error" in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "dtype"), [(0, "fp32"), (1, "fp32"), (2, "bf16"), (3, "fp32"), (3, "bf16")])
 def test_a_state_is_restored_to_the_bit_and_steps_are_adamws(stage: int, dtype: str) -> None:

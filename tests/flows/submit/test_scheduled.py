@@ -51,10 +51,12 @@ def test_a_run_that_is_cancelled_stops_its_job(
         assert run.wait(120)
     finally:
         run.kill()
-    until(lambda: _states(sluice) == {"STOPPED"})
-    (job,) = json.loads(sluice("status", "--cluster", "here", "--json").output)["jobs"]
+    until(lambda: [job["state"] for job in _weekly(sluice)] == ["STOPPED"])
+    (job,) = _weekly(sluice)
     assert re.fullmatch(r"weekly-[0-9a-f]{8}-1", job["id"])
 
 
-def _states(sluice: Callable[..., Result]) -> set[str]:
-    return {job["state"] for job in json.loads(sluice("status", "--cluster", "here", "--json").output)["jobs"]}
+def _weekly(sluice: Callable[..., Result]) -> list[dict[str, str]]:
+    """The timetable's jobs among all that the cluster was given."""
+    jobs = json.loads(sluice("status", "--cluster", "here", "--json").output)["jobs"]
+    return [job for job in jobs if job["id"].startswith("weekly-")]

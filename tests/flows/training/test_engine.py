@@ -19,6 +19,9 @@ def test_every_ready_file_is_read(file: Path) -> None:
     [
         ("zero_optimisation: {stage: 2}", "there is no 'zero_optimisation'; did you mean 'zero_optimization'"),
         ("bf16: yes", "bf16: input should be a valid dictionary"),
+        ("bf16: {enabled: 'false'}", "bf16.enabled: input should be a valid boolean"),
+        ("log_level: loud", "log_level: input should be 'debug', 'info'"),
+        ("gradient_predivide_factor: 0", "gradient_predivide_factor: input should be greater than 0"),
         ("gradient_clipping: 1", "gradient_clipping is the recipe's to say, by `clip`: leave it out here"),
         ("optimizer: {type: Adam}", "by `learning_rate`, `betas` and `weight_decay`"),
     ],

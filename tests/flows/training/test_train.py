@@ -168,7 +168,7 @@ def test_a_training_that_diverges_says_which_records_it_left_out(data: Path, unt
 
 @pytest.mark.slow
 def test_going_on_in_another_precision_is_said(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("model"))
     asked = [*command("micontrolnet-1", data, untrained, tmp_path), "--engine", str(ENGINES / "cpu-bf16.json")]
     done = subprocess.run(asked, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -229,12 +229,12 @@ def test_an_error_in_a_process_of_ray_is_said_and_not_tried_again(data: Path, un
     ],
 )
 def test_a_refused_training_leaves_what_the_folder_says_of_its_own(
-    asked: list[Any], said: str, data: Path, untrained: Path, trained: Path, tmp_path: Path
+    asked: list[Any], ends: int, said: str, data: Path, untrained: Path, trained: Path, tmp_path: Path
 ) -> None:
     before = {name: (trained / name).read_bytes() for name in ("recipe.json", "training.json", "index.html")}
     again = [*command("micontrolnet-1", data, untrained, trained), *asked]
     done = subprocess.run(again, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 2
+    assert done.returncode == ends
     assert said in " ".join((done.stdout + done.stderr).split())
     assert {name: (trained / name).read_bytes() for name in before} == before
 
