@@ -28,6 +28,8 @@ def read_settings(path: Path, example: str) -> dict[str, Any]:
         raise ConfigError(f"there is no configuration file {path}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} nests deeper than any configuration does") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping such as {example}")
     return values
@@ -69,15 +71,25 @@ def _key(place: Any, name: str, where: str) -> Any:
 
 
 class _Once(yaml.SafeLoader):
-    """YAML whose mappings have each key once: of two, one would go unheard."""
+    """YAML whose mappings have each key once: of two, one would go unheard. Characters may be escaped as in JSON."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in seen and key.tag != MERGE:
                 raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is there twice", key.start_mark)
-            seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """JSON escapes a character beyond 16 bits as two halves."""
+        value = super().construct_scalar(node)
+        try:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(value, str) else value
+        except UnicodeDecodeError as error:
+            raise yaml.constructor.ConstructorError(None, None, "half a character", node.start_mark) from error
 
 
 def _loaded(text: str) -> Any:

@@ -71,3 +71,5 @@ def _say(composed: Composed, out: str, page: bool, console: Console) -> None:
     bad = [*composed.quarantined, *composed.wrong]
     if bad:
         console.print(f"{len(bad)} could not be made: {out}/quarantine says why", style="yellow")
+    if bad and not composed.made:
+        raise typer.Exit(1)

@@ -12,14 +12,15 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler
 from PIL import Image
+from pydantic import ValidationError
 
 from sluice.flows.compose.run.batches import batches_of
 from sluice.flows.compose.run.making import Made, Maker
 from sluice.flows.compose.run.pictures import Given, MadeOf, named, pictures_of
 from sluice.flows.compose.run.safety import NONE, USUAL, reads_tabletop
 from sluice.flows.compose.tree.job import Job
-from sluice.flows.compose.tree.job_file import in_lines_of, read_job
-from sluice.infra.settings import ConfigError, parse
+from sluice.flows.compose.tree.job_file import in_lines_of, problems_of, read_job
+from sluice.infra.settings import ConfigError
 from sluice.training.networks.latent_model import LatentModel
 
 GIVEN = "a pipeline in memory"
@@ -70,12 +71,18 @@ def _read(
         several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
         more["prompts"] = list(prompts) if several else [prompts]
     if seeds is not None:
-        some = seeds if isinstance(seeds, Iterable) else [seeds]
+        some = seeds if isinstance(seeds, Iterable) and not isinstance(seeds, str) else [seeds]
         more |= {"seeds": [int(seed) if isinstance(seed, Integral) else seed for seed in some], "count": 1}
     if isinstance(job, str | Path):
         return read_job(Path(job), more=more), Path(job).parent
     values = job.model_dump(mode="json") if isinstance(job, Job) else job
-    return parse(Job, {**values, **more}, "the job"), Path()
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"a job is a file, or a mapping of what would be in one, and not {values!r}")
+    try:
+        return Job.model_validate({**values, **more}), Path()
+    except ValidationError as error:
+        said = [f"the job: {'.'.join(map(str, place))}: {wrong}" for place, wrong in problems_of(error)]
+        raise ConfigError("\n".join(dict.fromkeys(said))) from error
 
 
 def _given(pipeline: Any) -> Given:
@@ -87,8 +94,12 @@ def _given(pipeline: Any) -> Given:
             f"model: a {type(pipeline).__name__} has no {', '.join(lacking)}; it takes a pipeline laid out as "
             "StableDiffusionPipeline is"
         )
-    if pipeline.unet.dtype != torch.float32:
-        raise ConfigError(f"model: its U-Net is {pipeline.unet.dtype}, and jobs are sampled in float32: `.to` it")
+    for name in ("unet", "text_encoder", "vae"):
+        if getattr(pipeline, name).dtype != torch.float32:
+            raise ConfigError(
+                f"model: its {name} is {getattr(pipeline, name).dtype}, and jobs are sampled in float32: load it with "
+                "`torch_dtype=torch.float32`, or `.to` it"
+            )
     scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     model = LatentModel(pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler)
     return Given(model, f"{type(pipeline).__name__} of {pipeline.config.get('_name_or_path') or 'parts'}")

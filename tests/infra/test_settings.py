@@ -40,3 +40,22 @@ def test_a_key_that_stands_there_twice_is_refused_with_its_line(tmp_path: Path) 
     file.write_text("steps: 5\nown:\n  seed: 1\n  seed: 2\n")
     with pytest.raises(ConfigError, match=r"(?s)'seed' is there twice.*line 4"):
         read_settings(file, "`steps: 5`")
+
+
+def test_characters_may_be_escaped_as_json_does(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text('name: "a \\ud83d\\ude00 star"')
+    assert read_settings(tmp_path / "a.yaml", "`a: 1`") == {"name": "a \U0001f600 star"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('name: "\\ud83d"', "half a character"),
+        ("? [a, b]\n: c", "unhashable key"),
+        ("a: " + "[" * 3000 + "]" * 3000, "nests deeper than any configuration does"),
+    ],
+)
+def test_what_is_no_configuration_is_said(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read_settings(tmp_path / "a.yaml", "`a: 1`")

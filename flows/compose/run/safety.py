@@ -74,7 +74,16 @@ def screen_of(name: str, device: str = "cpu") -> Screen | None:
     """What judges, loaded: open-nsfw, diffusers' safety checker or a classifier of transformers, by its folder."""
     if name == NONE:
         return None
-    path = find(name).path
+    try:
+        return _loaded(find(name).path, device)
+    except SluiceError as error:
+        raise ConfigError(
+            f"safety: {name} is no classifier that can be loaded ({error}): name open-nsfw, or a folder of diffusers' "
+            "safety checker or of a classifier of transformers"
+        ) from error
+
+
+def _loaded(path: Path, device: str) -> Screen:
     if path.is_file():
         from sluice.preprocess.perception.nsfw import open_nsfw
         from sluice.preprocess.perception.onnx import OnnxNetwork

@@ -20,7 +20,7 @@ from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.compose.run.safety import Unscreened
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.job_file import problems_of
-from sluice.flows.compose.tree.misfit import Misfit
+from sluice.flows.compose.tree.misfit import Misfit, Problem
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError, override, put, read_settings
 
@@ -70,7 +70,7 @@ def rows_of(table: Path, file: Path, settings: Sequence[str], made_of: MadeOf) -
         except (Unscreened, _Unreadable):
             raise
         except Misfit as error:
-            yield Row(number, wrong=f"{table}: row {number}: {_by_column(error.problems, cells, file)}")
+            yield Row(number, wrong=f"{table}: row {number}: {_of_row(error.problems, cells, file)}")
         except SluiceError as error:
             yield Row(number, wrong=f"{table}: row {number}: {error}")
 
@@ -133,8 +133,22 @@ def _by_column(problems: Iterable[tuple[Sequence[str | int], str]], columns: Ite
     return "; ".join(dict.fromkeys(said))
 
 
+def _of_row(problems: Iterable[Problem], cells: Collection[str], file: Path) -> str:
+    """What does not fit, by the column that says it, or by what is in the file and does not go with the row's."""
+    said = []
+    for parts, wrong in problems:
+        place = ".".join(map(str, parts))
+        column = _column(place, cells)
+        said.append(f"column {column}: {wrong}" if column else f"{place} of {file}: {wrong}")
+    return "; ".join(dict.fromkeys(said))
+
+
+def _column(place: str, columns: Iterable[str]) -> str | None:
+    return next((name for name in columns if _meet(ONE.get(name, name), place)), None)
+
+
 def _described(place: str, said: str, columns: Iterable[str], file: Path) -> str:
-    column = next((name for name in columns if _meet(ONE.get(name, name), place)), None)
+    column = _column(place, columns)
     if column is None:
         raise _Unreadable(f"{file}: {place}: {said}; mend it there, or have a column of this name")
     return f"column {column}: {said}"

@@ -13,6 +13,7 @@ from diffusers import DDIMScheduler
 
 from sluice.flows.compose.tree.models import Base, Boxes, ByClass, Model, Pixels, base_of
 from sluice.flows.compose.tree.weights import found
+from sluice.inference.sampler import moments
 from sluice.infra.weights.pretrained import ModelFolderError, load
 from sluice.training.networks.latent_model import LatentModel
 
@@ -34,6 +35,8 @@ class Known:
         self.config = cache(self._config_of)
         self._folder = cache(self._facts_of)
         self._scheduler = cache(self._scheduler_of)
+        self.takes = cache(_takes)
+        """Whether a scheduler has timesteps for so many steps."""
 
     def model(self, node: Model) -> Facts:
         """Of a model as its node has it. Raises as `found`, and ModelFolderError."""
@@ -60,6 +63,14 @@ class Known:
 
     def _scheduler_of(self, name: str, part: str = "") -> Any:
         return load(DDIMScheduler, found(name).path, subfolder=part)
+
+
+def _takes(scheduler: Any, steps: int) -> bool:
+    try:
+        moments(scheduler, steps)
+    except (ValueError, IndexError):
+        return False
+    return True
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -49,7 +49,8 @@ class Fitting:
             if isinstance(owner, Guided | Weighted) and place[-1] == "model":
                 yield from self._wrong(place, value, self.known.model, value)
             elif isinstance(value, Control):
-                yield from self._wrong(place, ("control", value.network), self.known.config, value.network)
+                named = (*place, "network")
+                yield from self._wrong(named, ("control", value.network), self.known.config, value.network)
 
     def _wrong(self, place: Place, key: Hashable, look: Callable[..., Any], *of: Any) -> Iterator[Problem]:
         """What a look finds wrong, where it looks for that, or raises; looked once for each key."""

@@ -27,8 +27,11 @@ from sluice.flows.compose.tree.nodes import Node
 from sluice.flows.compose.tree.walk import models_of, walk
 from sluice.inference.denoisers import require_known
 from sluice.infra.settings import nearest
+from sluice.infra.weights.pretrained import ModelFolderError
 from sluice.preprocess.tabletop.shapes import SHAPES
 from sluice.training.networks.made_for import other_width
+
+CONTROLNET = "ControlNetModel"
 
 
 def models_fit(job: Job, known: Known) -> Iterator[Problem]:
@@ -40,9 +43,30 @@ def models_fit(job: Job, known: Known) -> Iterator[Problem]:
         if isinstance(owner, Guided | Weighted) and place[-1] == "model":
             yield from ((place, said) for said in _composes(node, models_of(job.picture)[0], known))
         if isinstance(node, Node):
-            yield from (((*place, setting), said) for setting, said in _acts(node, owner, known))
+            yield from (((*place, setting), said) for setting, said in _readable(node, owner, known))
+    yield from _steps(job, known)
     if isinstance(job.picture, Amdm):
         yield from _schedules(job.picture, known)
+
+
+def _steps(job: Job, known: Known) -> Iterator[Problem]:
+    """Schedules with too few timesteps for a job's steps, each told once."""
+    for node in models_of(job.picture):
+        scheduler = known.model(node).scheduler
+        if not known.takes(scheduler, job.steps):
+            count = scheduler.config.num_train_timesteps
+            yield (
+                ("steps",),
+                f"the schedule of {_named(node)}, {count} timesteps long, does not go in {job.steps} steps: take fewer",
+            )
+
+
+def _readable(node: Node, owner: Any, known: Known) -> Iterator[tuple[str, str]]:
+    """As `_acts`, and of a network whose configuration cannot be read its setting."""
+    try:
+        yield from _acts(node, owner, known)
+    except ModelFolderError as error:
+        yield next(name for name in ("by", "network", "fusers", "model") if hasattr(node, name)), str(error)
 
 
 def _composes(node: Model, first: Model, known: Known) -> Iterator[str]:
@@ -61,8 +85,10 @@ def _composes(node: Model, first: Model, known: Known) -> Iterator[str]:
 def _acts(node: Node, owner: Any, known: Known) -> Iterator[tuple[str, str]]:
     """What is wrong with something that acts on a base, by the setting that is to be mended."""
     if isinstance(node, Control):
-        unet = known.model(base_of(owner) or Base()).unet
-        if said := other_width(known.config(node.network), unet):
+        config, unet = known.config(node.network), known.model(base_of(owner) or Base()).unet
+        if config.get("_class_name") != CONTROLNET:
+            yield "network", f"{node.network} is no {CONTROLNET}, which a control is: its config.json says what it is"
+        elif said := other_width(config, unet):
             yield "network", f"{node.network} {said}: name one that was trained on this base"
     elif isinstance(node, ComposeAndConquer):
         yield from (("fusers", said) for said in _fusers(node, known.model(node.over), known))

@@ -13,14 +13,25 @@ Seen = Literal["image", "canny", "hed", "depth", "pose", "parts", "mask", "backg
 """What is known of a scene."""
 
 
+LARGEST = 1e30
+"""Of a job's numbers: what they are multiplied with is to stay within float32."""
+
+
 class Node(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _fits_float32(cls, value: Any) -> Any:
+        if isinstance(value, float) and abs(value) > LARGEST:
+            raise ValueError(f"it is to be {LARGEST:g} at most")
+        return value
 
 
 class Scene(Node):
     """A tabletop scene by its number, and what of it: its image, or what a stage makes or the renderer knows of it."""
 
-    scene: int = Field(ge=0)
+    scene: int = Field(ge=0, lt=10**8)
     law: str = "tabletop"
     seed: int = Field(default=0, ge=0)
     field: Seen = "image"

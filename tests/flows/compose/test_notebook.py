@@ -101,7 +101,7 @@ def test_a_pipeline_that_jobs_cannot_sample_is_refused(plain: dict[str, Any], pi
     half = StableDiffusionPipeline(
         **{**pipeline.components, "unet": type(pipeline.unet).from_config(pipeline.unet.config).half()}
     )
-    with pytest.raises(ConfigError, match=r"its U-Net is torch\.float16"):
+    with pytest.raises(ConfigError, match=r"its unet is torch\.float16"):
         sluice.compose(plain, model=half)
     with pytest.raises(
         ConfigError, match="a UNet2DConditionModel has no tokenizer, text_encoder, unet, vae, scheduler"
@@ -121,9 +121,13 @@ def test_an_unsafe_picture_is_withheld_and_said(plain: dict[str, Any], tmp_path:
 def test_a_job_that_cannot_be_is_refused(plain: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"prompts\.0: input should be a valid string \(it is 3\)"):
         sluice.compose(plain, prompts=3)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="a job is a file, or a mapping of what would be in one, and not"):
+        sluice.compose(["a"])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"the job: picture\.of: ddim is a step, and here goes one of"):
+        sluice.compose({**plain, "picture": {"kind": "ddim", "of": {"kind": "ddim"}}})
     with pytest.raises(ConfigError, match=r"prompts: here goes a list, as in \[a, b\] \(it is 'a'\)"):
         sluice.compose({**plain, "prompts": "a"})
-    with pytest.raises(ConfigError, match="the job: there is no 'stps'"):
+    with pytest.raises(ConfigError, match="the job: stps: there is no such setting; did you mean 'steps'"):
         sluice.compose({**plain, "stps": 1})
 
 

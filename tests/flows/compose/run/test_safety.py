@@ -112,6 +112,11 @@ def test_a_classifier_of_transformers_judges_by_its_label(tmp_path: Path) -> Non
         screen_of(str(tmp_path / "cat"))
 
 
+def test_what_is_no_classifier_is_named_by_its_setting(untrained: Path) -> None:
+    with pytest.raises(ConfigError, match=r"safety: .*judges is no classifier that can be loaded"):
+        screen_of(str(untrained / "judges"))
+
+
 def test_what_judges_must_be_there(plain: dict[str, Any], tmp_path: Path) -> None:
     said = r"safety: 'open-nfsw' is neither .* Did you mean 'open-nsfw'\?.* Or `none`: nothing judges the pictures then"
     with pytest.raises(Misfit, match=said):

@@ -163,6 +163,7 @@ def test_a_few_rows_that_are_wrong_are_named_and_quarantined(plain: dict[str, An
             {"picture.of.model.over.model": "no-model"},
             "row 2: column picture.of.model.over.model: 'no-model' is neither",
         ),
+        ({"size": 32}, r"row 2: picture.of.model.controls.0.image of .*job.yaml: .*0.png is 64 x 64 pixels"),
         ({"seed": 1.5}, "row 2: column seed: input should be a valid integer"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save
 
 from sluice.flows.compose.tree.fitting import Fitting
 from sluice.flows.compose.tree.job import Job
@@ -67,14 +70,18 @@ def test_what_judges_is_of_its_kind(
     assert said in found[f"{ENERGY}.{at}"]
 
 
+@pytest.mark.parametrize("labels", ['{"0": "height/metres"}', '["depth/metres"]'])
 def test_judges_are_asked_about_what_they_have_labels_for(
-    base: dict[str, Any], untrained: Path, folder: Path, tmp_path: Path
+    labels: str, base: dict[str, Any], untrained: Path, folder: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(untrained / "judges", tmp_path / "judges")
     config = tmp_path / "judges" / "config.json"
-    config.write_text(config.read_text().replace('"depth/', '"height/'))
-    found = misfits(folder, asking(base, {"kind": "depth", "by": str(tmp_path / "judges"), "image": "face.png"}))
+    config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": json.loads(labels)}))
+    energy = {"kind": "depth", "by": str(tmp_path / "judges"), "image": "face.png"}
+    found = misfits(folder, asking(base, energy))
     assert "has no labels depth/..., which an energy of depth reads" in found[f"{ENERGY}.by"]
+    config.unlink()
+    assert "there is no" in misfits(folder, asking(base, energy))[f"{ENERGY}.by"]
 
 
 def test_a_base_without_clip_sees_no_pictures(
@@ -90,11 +97,44 @@ def test_a_base_without_clip_sees_no_pictures(
     model = {"kind": "compose_and_conquer", "over": own, **shown}
     picture = {"kind": "ddim", "of": {"kind": "guided", "model": model}}
     assert misfits(folder, picture) == {"picture.of.model.exemplars": said}
+    shutil.copytree(untrained / "judges", blind / "image_encoder")
+    assert "/image_encoder is no clip_vision_model" in misfits(folder, picture)["picture.of.model.exemplars"]
 
 
-def test_a_reference_is_seen_by_an_ip_adapter(base: dict[str, Any], untrained: Path, folder: Path) -> None:
+def adapter(folder: Path, name: str, keys: int, embedding: int, cut: int | None = None) -> Path:
+    """A file of an IP-Adapter's weights, so wide."""
+    weights = {
+        "image_proj.proj.weight": torch.zeros(4 * keys, embedding),
+        "ip_adapter.1.to_k_ip.weight": torch.zeros(8, keys),
+    }
+    data = save(weights)
+    (folder / name).write_bytes(data[:cut])
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("keys", "embedding", "cut", "said"),
+    [
+        (0, 0, None, ""),
+        (1, 0, None, "wide where its base attends to texts of"),
+        (0, 1, None, "wide where its base sees embeddings of"),
+        (0, 0, -8, "is no IP-Adapter in the published format"),
+    ],
+)
+def test_a_reference_is_seen_by_an_ip_adapter_for_its_base(
+    keys: int, embedding: int, cut: int | None, said: str, base: dict[str, Any], untrained: Path, folder: Path
+) -> None:
+    configs = (json.loads((untrained / part / "config.json").read_text()) for part in ("unet", "image_encoder"))
+    text, seen = (own[name] for own, name in zip(configs, ("cross_attention_dim", "projection_dim"), strict=True))
+    network = adapter(folder, "adapter.safetensors", text + keys, seen + embedding, cut)
+    model = {"kind": "reference", "over": base, "network": str(network), "image": "face.png"}
+    found = misfits(folder, {"kind": "ddim", "of": {"kind": "guided", "model": model}})
+    assert [*found] == (["picture.of.model.network"] if said else [])
+    assert said in "".join(found.values())
+
+
+def test_what_is_no_ip_adapter_is_no_reference(base: dict[str, Any], untrained: Path, folder: Path) -> None:
     for network, wrong in ((untrained / "ip_adapter", False), (untrained / "judges", True), (folder / "bisenet", True)):
         model = {"kind": "reference", "over": base, "network": str(network), "image": "face.png"}
         found = misfits(folder, {"kind": "ddim", "of": {"kind": "guided", "model": model}})
         assert [*found] == ["picture.of.model.network"] * wrong
-        assert "is no IP-Adapter in the published format" in "".join(found.values()) or not wrong

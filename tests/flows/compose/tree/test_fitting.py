@@ -32,6 +32,7 @@ def folder(given: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(own / "small.png"), np.zeros((32, 64, 3), np.uint8))
     cv2.imwrite(str(own / "empty.png"), np.zeros((64, 64, 3), np.uint8))
     (own / "text.png").write_text("no picture")
+    (own / "empty").mkdir()
     (own / "cut.png").write_bytes((own / "0.png").read_bytes()[:-400])
     config = ControlNetModel.load_config(given / "network")
     config["block_out_channels"] = [2 * channels for channels in config["block_out_channels"]]
@@ -66,14 +67,16 @@ def misfits(folder: Path, picture: dict[str, Any], **more: Any) -> dict[str, str
             IMAGE,
             "cut.png, a condition of the job, is no image that can be read (a damaged or cut",
         ),
+        ({"network": "tabletop/judges"}, NETWORK, "tabletop/judges is no ControlNetModel, which a control is"),
+        ({"network": "empty"}, NETWORK, "config.json, which says what a network is: give a folder as"),
         ({"network": "wider"}, NETWORK, "was made for a U-Net whose block_out_channels is"),
     ],
 )
 def test_a_control_that_does_not_fit_is_refused(
     told: dict[str, Any], at: str, said: str, base: dict[str, Any], given: Path, folder: Path
 ) -> None:
-    if told.get("network") == "wider":
-        told = {"network": str(folder / "wider")}
+    if told.get("network") in ("wider", "empty"):
+        told = {"network": str(folder / told["network"])}
     control = {"network": str(given / "network"), "image": "0.png", **told}
     found = misfits(folder, guided({"kind": "minimal_impact", "over": base, "controls": [control]}))
     assert [*found] == [at]
@@ -82,6 +85,11 @@ def test_a_control_that_does_not_fit_is_refused(
 
 def test_a_size_is_of_whole_latents(base: dict[str, Any], folder: Path) -> None:
     assert misfits(folder, guided(base), size=66) == {"size": "66 is no multiple of 4, the pixels for one latent"}
+
+
+def test_a_schedule_takes_as_many_steps_as_it_has(base: dict[str, Any], folder: Path) -> None:
+    found = misfits(folder, guided(base), steps=1000)
+    assert found["steps"].endswith(", 1000 timesteps long, does not go in 1000 steps: take fewer")
 
 
 def test_an_unknown_model_is_named_where_it_stands(base: dict[str, Any], folder: Path) -> None:
