@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 from rich.console import Console
 
+from sluice.flows.compose.tree.misfit import Misfit
 from sluice.flows.evaluate.compare import MARK
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.eight import EIGHT
@@ -26,6 +27,7 @@ from sluice.flows.evaluate.suite import JUDGED, UNJUDGED, Place, evaluate
 from sluice.flows.observe.log import log
 from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights, UnknownModel, find
+
 from tests.checkers import checker
 from tests.flows.runs import SLUICE
 
@@ -90,7 +92,7 @@ def test_how_many_pictures_there_are_to_be_is_said_first(untrained: Path, tmp_pa
 def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path, tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
     wanted = [("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))]
-    with pytest.raises(UnknownModel, match="'open-nfsw' is neither a model of the catalogue"):
+    with pytest.raises(Misfit, match="safety: 'open-nfsw' is neither a model of the catalogue"):
         evaluate(wanted, replace(at(str(untrained), tmp_path, console), safety="open-nfsw"))
     assert not list(tmp_path.iterdir())
     evaluate(wanted, at(str(untrained), tmp_path, console))

@@ -221,14 +221,15 @@ def test_an_error_in_a_process_of_ray_is_said_and_not_tried_again(data: Path, un
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "ends", "said"),
     [
-        (["--set", "seed=7"], "seed: 0 then, 7 now"),
-        pytest.param(["--set", "seed=7", "--checkpoints", "elsewhere"], "seed: 0 then, 7 now", marks=pytest.mark.slow),
-        pytest.param(["--engine", ENGINES / "v100x8.json"], "fp16 takes a GPU", marks=pytest.mark.slow),
+        (["--set", "seed=7"], 2, "seed: 0 then, 7 now"),
+        pytest.param(["--set", "seed=7", "--checkpoints", "else"], 2, "seed: 0 then, 7 now", marks=pytest.mark.slow),
+        pytest.param(["--engine", ENGINES / "v100x8.json"], 2, "fp16 takes a GPU", marks=pytest.mark.slow),
+        pytest.param(["--engine", ENGINES / "cpu-bf16.json"], 0, "trained already", marks=pytest.mark.slow),
     ],
 )
-def test_a_refused_training_leaves_what_the_folder_says_of_its_own(
+def test_what_is_trained_stays_whatever_is_asked_of_its_folder(
     asked: list[Any], ends: int, said: str, data: Path, untrained: Path, trained: Path, tmp_path: Path
 ) -> None:
     before = {name: (trained / name).read_bytes() for name in ("recipe.json", "training.json", "index.html")}
