@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from sluice.infra.errors import SluiceError
@@ -54,7 +55,10 @@ def start(network: nn.Module, recipe: Recipe, settings: Mapping[str, Any]) -> An
         engine, *_ = deepspeed.initialize(model=network, optimizer=optimizer, config=told, dist_init_required=False)
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # its settings are checked in many places, by errors of as many kinds
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, own['loc']))}: {own['msg'].lower()}" for own in error.errors())
+        raise CannotTrain(f"DeepSpeed cannot begin with the engine's settings: {wrong}") from error
+    except Exception as error:  # they are checked in many places, by errors of as many kinds
         raise CannotTrain(f"DeepSpeed cannot begin with the engine's settings: {error}") from error
     return engine
 

@@ -27,7 +27,6 @@ from sluice.flows.evaluate.suite import JUDGED, UNJUDGED, Place, evaluate
 from sluice.flows.observe.log import log
 from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights, UnknownModel, find
-
 from tests.checkers import checker
 from tests.flows.runs import SLUICE
 
