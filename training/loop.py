@@ -92,8 +92,9 @@ def train(
                 pace.restart()
             if recipe.snapshot_steps and progress.step % recipe.snapshot_steps == 0:  # before what would skip it
                 snapshot(_trained(method, engine, average), progress.step)
-            due, must = progress.step % recipe.checkpoint_steps == 0, stop or over
-            if (due or must) and progress.in_a_row <= must:  # more of them, and the weights are no good to go on from
+            due, last = progress.step % recipe.checkpoint_steps == 0, stop or over
+            bearable = 1 if last else 0  # after more steps that were left out, weights are no good to go on from
+            if (due or last) and progress.in_a_row <= bearable:
                 kept = _keep(engine, average, progress, checkpoints)
                 if over and not kept:
                     raise diverged(progress, checkpoints)

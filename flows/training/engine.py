@@ -60,6 +60,7 @@ class EngineSettings(BaseModel):
 def read_engine(file: Path) -> dict[str, Any]:
     """What a file says of it. Raises ConfigError where that is no setting, or is for the recipe to say."""
     values = read_settings(file, "`zero_optimization:`")
-    for name in THE_RECIPES.keys() & values.keys():
-        raise ConfigError(f"{file}: {name} is the recipe's to say, by {THE_RECIPES[name]}: leave it out here")
+    theirs = [f"{file}: {name} is the recipe's to say, by {by}" for name, by in THE_RECIPES.items() if name in values]
+    if theirs:
+        raise ConfigError("\n".join(f"{line}: leave it out here" for line in theirs))
     return parse(EngineSettings, values, str(file)).model_dump(exclude_unset=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,3 +30,26 @@ def test_memory_that_is_used_up_anywhere_is_explained(tmp_path: Path) -> None:
     nothing: Any = None
     with pytest.raises(CannotTrain, match="lower `micro_batch`, set `gradient_checkpointing=true`"):
         train(method, recipe, nothing, 1, {}, checkpoints, nothing, nothing, nothing, nothing)
+
+
+MEANS = """
+import torch.distributed as dist
+from sluice.training.loop import _mean_over_processes
+dist.init_process_group("gloo")
+own = {"learning rate": 1.0} if dist.get_rank() else {"learning rate": 1.0, "loss": 4.0, "noise": 2.0}
+assert _mean_over_processes(own) == {"learning rate": 1.0, "loss": 2.0, "noise": 1.0}
+"""
+
+
+@pytest.mark.slow
+def test_a_process_whose_batches_were_all_left_out_has_no_loss_and_hinders_no_mean(tmp_path: Path) -> None:
+    (tmp_path / "means.py").write_text(MEANS)
+    asked = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*asked, str(tmp_path / "means.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

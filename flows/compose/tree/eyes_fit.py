@@ -90,10 +90,10 @@ def _adapter(node: Reference, known: Known) -> Iterator[str]:
         )
         return
     text = known.model(node.over).unet["cross_attention_dim"]
-    seen = known.config(node.over.model, IMAGE_ENCODER)["projection_dim"]
+    seen = known.config(node.over.model, IMAGE_ENCODER).get("projection_dim")
     for ends, wanted, what in ((KEYS, text, "attends to texts"), (EMBEDDING, seen, "sees embeddings")):
         width = next((shape[-1] for name, shape in shapes.items() if name.endswith(ends)), wanted)
-        if width != wanted:
+        if wanted is not None and width != wanted:
             yield f"{node.network} is {width} wide where its base {what} of {wanted}: name one for this base"
 
 

@@ -49,7 +49,7 @@ class Known:
 
     def has(self, name: str, part: str) -> bool:
         """Whether weights have a part; of models that are given none is known beside what samples them."""
-        return name not in self._given and (found(name).path / part).is_dir()
+        return name not in self._given and (found(name).path / part / "config.json").is_file()
 
     def _facts_of(self, name: str) -> Facts:
         own = self._given.get(name)

@@ -50,7 +50,7 @@ def models_fit(job: Job, known: Known) -> Iterator[Problem]:
 
 
 def _steps(job: Job, known: Known) -> Iterator[Problem]:
-    """Schedules with too few timesteps for a job's steps, each told once."""
+    """Schedules with too few timesteps for a job's steps."""
     for node in models_of(job.picture):
         scheduler = known.model(node).scheduler
         if not known.takes(scheduler, job.steps):
@@ -66,7 +66,7 @@ def _readable(node: Node, owner: Any, known: Known) -> Iterator[tuple[str, str]]
     try:
         yield from _acts(node, owner, known)
     except ModelFolderError as error:
-        yield next(name for name in ("by", "network", "fusers", "model") if hasattr(node, name)), str(error)
+        yield next(name for name in ("by", "network", "fusers", "text") if hasattr(node, name)), str(error)
 
 
 def _composes(node: Model, first: Model, known: Known) -> Iterator[str]:

@@ -23,7 +23,8 @@ class Node(BaseModel):
     @field_validator("*")
     @classmethod
     def _fits_float32(cls, value: Any) -> Any:
-        if isinstance(value, float) and abs(value) > LARGEST:
+        several = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(own, float) and abs(own) > LARGEST for own in several):
             raise ValueError(f"it is to be {LARGEST:g} at most")
         return value
 

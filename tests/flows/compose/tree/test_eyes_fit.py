@@ -97,6 +97,12 @@ def test_a_base_without_clip_sees_no_pictures(
     model = {"kind": "compose_and_conquer", "over": own, **shown}
     picture = {"kind": "ddim", "of": {"kind": "guided", "model": model}}
     assert misfits(folder, picture) == {"picture.of.model.exemplars": said}
+    (blind / "image_encoder").mkdir()
+    assert misfits(folder, picture) == {"picture.of.model.exemplars": said}
+    (blind / "image_encoder" / "config.json").write_text("{")
+    asked = asking(own, {"kind": "text", "text": "a star"})
+    assert "cannot be read" in misfits(folder, asked)[f"{ENERGY}.text"]
+    shutil.rmtree(blind / "image_encoder")
     shutil.copytree(untrained / "judges", blind / "image_encoder")
     assert "/image_encoder is no clip_vision_model" in misfits(folder, picture)["picture.of.model.exemplars"]
 

@@ -103,6 +103,10 @@ def test_what_nests_can_be_written(tmp_path: Path) -> None:
             "{kind: freedom, energies: [{kind: colour, region: m.png, colour: [0, 300, 0], rho: 1}]}",
             "picture.energies.0.colour.1: input should be less than or equal to 255 (it is 300)",
         ),
+        (
+            "{kind: amdm, of: [{kind: ddim}, {kind: ddim}], eta_absolute: [1.0e+300, 1]}",
+            "picture.eta_absolute: it is to be 1e+30 at most",
+        ),
         ("{kind: ddim, eta: 2}", "picture.eta: input should be less than or equal to 1 (it is 2)"),
     ],
 )
