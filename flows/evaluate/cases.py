@@ -31,7 +31,10 @@ APART = 10_000
 
 
 class Prompted(Protocol):
-    """What pictures are made of: their prompt, and how large they are, in pixels a side."""
+    """What pictures are made of: their prompt, and how large they are, in pixels a side; `number` is the case's own."""
+
+    @property
+    def number(self) -> int: ...
 
     @property
     def prompt(self) -> str: ...
@@ -41,10 +44,7 @@ class Prompted(Protocol):
 
 
 class AnyCase(Prompted, Protocol):
-    """A case that has images, whatever world it is of; `number` is its own among others."""
-
-    @property
-    def number(self) -> int: ...
+    """A case that has images, whatever world it is of."""
 
     @property
     def people(self) -> Array:

@@ -75,8 +75,9 @@ class Asked(BaseModel):
 
 @dataclass(frozen=True)
 class AskedCase:
-    """A case of the file; the box model is told labels, or `plain` nouns."""
+    """A case of the file, by its place there; the box model is told labels, or `plain` nouns."""
 
+    number: int
     key: str
     asked: Asked
     size: int
@@ -151,7 +152,7 @@ class CocoMig:
 
     def cases(self, count: int) -> list[AskedCase]:
         size, plain = size_of(self.base), self.by_judges
-        every = [AskedCase(key, asked, size, plain) for key, asked in self.asked.items()]
+        every = [AskedCase(at, key, asked, size, plain) for at, (key, asked) in enumerate(self.asked.items())]
         levels = sorted({len(own.instances) for own in every})
         return [
             case

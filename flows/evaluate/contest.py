@@ -26,7 +26,8 @@ from sluice.flows.evaluate.trees import guided, plain
 from sluice.flows.evaluate.world import Lack, World
 from sluice.preprocess.perception.judges import Judges
 
-AT_ONCE = 32
+AT_ONCE = 8
+"""Pictures that are made together: a constant, so that what is made for few cases is there for more."""
 FIRST, WORST = 3, 2
 """Cases of each condition that are shown."""
 Tree = Callable[[Any], Mapping[str, Any]]
@@ -152,7 +153,7 @@ class Contest:
         say. As sets they are set beside the cases' true pictures, unless `populations` says otherwise.
         """
         seeds = self.sampling.seeds
-        batch = min(AT_ONCE, seeds * len(some)) if together else seeds
+        batch = AT_ONCE if together else seeds
         jobs = [self.sampling.job(case, tree(case), batch) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
         pictures = made(jobs, self.place, self.console, stage(self.protocol, "made"))

@@ -17,6 +17,10 @@ from sluice.flows.training.card import SNAPSHOTS
 from sluice.infra.weights.models import MissingWeights, UnknownModel
 
 
+APART = 100_000
+"""Between the seeds of a case: each case has noise of its own, which no two of fewer cases share."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How every method's pictures are made, so many for each case (`seeds`), and what judges them, if it is said."""
@@ -29,7 +33,8 @@ class Sampling:
 
     def job(self, case: Prompted, picture: Node, batch: int) -> Job:
         """Of a case by a tree; those of one `batch` are made together."""
-        made = {"prompts": [case.prompt], "seeds": list(range(self.seeds)), "size": case.size, "steps": self.steps}
+        seeds = [case.number + APART * own for own in range(self.seeds)]
+        made = {"prompts": [case.prompt], "seeds": seeds, "size": case.size, "steps": self.steps}
         return Job.model_validate({**made, "batch": batch, "picture": picture, "safety": self.safety})
 
     @property
