@@ -166,7 +166,10 @@ class Contest:
                 for name, own in by_method.items()
             }
             for population in self.from_true() if populations is None else populations:
-                self.populations.extend(population(condition, by_method, list(some), seeds))
+                if len(some) < (fewest := population.fewest(seeds)):
+                    self.leave_out(population.figures, Lack.of_cases(fewest, len(some)))
+                else:
+                    self.populations.extend(population.measure(condition, by_method, list(some)))
         outcome = Outcome(condition, tuple(figures), values)
         self.examples.extend(examples(outcome, some, pictures.names[::seeds], list(methods)))
         return outcome

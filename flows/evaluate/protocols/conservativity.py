@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Case, cases, draws_of, shown
-from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
+from sluice.flows.evaluate.claims import ENOUGH, Claim, Estimate, Verdict, judged
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method
 from sluice.inference.metrics.asymmetry import asym, nasym, probed
@@ -34,8 +34,8 @@ STEPS = 1000
 HALF, HARMLESS = 0.5, 1.03
 SAYS = "The conservativity loss at least halves Asym, and the noise loss stays within 3%."
 RULE = (
-    f"Of stage 2 over stage 1, 95% intervals paired by case: the ratio of Asym ends below {HALF:g} and that of the "
-    f"noise loss below {HARMLESS:g}. In part: Asym's ends below 1, with the noise loss as asked."
+    f"Of stage 2 over stage 1, 95% intervals paired by case, {ENOUGH} or more: the ratio of Asym ends below {HALF:g} "
+    f"and that of the noise loss below {HARMLESS:g}. In part: Asym's ends below 1, with the noise loss as asked."
 )
 
 
@@ -60,7 +60,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
         estimates += [*_of_one(control, FIRST_STAGE, first), *_of_one(control, MICONTROLNET, second)]
         lower, noise = of_ratio(second.asym, first.asym), of_ratio(second.noise, first.noise)
         harmless = noise.high < HARMLESS
-        verdicts[control] = judged(harmless and lower.high < HALF, harmless and lower.high < 1)
+        verdicts[control] = judged(harmless and lower.high < HALF, harmless and lower.high < 1, len(some))
         estimates += [
             Estimate(f"{figure}, stage 2 / stage 1", control, MICONTROLNET.name, "ratio", ratio, len(some))
             for figure, ratio in (("Asym", lower), ("noise loss", noise))

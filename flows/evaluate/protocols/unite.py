@@ -24,14 +24,15 @@ from sluice.flows.tabletop.reading import SMALLEST, colour_shown, read_all, to_b
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.scene import Thing
-from sluice.preprocess.tabletop.words import plain_caption
+from sluice.preprocess.tabletop.words import plain_caption, with_article
 
 PARTS = ("unet_class", "judges")
 WEIGHT = 5.0
 """Of each model, the paper's for scenes."""
 RELIED_ON = (0.8, 0.2)
 """The text model, whose null prediction is of all scenes, and the class model; found on 64 scenes of their own."""
-UNITE = "Unite"
+UNITE, TWO_TEXTS = "Unite", "Unite of two texts"
+"""The second one in place of a class model: what is lost by it tells the class model's share from the method's."""
 BASELINES = (
     "text alone",
     "class alone",
@@ -87,6 +88,7 @@ def methods(contest: Contest) -> dict[str, Tree]:
         # The mean of two predictions guided by s is the united one of weights s / 2.
         "average of guided predictions": unite(base, scale / 2),
         "one model told both": lambda case: plain(guided(both(case), scale)),
+        TWO_TEXTS: lambda case: plain(united([worded(base, case), named(base, case)], WEIGHT, RELIED_ON)),
         UNITE: unite(base, WEIGHT, *RELIED_ON),
     }
 
@@ -113,6 +115,11 @@ def unite(base: str, weight: float, *reliabilities: float) -> Tree:
 def worded(base: str, case: Case) -> Node:
     """The text model told the farther thing."""
     return text(base, plain_caption(things(case)[0]))
+
+
+def named(base: str, case: Case) -> Node:
+    """The text model told the nearer thing's shape, as the class model is."""
+    return text(base, with_article(things(case)[1].shape))
 
 
 def classed(base: str, case: Case) -> Node:

@@ -40,7 +40,7 @@ def test_there_is_a_row_for_every_method_of_a_combination(measured: Callable[[st
 
 def test_curves_are_of_every_energy_and_every_two_while_they_speak(contest: Contest) -> None:
     told = replace(contest, sampling=replace(contest.sampling, steps=3, seeds=2))
-    wanted, own = next(zmagic.wanted_of(told))
+    wanted, own = next(zmagic.guided_by(told, zmagic.ALL))
     methods = zmagic.methods(told.sampling.base, wanted, own)
     both = {name: methods[name] for name in (zmagic.SUM, zmagic.ZMAGIC)}
     found = list(along(told, wanted.name, cases(wanted.law, 2), both))
