@@ -21,7 +21,7 @@ from sluice.preprocess.perception.judges import Judges
 @pytest.fixture(autouse=True)
 def one_combination(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = zmagic.Wanted("faces", ("identity", "landmarks"))  # who it is, untrained judges see more of than points
-    for name, each in (("ALL", [pair]), ("PICTURES", 5), ("ABLATED", 8)):
+    for name, each in (("ALL", [pair]), ("VARIED", [pair]), ("PICTURES", 5), ("ABLATED", 8)):
         monkeypatch.setattr(zmagic, name, each)
 
 
