@@ -16,7 +16,7 @@ from sluice.preprocess.sources.captions import Beside
 from sluice.preprocess.sources.colour_maps import labels_from_colours
 from sluice.preprocess.sources.json_lines import JsonLines, json_lines
 from sluice.preprocess.sources.safe_paths import unsafe_path
-from sluice.preprocess.sources.stored import ImageFiles, extension, is_image, item_of
+from sluice.preprocess.sources.stored import ImageFiles, extension, is_image, item_of, trouble
 
 IMAGES, CONDITIONS, TABLES = "images/", "conditions/", "json_files/"
 # Our field <- the release's key; its other conditions (normals, boxes, sketches ...) have no field here.
@@ -100,7 +100,9 @@ class MultiGen(ImageFiles[SourceConfig]):
 
     @cached_property
     def _tables(self) -> list[Entry]:
-        tables = [e for e in self.listing(TABLES) if extension(e.path) in (".json", ".jsonl") and not e.outside]
+        tables = [
+            e for e in self.listing(TABLES) if extension(e.path) in (".json", ".jsonl") and not trouble(e, e.size)
+        ]
         if not tables:
             raise self.wrong_layout(f"there is no table (.json or .jsonl, one JSON object a line) in {TABLES}")
         return tables

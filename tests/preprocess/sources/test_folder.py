@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sluice.infra.storage import storage
 from sluice.preprocess.sources import Address, Raw, SourceConfig, SourceError
 from sluice.preprocess.sources.folder import Folder
 
@@ -174,3 +175,16 @@ def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded
     assert scanned(folder(uploaded(tmp_path))) == scanned(folder(tmp_path))
     with pytest.raises(SourceError, match="no-such-bucket-here"):
         list(folder("s3://no-such-bucket-here/photos").items())
+
+
+def test_a_key_that_is_no_path_is_an_error_and_the_others_are_read(
+    tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]
+) -> None:
+    (tmp_path / "b.jpg").write_bytes(picture(1))
+    uri = uploaded(tmp_path)
+    bucket, _, prefix = uri.rpartition("/")
+    storage(bucket).write(f"{prefix}//a.jpg", picture(0))
+    found = scanned(folder(uri))
+    assert list(found) == ["/a.jpg", "b.jpg"]
+    assert "the key '/a.jpg' starts with '/'" in str(found["/a.jpg"].error)
+    assert found["b.jpg"].fields["raw"] == picture(1)
