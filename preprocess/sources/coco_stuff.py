@@ -18,7 +18,7 @@ from sluice.preprocess.perception.decode import DecodeError, bounded, read_heade
 from sluice.preprocess.record import Array, encode_png
 from sluice.preprocess.sources import Address, Item, Raw, SourceConfig
 from sluice.preprocess.sources.captions import Beside
-from sluice.preprocess.sources.stored import ImageFiles, extension, item_of
+from sluice.preprocess.sources.stored import ImageFiles, extension, item_of, trouble
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ class CocoStuff(ImageFiles[CocoStuffConfig]):
         entry = self.storage.head(path)
         if entry is None:
             raise self.wrong_layout(f"it has no {path} (from COCO's annotations_trainval2017.zip)")
+        if reason := trouble(entry):
+            raise self.wrong_layout(f"{reason}; put the file itself there")
         return entry
 
     def _first(self, patterns: Collection[str], what: str) -> str:

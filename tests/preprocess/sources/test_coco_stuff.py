@@ -140,3 +140,12 @@ def test_what_is_missing_is_named(tmp_path: Path, picture: Picture) -> None:
     (tmp_path / "annotations" / "val2017").rename(tmp_path / "elsewhere")
     with pytest.raises(SourceError, match=r"pixel maps.*annotations/val2017 or .*stuff_val2017_pixelmaps"):
         list(source(tmp_path).items())
+
+
+def test_captions_that_lie_elsewhere_are_not_read(tmp_path: Path, picture: Picture) -> None:
+    release(tmp_path / "coco", picture)
+    captions = tmp_path / "coco/annotations/captions_val2017.json"
+    captions.rename(tmp_path / "captions.json")
+    captions.symlink_to(tmp_path / "captions.json")
+    with pytest.raises(SourceError, match=r"captions_val2017\.json' is a symbolic link that leads out"):
+        scan(tmp_path / "coco")
