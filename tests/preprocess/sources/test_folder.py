@@ -70,6 +70,21 @@ def test_items_come_in_order_with_sidecars_however_names_interleave(tmp_path: Pa
     assert {uri: about(raw)["captions"] for uri, raw in scanned(source).items()} == {name: [name] for name in names}
 
 
+@pytest.mark.timeout(60)
+def test_many_files_behind_one_stem_are_listed_in_no_more_than_their_time(tmp_path: Path) -> None:
+    names = [f"frame.{number:06}" for number in range(10_000)]
+    (tmp_path / "frame").touch()
+    for name in names:
+        (tmp_path / f"{name}.jpg").touch()
+    for ending in ("JSON", "TXT", "json", "txt"):
+        (tmp_path / f"{names[7]}.{ending}").touch()
+
+    items = list(folder(tmp_path).items())
+
+    assert [item.uri for item in items] == [f"{name}.jpg" for name in names]
+    assert [item.locator for item in items if item.locator] == [".TXT,.txt,.JSON,.json"]
+
+
 def test_the_stamp_changes_with_the_image_and_with_its_sidecar(tmp_path: Path, picture: Picture) -> None:
     (tmp_path / "a.jpg").write_bytes(picture(0))
     stamps = {next(iter(folder(tmp_path).items())).stamp}
