@@ -73,10 +73,12 @@ class Records:
 
     def pairs(self, pair: tuple[str, str], count: int) -> Sequence[Two]:
         """Of records of which no two pairs have one, where there are enough."""
-        others = self.cases(pair[1], 2 * count)
+        ones = self.cases(pair[0], count)
+        taken = {own.record.key for own in ones}
+        others = sorted(self.cases(pair[1], 2 * count), key=lambda own: own.record.key in taken)
         found = []
-        for number, one in enumerate(self.cases(pair[0], count)):
-            turned = (others[(number + len(others) // 2 + step) % len(others)] for step in range(len(others)))
+        for number, one in enumerate(ones):
+            turned = (others[(number + step) % len(others)] for step in range(len(others)))
             other = next(own for own in turned if own.record.key != one.record.key)
             found.append(Two(number, one, other))
         return found
