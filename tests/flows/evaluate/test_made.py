@@ -24,3 +24,14 @@ def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> Non
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
     assert torch.equal(made(jobs[::-1], tmp_path, QUIET).pixels, first.pixels.roll(2, 0))
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
+
+
+def test_a_picture_that_was_cut_is_made_again(untrained: Path, tmp_path: Path) -> None:
+    sampling = Sampling(str(untrained), steps=1, seeds=2)
+    jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 2) for case in cases("two", 1)]
+    first = made(jobs, tmp_path, QUIET)
+    cut = tmp_path / "pictures" / f"{first.names[1]}.png"
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    assert torch.equal(made(jobs, tmp_path, QUIET).pixels, first.pixels)
+    assert cut.read_bytes() == whole
