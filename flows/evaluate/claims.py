@@ -107,7 +107,7 @@ class Results:
         curves = [
             Curve(**{**own, "intervals": [Interval(**at) for at in own["intervals"]]}) for own in values["curves"]
         ]
-        told = values["protocol"], values["title"], values["made_of"], values["settings"]
+        told = values["protocol"], values["title"], dict(values["made_of"]), dict(values["settings"])
         return cls(*told, estimates, claims, examples, values["left_out"], curves)
 
 

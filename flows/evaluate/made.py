@@ -1,12 +1,10 @@
-"""Pictures of jobs as tensors: kept in a folder by their names, so that nothing is made twice."""
+"""Pictures of jobs, and these as tensors: kept in a folder by their names, so that nothing is made twice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from rich.console import Console
@@ -17,7 +15,7 @@ from sluice.flows.compose.run.pictures import MadeOf, pictures_of
 from sluice.flows.compose.tree.job import Job
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import storage
-from sluice.preprocess.record import Array
+from sluice.preprocess.record import FieldError, decode_png
 
 FOLDER = "pictures"
 
@@ -28,28 +26,33 @@ class NotMade(SluiceError):
     exit_code = 1
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Pictures `(n, 3, height, width)`, values -1 to 1, as PNG rounds them, and the names of their files."""
-
-    pixels: Tensor
-    names: Sequence[str]
-
-
-def made(jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND) -> Pictures:
-    """Of each job its pictures, seed by seed, counted as a `stage`'s.
+def made(jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND) -> list[str]:
+    """Of each job the names of its pictures, seed by seed, counted as a `stage`'s; damaged ones are made again.
 
     Images that jobs name by file lie in `place`; pictures come to `place/pictures`. Raises NotMade.
     """
     made_of, out = MadeOf(place), place / FOLDER
     asked = [own for job in jobs for own in pictures_of(job, made_of)]
+    paths = [out / f"{own.name}.png" for own in asked]
+    if damaged := [path for path in dict.fromkeys(paths) if path.exists() and not _is_whole(path)]:
+        console.print(f"{len(damaged)} pictures are damaged and made again (first: {damaged[0]})", style="yellow")
+        for path in damaged:
+            path.unlink(missing_ok=True)
     composed = compose_all(asked, place, storage(out), console, kind=stage)
     if composed.quarantined:
         raise NotMade(f"{len(composed.quarantined)} pictures were not made; {out / 'quarantine'} says why")
-    levels = np.stack([_read(out / f"{own.name}.png") for own in asked])
-    pixels = torch.from_numpy(levels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
-    return Pictures(pixels, [own.name for own in asked])
+    return [own.name for own in asked]
 
 
-def _read(path: Path) -> Array:
-    return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB))
+def pixels_of(names: Sequence[str], place: Path) -> Tensor:
+    """Pictures by their names, `(n, 3, height, width)`, values -1 to 1, as PNG rounds them."""
+    levels = np.stack([decode_png((place / FOLDER / f"{name}.png").read_bytes()) for name in names])
+    return torch.from_numpy(levels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        decode_png(path.read_bytes())
+    except FieldError:
+        return False
+    return True

@@ -6,7 +6,7 @@ By the judges, figures are named after tabletop, since their features are not In
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +34,10 @@ FEWEST = 16
 GROUPS = 64
 """That the jackknife leaves out, at most: one case each, or several."""
 WIDE = 1.96
-Measure = Callable[[str, Mapping[str, Tensor], list[Any]], Iterator[Estimate]]
-"""Of a condition, each method's pictures `(cases seeds, 3, height, width)`, and their cases: figures."""
+Made = Iterable[tuple[str, Tensor]]
+"""Each method, and its pictures `(cases seeds, 3, height, width)`."""
+Measure = Callable[[str, Made, list[Any]], Iterator[Estimate]]
+"""Of a condition, what was made, and of which cases: figures."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,9 @@ def from_true(sight: Sight, crop: Crop = WHOLE) -> Population:
     """Distances of pictures to the true ones of their cases."""
 
     @torch.no_grad()
-    def measure(condition: str, made: Mapping[str, Tensor], some: list[Any]) -> Iterator[Estimate]:
+    def measure(condition: str, made: Made, some: list[Any]) -> Iterator[Estimate]:
         true = sight.features(crop.true(some))
-        for method, pictures in made.items():
+        for method, pictures in made:
             each = [case for case in some for _ in range(len(pictures) // len(some))]
             seen = sight.features(crop.made(pictures, each))
             yield from distances(sight, crop.name, condition, method, seen, true)
@@ -128,8 +130,8 @@ def scores(judges: Judges) -> Population:
         return jackknife(cases, lambda kept: float(inception_score(areas[kept].flatten(0, 1).log(), splits=1)))
 
     @torch.no_grad()
-    def measure(condition: str, made: Mapping[str, Tensor], some: list[Any]) -> Iterator[Estimate]:
-        for method, pictures in made.items():
+    def measure(condition: str, made: Made, some: list[Any]) -> Iterator[Estimate]:
+        for method, pictures in made:
             yield Estimate(SCORE, condition, method, f"of {len(shapes)} shapes", score(pictures, len(some)), len(some))
 
     # The jackknife leaves out a group of them, and of the rest as many pictures must be left.

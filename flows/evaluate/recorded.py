@@ -40,11 +40,7 @@ class Recorded:
 
     @property
     def people(self) -> Array:
-        """Those of whom shoulders and hips are seen."""
-        if "pose.json" not in self.record:
-            return NOBODY
-        found = np.array([own["points"] for own in self.record["pose.json"]["people"]]).reshape(-1, *NOBODY.shape[1:])
-        return found[(found[:, TORSO, 2] > 0).all(axis=1)]
+        return people_of(self.record)
 
     def image(self, field: str) -> dict[str, Any]:
         """By the tar: one that names the data set would be looked for in all of its shards."""
@@ -54,9 +50,28 @@ class Recorded:
         return np.ascontiguousarray(image(self.record, named(field), self.size).permute(1, 2, 0))
 
 
+def people_of(record: Record) -> Array:
+    """Those of whom shoulders and hips are seen."""
+    if "pose.json" not in record:
+        return NOBODY
+    found = np.array([own["points"] for own in record["pose.json"]["people"]]).reshape(-1, *NOBODY.shape[1:])
+    return found[(found[:, TORSO, 2] > 0).all(axis=1)]
+
+
 def named(field: str) -> str:
     """The field of a record that jobs call so."""
     return FIELDS.get(field, f"{field}.png")
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What cases are to have, as some fields of a record tell: no others are read of those that lack it."""
+
+    fields: tuple[str, ...]
+    told: Callable[[Record], bool]
+
+
+ANY = Sought((), lambda _: True)
 
 
 class HeldOut:
@@ -75,8 +90,8 @@ class HeldOut:
         if lacking := sorted({"jpg", "txt"} - data.fields):
             raise ConfigError(f"--data {uri}: records without {' and '.join(lacking)} are no cases; build with `image`")
         self.uri, self.data = uri, data
-        self._read: list[Recorded] = []
-        self._left = self._records()
+        self._read: dict[str, Recorded] = {}
+        self._found: dict[Sought, tuple[list[Recorded], Iterator[Recorded]]] = {}
 
     @property
     def told(self) -> str:
@@ -92,15 +107,11 @@ class HeldOut:
     def split(self) -> Split:
         return self._held[0]
 
-    def first(self, count: int, having: Callable[[Recorded], bool]) -> list[Recorded]:
+    def first(self, count: int, sought: Sought = ANY) -> list[Recorded]:
         """So many with something, or all that there are; numbered anew."""
-        return [replace(own, number=number) for number, own in enumerate(islice(filter(having, self), count))]
-
-    def __iter__(self) -> Iterator[Recorded]:
-        yield from self._read
-        for own in self._left:
-            self._read.append(own)
-            yield own
+        found, left = self._found.setdefault(sought, ([], self._having(sought)))
+        found += islice(left, max(0, count - len(found)))
+        return [replace(own, number=number) for number, own in enumerate(found[:count])]
 
     @cached_property
     def _held(self) -> tuple[Split, TrainingData]:
@@ -116,15 +127,27 @@ class HeldOut:
     def _fields(self) -> frozenset[str]:
         return frozenset(own for own in self.data.fields if own.endswith((".png", "jpg"))) | {"txt", "pose.json"}
 
-    def _records(self) -> Iterator[Recorded]:
+    def _having(self, sought: Sought) -> Iterator[Recorded]:
         _, held = self._held
         for shard in held.shards:
-            tars = {field: f"{held.uri}/{file}" for file in shard.files for field in self.data.writes[_stage_of(file)]}
-            for start in range(0, len(shard.keys), AT_ONCE):
-                keys = shard.keys[start : start + AT_ONCE]
-                yield from self._some(held, replace(shard, keys=keys), tars)
+            keys = self._told(held, shard, sought)
+            for start in range(0, len(keys), AT_ONCE):
+                some = keys[start : start + AT_ONCE]
+                self._keep(held, replace(shard, keys=tuple(key for key in some if key not in self._read)))
+                yield from (self._read[key] for key in some)
 
-    def _some(self, held: TrainingData, shard: TrainingShard, tars: Mapping[str, str]) -> Iterator[Recorded]:
+    def _told(self, held: TrainingData, shard: TrainingShard, sought: Sought) -> tuple[str, ...]:
+        """The keys of a shard's records that have something."""
+        if not sought.fields:
+            return shard.keys
+        files = tuple(file for file in shard.files if not self._writes(file).isdisjoint(sought.fields))
+        read = held.read(replace(shard, files=files), sought.fields)
+        return tuple(key for key in shard.keys if sought.told(Record(key, dict(read[key]))))
+
+    def _keep(self, held: TrainingData, shard: TrainingShard) -> None:
+        if not shard.keys:
+            return
+        tars = {field: f"{held.uri}/{file}" for file in shard.files for field in self._writes(file)}
         found = held.read(shard, self._fields & self.data.fields)
         for key in shard.keys:
             height, width, _ = decode_jpeg(found[key]["jpg"]).shape
@@ -133,13 +156,12 @@ class HeldOut:
                     f"--data {self.uri}: record {key} is {width} x {height} pixels, and pictures that are compared are "
                     "squares of one size; build the data set with `stages.image.crop=center`"
                 )
-            yield Recorded(len(self._read), Record(key, dict(found[key])), height, tars)
+            self._read[key] = Recorded(len(self._read), Record(key, dict(found[key])), height, tars)
+
+    def _writes(self, file: str) -> frozenset[str]:
+        """Of a stage's tar, `stages/NAME/...`, its fields."""
+        return frozenset(self.data.writes[file.split("/")[1]])
 
     @property
     def _size(self) -> int | None:
-        return self._read[0].size if self._read else None
-
-
-def _stage_of(file: str) -> str:
-    """Of `stages/NAME/...`."""
-    return file.split("/")[1]
+        return next((own.size for own in self._read.values()), None)

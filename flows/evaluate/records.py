@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from sluice.flows.evaluate.cases import CONTROLS, Two
 from sluice.flows.evaluate.extracted import Extract, is_here, levels_of
 from sluice.flows.evaluate.obeyed import Obeyed, by_control
 from sluice.flows.evaluate.populations import Population, Sight, by_inception
-from sluice.flows.evaluate.recorded import HeldOut, Recorded, named
+from sluice.flows.evaluate.recorded import HeldOut, Recorded, Sought, named, people_of
 from sluice.flows.evaluate.world import Lack
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.settings import ConfigError
@@ -28,6 +28,9 @@ PARTS = ("image", "background", "mask", "fg_depth", "bg_depth")
 """What a picture is composed of."""
 LITTLE, MUCH = 0.01, 0.99
 """Shares of a picture: a foreground has more than the one and less than the other."""
+SOMEBODY = Sought((POINTS,), lambda record: len(people_of(record)) > 0)
+A_POSE = Sought((f"{POSE}.png",), lambda record: bool(record[f"{POSE}.png"].any()))
+A_FOREGROUND = Sought(("mask.png",), lambda record: LITTLE < record["mask.png"].mean() / 255 < MUCH)
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,19 @@ class Records:
         return found
 
     def cases(self, control: str, count: int) -> Sequence[Recorded]:
-        return self.held.first(count, partial(_has, control))
+        """Everything but a pose is somewhere in every picture."""
+        if control != POSE:
+            return self.held.first(count)
+        return self.held.first(count, SOMEBODY if POINTS in self.held.data.fields else A_POSE)
 
     def pairs(self, pair: tuple[str, str], count: int) -> Sequence[Two]:
         """Of records of which no two pairs have one, where there are enough."""
-        others = self.cases(pair[1], 2 * count)
+        ones = self.cases(pair[0], count)
+        taken = {own.record.key for own in ones}
+        others = sorted(self.cases(pair[1], 2 * count), key=lambda own: own.record.key in taken)
         found = []
-        for number, one in enumerate(self.cases(pair[0], count)):
-            turned = (others[(number + len(others) // 2 + step) % len(others)] for step in range(len(others)))
+        for number, one in enumerate(ones):
+            turned = (others[(number + step) % len(others)] for step in range(len(others)))
             other = next(own for own in turned if own.record.key != one.record.key)
             found.append(Two(number, one, other))
         return found
@@ -81,7 +89,7 @@ class Records:
                 f"--data {self.held.uri} lacks {', '.join(lacking)}, which tell a foreground from its background: name "
                 "the stages mask, background, fg_depth and bg_depth in its configuration and build it again"
             )
-        found = self.held.first(count, lambda own: LITTLE < float(own.levels("mask").mean()) < MUCH)
+        found = self.held.first(count, A_FOREGROUND)
         if len(found) < MINIMUM:
             raise ConfigError(f"--data {self.held.uri}: fewer than {MINIMUM} of the records held out have a foreground")
         return found
@@ -109,10 +117,3 @@ class Records:
     def _people(self, pictures: Tensor) -> Sequence[Tensor]:
         found = (own["people"] for own in self.anew(POINTS, pictures))
         return [torch.tensor([own["points"] for own in people]).reshape(-1, 18, 3) for people in found]
-
-
-def _has(control: str, own: Recorded) -> bool:
-    """A pose is one where somebody is seen; everything else is somewhere in every picture."""
-    if control != POSE:
-        return True
-    return len(own.people) > 0 if POINTS in own.record else bool(own.levels(POSE).any())

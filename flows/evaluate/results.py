@@ -34,8 +34,10 @@ def read(path: Path) -> Results:
     """What was kept. Raises ConfigError for a file that is none."""
     try:
         return Results.from_json(json.loads(path.read_text()))
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} holds no results of this version of `sluice evaluate`: measure again") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path} holds no results of this version of `sluice evaluate`: delete it, and measure again"
+        ) from error
 
 
 def read_all(folder: Path) -> list[Results]:
@@ -47,9 +49,9 @@ def read_all(folder: Path) -> list[Results]:
 
 
 def refuse_others(folder: Path, data: str | None) -> None:
-    """Raises ConfigError where a folder has results on other data than some, or than tabletop's scenes (None)."""
+    """Raises ConfigError where a folder has results on other data than some (None: tabletop's scenes), or none."""
     for file in sorted(folder.glob("*.json")):
-        there = json.loads(file.read_text())["settings"].get(DATA)
+        there = read(file).settings.get(DATA)
         if there != data:
             scenes = "tabletop's scenes"
             raise ConfigError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -29,6 +30,12 @@ JUDGED = "Every picture is judged before it is kept, by {}."
 
 class NothingToMeasure(SluiceError):
     """All that a protocol is of is left out."""
+
+
+class NotMeasured(SluiceError):
+    """Some protocols ended before their figures."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,11 @@ def _heard(name: str, contest: Contest) -> tuple[str, ...]:
 
 
 def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
-    """Each protocol by its settings, its figures kept as soon as it is measured.
+    """Each protocol by its settings, its figures kept as soon as it is measured; the others go on where one ends.
 
     Nothing is made where a part is missing, and how many pictures there are to be, and what judges them, is said first.
-    Raises UnknownModel, MissingWeights, Unscreened, NotMade, and ConfigError for data that a protocol is not of, or
-    results that are of other data.
+    Raises UnknownModel, MissingWeights, Unscreened, NotMeasured at the end, and ConfigError for data that a protocol is
+    not of, or results that are of other data.
     """
     names = [name for name, _ in wanted]
     if isinstance(at.data, CocoMig):
@@ -122,15 +129,28 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     safety = {name: judged_by(name, contest) for name, contest in contests.items()}
     for by in dict.fromkeys(filter(None, safety.values())):
         at.console.print(UNJUDGED if by == NONE else JUDGED.format(by))
+    ended: dict[str, str] = {}
     for name, settings in wanted:
         treated = {"safety": own} if (own := safety[name]) else {}
-        contest, told = contests[name], {**at.told, **treated, **settings.model_dump()}
-        estimates, claims = PROTOCOLS[name].measure(contest, settings.scenes)
-        estimates += contest.populations
-        about = name, PROTOCOLS[name].title, made_of[name], told
-        results = Results(*about, estimates, claims, contest.examples, contest.left_out, contest.curves)
+        told = {**at.told, **treated, **settings.model_dump()}
+        try:
+            results = _measured(name, contests[name], made_of[name], told, settings.scenes)
+        except SluiceError as error:
+            ended[name] = str(error)
+            at.console.print(f"{name} ends: {error}", style="red")
+            continue
         keep(results, at.results / f"{name}.json")
-        at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in claims))
+        at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in results.claims))
+    if ended:
+        whys = "\n".join(f"{name}: {why}" for name, why in ended.items())
+        raise NotMeasured(f"{len(ended)} of {len(wanted)} protocols were not measured:\n{whys}")
+
+
+def _measured(name: str, contest: Contest, made_of: dict[str, str], told: dict[str, Any], count: int) -> Results:
+    estimates, claims = PROTOCOLS[name].measure(contest, count)
+    estimates += contest.populations
+    about = name, PROTOCOLS[name].title, made_of, told
+    return Results(*about, estimates, claims, contest.examples, contest.left_out, contest.curves)
 
 
 def refuse_without_truths(names: Sequence[str], data: Records) -> None:

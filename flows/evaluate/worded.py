@@ -6,18 +6,22 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.tabletop.reading import to_bytes
 from sluice.inference.metrics.clip import clip_distance, clip_similarity
 from sluice.infra.weights.pretrained import load, load_network
+from sluice.preprocess.perception.clip import ImageEncoder
 from sluice.training.tabletop.text_encoder import tokens_of
 
 SIMILARITY = "CLIP similarity"
+AT_ONCE = 32
 Said = Callable[[Case], str]
 
 
@@ -42,11 +46,12 @@ def _by(metric: Callable[[Tensor, Tensor], Tensor], base: str, said: Said) -> Ca
     family = found(base).path
     tokenizer = load(CLIPTokenizer, family, subfolder="tokenizer")
     told: Any = load_network(CLIPTextModelWithProjection, family, subfolder="text_encoder", dtype=torch.float32)
-    seen: Any = load_network(CLIPVisionModelWithProjection, family, subfolder="image_encoder", dtype=torch.float32)
+    seen = ImageEncoder(family / "image_encoder", torch.device("cpu"), torch.float32, AT_ONCE)
 
     @torch.no_grad()
     def measure(pictures: Tensor, some: list[Case]) -> Tensor:
         wanted = told(tokens_of(tokenizer, list(map(said, some)))).text_embeds
-        return metric(seen(pictures).image_embeds, wanted)
+        shown = torch.from_numpy(np.stack(seen(list(to_bytes(pictures)))))
+        return metric(shown.to(wanted.dtype), wanted)
 
     return measure

@@ -17,7 +17,7 @@ from sluice.flows.evaluate.cases import shown
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.crowds import Crowd, Crowds
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.protocols import aggregates as by
 from sluice.flows.evaluate.world import Lack
@@ -83,12 +83,13 @@ def by_level(contest: Contest, found: Outcome, some: Sequence[Crowd]) -> Iterato
 
 def figures(crowds: Crowds) -> list[Obeyed]:
     """Means over the instances of a picture."""
+    seen = seen_once(lambda pictures, some: scores(crowds, pictures, some))
 
     def success(pictures: Tensor, some: list[Crowd]) -> Tensor:
-        return torch.stack([instance_success_rate(own).mean() for own in scores(crowds, pictures, some)])
+        return torch.stack([instance_success_rate(own).mean() for own in seen(pictures, some)])
 
     def overlap(pictures: Tensor, some: list[Crowd]) -> Tensor:
-        return torch.stack([instance_overlap(own).mean() for own in scores(crowds, pictures, some)])
+        return torch.stack([instance_overlap(own).mean() for own in seen(pictures, some)])
 
     return [
         Obeyed(SUCCESS, "share of instances", "higher", success),

@@ -18,7 +18,7 @@ from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import CONTROLNET
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.flows.evaluate.worded import text_distance
@@ -131,11 +131,16 @@ def figures(contest: Contest) -> list[Obeyed]:
     """Parts, parsed anew, edges, and what the caption says."""
     judges, edges = contest.judges, extractors(contest.judges, None)["canny"]
 
+    @torch.no_grad()
+    def classes(pictures: Tensor, _: list[Case]) -> Tensor:
+        return judges(pictures).classes().argmax(dim=1)
+
+    seen = seen_once(classes)
+
     def parsed(metric: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[Tensor, list[Case]], Tensor]:
-        @torch.no_grad()
         def measured(pictures: Tensor, some: list[Case]) -> Tensor:
             wanted = torch.from_numpy(np.stack([case.truth.semantic for case in some])).long()
-            return metric(judges(pictures).classes().argmax(dim=1), wanted, len(CLASSES))
+            return metric(seen(pictures, some), wanted, len(CLASSES))
 
         return measured
 

@@ -19,7 +19,7 @@ from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import Extract
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Method
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.populations import Crop
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken
@@ -148,7 +148,7 @@ def figures(layout: Placed, extract: Mapping[str, Extract]) -> list[Obeyed]:
     """Of both conditions, their mean, and of each."""
 
     def of(which: int) -> Callable[[Tensor, list[Two]], Tensor]:
-        return lambda pictures, some: apart(extract, pictures, [layout(case)[which] for case in some])
+        return seen_once(lambda pictures, some: apart(extract, pictures, [layout(case)[which] for case in some]))
 
     first, second = of(0), of(1)
     return [

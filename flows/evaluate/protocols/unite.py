@@ -7,6 +7,7 @@ nearer one's shape, which is what it was trained to be told.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count as numbers
 from itertools import islice
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.flows.tabletop.reading import SMALLEST, colour_shown, read_all, to_bytes
@@ -130,11 +131,11 @@ def classed(base: str, case: Case) -> Node:
 
 def figures(judges: Judges) -> list[Obeyed]:
     """Shares of pictures: what each model was told, and both."""
-    share = "share of pictures"
+    share, seen = "share of pictures", seen_once(partial(_shown, judges))
     return [
-        Obeyed(BOTH, share, "higher", lambda pictures, some: _shown(judges, pictures, some).prod(dim=0)),
-        Obeyed("the text's thing shown", share, "higher", lambda pictures, some: _shown(judges, pictures, some)[0]),
-        Obeyed("the class's shape shown", share, "higher", lambda pictures, some: _shown(judges, pictures, some)[1]),
+        Obeyed(BOTH, share, "higher", lambda pictures, some: seen(pictures, some).prod(dim=0)),
+        Obeyed("the text's thing shown", share, "higher", lambda pictures, some: seen(pictures, some)[0]),
+        Obeyed("the class's shape shown", share, "higher", lambda pictures, some: seen(pictures, some)[1]),
     ]
 
 

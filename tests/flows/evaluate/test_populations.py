@@ -88,7 +88,7 @@ def test_a_crop_sees_nothing_else(judges: Judges) -> None:
     some = cases("two", FEWEST)
     true, half = shown(some, "image") * 2 - 1, torch.arange(64) < 32
     crop = Crop(", left", lambda own, _: own * half, lambda of: (shown(of, "image") * 2 - 1) * half)
-    made = {"left": torch.where(half, true, -true)}
+    made = [("left", torch.where(half, true, -true))]
     by_figure = {own.figure: own.interval for own in from_true(by_judges(judges), crop).measure("all", made, some)}
     assert by_figure["FID-tabletop, left"].estimate == pytest.approx(0, abs=1e-3)
     assert next(from_true(by_judges(judges)).measure("all", made, some)).interval.low > 0.1
@@ -98,7 +98,7 @@ def test_pictures_of_many_things_score_higher_than_pictures_of_one(judges: Judge
     some = cases("one", MINIMUM + 2)
     assert scores(judges).fewest(1) == len(some)
     many = shown(some, "image") * 2 - 1
-    made = {"many": many, "one": many[:1].expand_as(many)}
+    made = [("many", many), ("one", many[:1].expand_as(many))]
     found = {own.method: own.interval for own in scores(judges).measure("all", made, some)}
     assert found["one"].estimate == pytest.approx(1, abs=1e-4)
     assert 4 < found["many"].low < found["many"].estimate < 12
@@ -117,7 +117,8 @@ def test_inceptions_distances_are_named_after_it_and_take_as_many_pictures_as_fi
     population = from_true(by_inception(Inception(tmp_path / "inception.pt")))
     assert population.fewest(1) == FEWEST_OF_FID
     found = {
-        (own.figure, own.method): own.interval for own in population.measure("all", {"own": true, "dark": -true}, some)
+        (own.figure, own.method): own.interval
+        for own in population.measure("all", [("own", true), ("dark", -true)], some)
     }
     assert {figure for figure, _ in found} == {FID, "KID by this Inception"}
     assert found[FID, "own"].estimate == pytest.approx(0, abs=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import torch
 from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
-from sluice.flows.evaluate.results import keep, page, read, read_all
+from sluice.flows.evaluate.results import keep, page, read, read_all, refuse_others
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.infra.settings import ConfigError
 
 ONE = Estimate("edge F1", "canny", "base alone", "share", Interval(0.5, 0.25, 0.75), 32)
 FOUND = Results("silence", "Made", {"net": "abc"}, {"steps": 2}, [ONE], [Claim(SAYS, "Always.", {"canny": "holds"})])
+SETTLED = {**FOUND.to_json(), "settings": None}
 
 
 def test_a_claim_holds_where_it_does_everywhere() -> None:
@@ -93,7 +95,13 @@ def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
     assert not differ(Interval(0.0, -5.0, 0.6), high)
 
 
-def test_results_of_another_form_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "old.json").write_text('{"protocol": "training"}')
-    with pytest.raises(ConfigError, match=r"old.json holds no results of this version"):
-        read(tmp_path / "old.json")
+@pytest.mark.parametrize(
+    "content",
+    [b'{"protocol": "training"}', b'{"protocol": "uni', b"[]", b"\xff\xfe", json.dumps(SETTLED).encode()],
+    ids=["another's", "cut", "a list", "no text", "no settings"],
+)
+def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_bytes(content)
+    for reading in (read_all, lambda folder: refuse_others(folder, None)):
+        with pytest.raises(ConfigError, match=r"old.json holds no results of this version .*: delete it, and measure"):
+            reading(tmp_path)

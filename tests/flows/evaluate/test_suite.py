@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,9 +22,10 @@ from sluice.flows.evaluate.eight import EIGHT
 from sluice.flows.evaluate.measures import PROTOCOLS
 from sluice.flows.evaluate.methods import BASE, Networks, Sampling
 from sluice.flows.evaluate.names import ALONE, NAMES, PAPERS, SUITES
+from sluice.flows.evaluate.protocols import conservativity
 from sluice.flows.evaluate.results import read
-from sluice.flows.evaluate.settings import FOLDER, settings_of
-from sluice.flows.evaluate.suite import JUDGED, UNJUDGED, Place, evaluate
+from sluice.flows.evaluate.settings import FOLDER, Settings, settings_of
+from sluice.flows.evaluate.suite import JUDGED, UNJUDGED, NotMeasured, Place, evaluate
 from sluice.flows.observe.log import log
 from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights, UnknownModel, find
@@ -106,6 +108,20 @@ def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path,
     assert said == [UNJUDGED, JUDGED.format(judge)]
     records = [json.loads(file.read_text()) for file in (tmp_path / "place/pictures").glob("*.json")]
     assert sorted(own["safety"]["by"] for own in records) == sorted(["none", str(judge)] * 12)
+
+
+def test_a_protocol_that_ends_takes_no_other_along(
+    untrained: Path, networks: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conservativity, "LEVELS", (500,))
+    for name in conservativity.NETWORKS:
+        shutil.copytree(networks.of(name), tmp_path / "canny" / name / "model")
+    wanted = [(name, Settings(scenes=2, seeds=1, steps=1)) for name in ("unite", "conservativity")]
+    place = replace(at(str(untrained), tmp_path, Console(quiet=True)), networks=Networks(str(tmp_path / "canny")))
+    with pytest.raises(NotMeasured, match=r"1 of 2 protocols were not measured:\nunite: 12 pictures were not made"):
+        evaluate(wanted, replace(place, safety=str(checker(tmp_path, -1))))
+    assert NotMeasured.exit_code == 1
+    assert [path.stem for path in place.results.glob("*.json")] == ["conservativity"]
 
 
 def test_pictures_are_counted_by_protocol_as_they_are_made_and_judged(
