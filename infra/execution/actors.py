@@ -23,8 +23,8 @@ class Work(Protocol):
     def open(self, kind: str) -> Callable[[Any], Any]:
         """Load what this kind of unit needs, in the actor; returns the function that runs one."""
 
-    def halve(self, payload: Any) -> tuple[Any, Any] | None:
-        """A payload that kills its worker, in two; None where it cannot be halved."""
+    def halve(self, payload: Any) -> tuple[Any, Any, Any] | None:
+        """A payload that kills its worker, in two, and what is run after both; None where it cannot be halved."""
 
     def mark(self, payload: Any) -> Any:
         """A payload of one that kills its worker, so changed that it is recorded and not run."""

@@ -58,9 +58,9 @@ class Numbers:
             return OutOfDiskError("no room for minus three")  # which `ray.get` raises as if it were Ray's own
         return numbers
 
-    def halve(self, numbers: list[Any]) -> tuple[list[Any], list[Any]] | None:
+    def halve(self, numbers: list[Any]) -> tuple[list[Any], list[Any], list[Any]] | None:
         middle = len(numbers) // 2
-        return (numbers[:middle], numbers[middle:]) if len(numbers) > 1 else None
+        return (numbers[:middle], numbers[middle:], numbers) if len(numbers) > 1 else None
 
     def mark(self, numbers: list[Any]) -> list[Any]:
         return [f"marked {number}" for number in numbers]
