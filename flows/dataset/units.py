@@ -55,8 +55,8 @@ class BuildWork:
         before = self.retries
         return Done(run(unit), self.retries - before)
 
-    def halve(self, unit: Any) -> tuple[Any, Any] | None:
-        """A stage's unit in two, where it has more than one row."""
+    def halve(self, unit: Any) -> tuple[Any, Any, Any] | None:
+        """A stage's unit in two, and itself, where it has more than one row."""
         return self.stages.halve(unit) if isinstance(unit, StageUnit) else None
 
     def mark(self, unit: Any) -> Any:

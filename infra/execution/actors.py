@@ -13,6 +13,8 @@ LOOK_SECONDS = 5.0
 """How old what is known of the nodes may be: some join late, some are gone."""
 ASK_SECONDS = 30.0
 MOST_ASKED = 256
+PLACE_SECONDS = 30.0
+"""How long a new actor may take to be placed while others idle: the nodes may have no room left in one piece."""
 
 
 class Work(Protocol):
@@ -21,8 +23,8 @@ class Work(Protocol):
     def open(self, kind: str) -> Callable[[Any], Any]:
         """Load what this kind of unit needs, in the actor; returns the function that runs one."""
 
-    def halve(self, payload: Any) -> tuple[Any, Any] | None:
-        """A payload that kills its worker, in two; None where it cannot be halved."""
+    def halve(self, payload: Any) -> tuple[Any, Any, Any] | None:
+        """A payload that kills its worker, in two, and what is run after both; None where it cannot be halved."""
 
     def mark(self, payload: Any) -> Any:
         """A payload of one that kills its worker, so changed that it is recorded and not run."""
@@ -45,10 +47,14 @@ class _Worker:
 
 @dataclass(eq=False)
 class Actor:
-    """An actor, the kind it has open, and the unit it is busy with (of which this file knows nothing) since `began`."""
+    """An actor, the kind it has open, and the unit it is busy with (of which this file knows nothing) since `began`.
+
+    `placed` is Ray's promise of when it lives, on some node; None once it does.
+    """
 
     handle: Any
     share: Share
+    placed: Any
     kind: str | None = None
     unit: Any = None
     began: float = 0.0
@@ -89,20 +95,23 @@ class Crew:
         options: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_restarts": 0}
         if share.accelerator:
             options["accelerator_type"] = share.accelerator
-        actor = Actor(self.ray.remote(_Worker).options(**options).remote(self.work), share)
+        handle: Any = self.ray.remote(_Worker).options(**options).remote(self.work)
+        actor = Actor(handle, share, handle.__ray_ready__.remote(), began=time.monotonic())
         self.actors.append(actor)
         return actor
 
     def release(self) -> None:
         """Let idle actors go while there are more than the nodes have room for: one that came too late waits for it.
 
-        A node may have died, and its room have been given to an actor before that was known.
+        A node may have died, and its room have been given to an actor before that was known. And what is free may lie
+        in pieces, on several nodes or GPUs, none of which holds the one that waits.
         """
         for idle in self.idle():
             if time.monotonic() - self.looked > LOOK_SECONDS:
                 self._look()
             held = [actor.share for actor in self.actors]
-            if sum(own.cpus for own in held) <= self.capacity.cpus and sum(o.gpus for o in held) <= self.capacity.gpus:
+            enough = sum(own.cpus for own in held) <= self.capacity.cpus
+            if enough and sum(own.gpus for own in held) <= self.capacity.gpus and not self._one_waits():
                 return
             self.bury(idle)
 
@@ -134,10 +143,20 @@ class Crew:
         self.capacity: Capacity = capacity_of(self.nodes)
         self.looked = time.monotonic()
 
+    def _one_waits(self) -> bool:
+        """Whether an actor has not been placed for long."""
+        late = [actor for actor in self.actors if actor.placed and time.monotonic() - actor.began > PLACE_SECONDS]
+        for actor in late:
+            if self.ray.wait([actor.placed], timeout=0)[0]:
+                actor.placed = None
+        return any(actor.placed for actor in late)
+
     def _room(self, share: Share) -> bool:
         held = [actor.share for actor in self.actors]
-        cpus = self.workers or self.capacity.cpus
+        cpus = min(self.workers or self.capacity.cpus, self.capacity.cpus)
         if held and sum(own.cpus for own in held) + share.cpus > cpus:
+            return False
+        if held.count(share) >= sum(share.slots(node) for node in self.nodes):
             return False
         if share.accelerator:
             alike = sum(own.gpus for own in held if own.accelerator == share.accelerator)

@@ -67,8 +67,9 @@ def _cornered(unit: Unit, work: Work) -> list[Unit]:
     if halves is None:
         unit.payload = work.mark(unit.payload)
         return [unit]
+    *sides, unit.payload = halves
     parts = []
-    for side, payload in zip("ab", halves, strict=True):
+    for side, payload in zip("ab", sides, strict=True):
         single = work.halve(payload) is None
         parts.append(unit.part(side, payload, deaths=0 if single else DEATHS - 1))
     unit.needs |= {part.name for part in parts}

@@ -149,7 +149,7 @@ class Dispatcher:
             except self.gone as error:
                 self.crew.bury(actor)
                 self._after_death(unit, error)
-            except self.ray.exceptions.RayTaskError as error:
+            except self.ray.exceptions.RayError as error:  # raised there, or Ray's own, as of a full disk
                 self._after_failure(unit, error)
             else:
                 self._count(unit, time.monotonic() - actor.began)
@@ -176,7 +176,7 @@ class Dispatcher:
     def _after_failure(self, unit: Unit, error: Any) -> None:
         unit.attempts += 1
         FAILURES.labels(unit.kind, "raised").inc()
-        cause = error.cause if isinstance(error.cause, BaseException) else error
+        cause = getattr(error, "cause", None) or error
         if unit.attempts >= ATTEMPTS or isinstance(cause, SluiceError):
             raise ExecutionError(f"{unit.name} failed: {type(cause).__name__}: {cause}") from error
         said = "%s failed (%s: %s); attempt %d follows"

@@ -21,6 +21,8 @@ GPU_MEMORY = {
 """GB of one GPU, by Ray's names; the smaller one where they come in two sizes."""
 DECLARED = "gpu_memory_gb"
 """A node that is started with `--resources '{"gpu_memory_gb": 256}'` says what its GPUs have together."""
+RAY_STEPS = 10_000
+"""Ray counts resources in such parts of one."""
 
 
 class ExecutionError(SluiceError):
@@ -55,10 +57,16 @@ class Share:
         """As Ray's autoscaler is asked; of kinds its groups know nothing."""
         return {"CPU": self.cpus, **({"GPU": self.gpus} if self.gpus else {})}
 
-    def fits(self, node: Mapping[str, float]) -> bool:
-        """Whether a node with these resources could hold it, were it empty."""
-        right = self.accelerator is None or _kind(self.accelerator) in node
-        return right and node.get("CPU", 0) >= self.cpus and node.get("GPU", 0) >= self.gpus
+    def slots(self, node: Mapping[str, float]) -> int:
+        """How many of it a node with these resources could hold, were it empty; a part of a GPU is of a single one."""
+        if self.accelerator is not None and _kind(self.accelerator) not in node:
+            return 0
+        by_cpus = int(node.get("CPU", 0) // self.cpus)
+        if not self.gpus:
+            return by_cpus
+        gpu, asked = RAY_STEPS, round(self.gpus * RAY_STEPS)
+        gpus = int(node.get("GPU", 0))
+        return min(by_cpus, gpus * gpu // asked if asked >= gpu else gpus * (gpu // asked))
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def shares(demands: Mapping[str, Demand], nodes: Sequence[Mapping[str, float]]) 
 
 def _share(kind: str, demand: Demand, nodes: Sequence[Mapping[str, float]]) -> Share:
     """The largest of what single nodes would have to give: one number is asked of all of them."""
-    possible = [share for node in nodes if (share := _of_node(demand, node)) is not None and share.fits(node)]
+    possible = [share for node in nodes if (share := _of_node(demand, node)) is not None and share.slots(node)]
     if not possible:
         raise ExecutionError(_refusal(kind, demand, nodes))
     return max(possible, key=lambda share: share.gpus)

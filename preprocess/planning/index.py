@@ -23,6 +23,7 @@ from sluice.preprocess.sources import Item, Raw, Source
 
 KEY_DIGITS = 16
 ROW_BYTES = 16
+PART_DIGITS = 20
 IMAGES_A_PART = 1000
 GONE = "gone"
 SCHEMA = pa.schema(
@@ -136,9 +137,11 @@ def encode_table(rows: pa.Table) -> bytes:
     return stream.getvalue()
 
 
-def store_part(data: bytes, storage: Storage, prefix: str) -> None:
-    """Store a part; its name sorts after every earlier part, and later parts supersede."""
-    storage.write(f"{prefix}/part-{time.time_ns():020d}-{hashlib.sha256(data).hexdigest()[:8]}.parquet", data)
+def store_part(data: bytes, storage: Storage, prefix: str, last: str) -> None:
+    """Store a part; its name sorts after `last`, the latest so far, whatever clocks say, and later parts supersede."""
+    before = int(last.removeprefix("part-")[:PART_DIGITS]) if last else 0
+    number = max(time.time_ns(), before + 1)
+    storage.write(f"{prefix}/part-{number:0{PART_DIGITS}d}-{hashlib.sha256(data).hexdigest()[:8]}.parquet", data)
 
 
 def parts(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -72,10 +72,12 @@ def update(
     prefix = index_prefix(source, looks)
     known = read_catalogue(storage, prefix)
     change = changes(source, known, retry)
+    last = known.parts[-1] if known.parts else ""
     if change.unread:
-        run(lambda items: store_part(scan(source, items, looks, removed), storage, prefix), list(parts(change.unread)))
+        bundles = list(parts(change.unread))
+        run(lambda items: store_part(scan(source, items, looks, removed), storage, prefix, last), bundles)
     if change.gone and prune:
-        store_part(encode([nothing(uri, GONE) for uri in sorted(change.gone)]), storage, prefix)
+        store_part(encode([nothing(uri, GONE) for uri in sorted(change.gone)]), storage, prefix, last)
     if change.unread or (change.gone and prune):
         known = read_catalogue(storage, prefix, known)
     return known, change

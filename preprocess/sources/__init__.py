@@ -75,12 +75,16 @@ class Source(ABC, Generic[C]):
     is `{"captions": [str, ...], "origin": {...}}`, encoded with sorted keys; captions that are not UTF-8 are decoded
     with replacement characters and say so in origin["warnings"].
 
+    An item that comes with an `error` is not read: `scan` hands over a Raw with that error. `decodes` says that reading
+    for the index decodes pictures, which is then done in workers: one may kill who decodes it.
+
     `stage_defaults` are parameters by stage for a configuration that names no model: networks made for these images.
     """
 
     kind: ClassVar[str]
     config_type: ClassVar[type[SourceConfig]] = SourceConfig
     companions: ClassVar[tuple[str, ...]] = ()
+    decodes: ClassVar[bool] = False
     stage_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, config: C) -> None:

@@ -61,6 +61,7 @@ class CocoStuff(ImageFiles[CocoStuffConfig]):
     kind = "coco_stuff"
     config_type = CocoStuffConfig
     companions = ("raw.mask",)
+    decodes = True
 
     def items(self) -> Iterator[Item]:
         captions = self._captions_entry

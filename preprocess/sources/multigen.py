@@ -42,6 +42,7 @@ class MultiGen(ImageFiles[SourceConfig]):
 
     kind = "multigen"
     companions = tuple(KEYS)
+    decodes = True
 
     def items(self) -> Iterator[Item]:
         stamps = "+".join(table.stamp for table in self._tables)

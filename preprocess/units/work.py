@@ -73,13 +73,13 @@ class StageWork:
         set_threads(stage.resources.cpus)
         return partial(run_unit, self, replace(node, stage=stage))
 
-    def halve(self, unit: StageUnit) -> tuple[StageUnit, StageUnit] | None:
-        """The unit in two spans; None for a single row."""
+    def halve(self, unit: StageUnit) -> tuple[StageUnit, StageUnit, StageUnit] | None:
+        """The unit in two spans, and itself, which then finds both done; None for a single row."""
         start, stop = unit.span or (0, unit.shard.records)
         if stop - start < 2:
             return None
         middle = (start + stop) // 2
-        return replace(unit, span=(start, middle)), replace(unit, span=(middle, stop))
+        return replace(unit, span=(start, middle)), replace(unit, span=(middle, stop)), unit
 
     def mark(self, unit: StageUnit) -> StageUnit:
         """The single row of the unit, to be quarantined unseen."""

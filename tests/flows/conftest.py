@@ -89,7 +89,7 @@ def build(ray4: None) -> Callable[..., tuple[Build, Version, str]]:  # noqa: ARG
         config: DatasetConfig, prune: bool = False, retry: bool = False, **options: Any
     ) -> tuple[Build, Version, str]:
         said = io.StringIO()
-        prepared = prepare(config, scan_runner(None, None), prune, retry)
+        prepared = prepare(config, scan_runner(config), prune, retry)
         version = build_dataset(prepared, Console(file=said, width=200), retry, **options)
         return prepared, version, said.getvalue()
 

@@ -50,13 +50,14 @@ class ComposeWork:
         torch.set_num_threads(THREADS)
         return partial(self.run, Maker(self.folder, "cuda" if torch.cuda.is_available() else "cpu"))
 
-    def halve(self, batch: Batch) -> tuple[Batch, Batch] | None:
-        """A batch that kills its worker, in two, for which half the memory is enough."""
+    def halve(self, batch: Batch) -> tuple[Batch, Batch, Batch] | None:
+        """A batch that kills its worker, in two, for which half the memory is enough; and itself, to find both done."""
         half = len(batch.asked) // 2
         if not half:
             return None
         size = (batch.size + 1) // 2
-        return replace(batch, asked=batch.asked[:half], size=size), replace(batch, asked=batch.asked[half:], size=size)
+        first, second = (replace(batch, asked=own, size=size) for own in (batch.asked[:half], batch.asked[half:]))
+        return first, second, batch
 
     def mark(self, batch: Batch) -> Batch:
         """The picture that kills its worker."""

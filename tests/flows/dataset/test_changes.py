@@ -139,9 +139,9 @@ def test_a_plan_that_is_only_looked_at_changes_no_history(
     _, grown, _ = build(config)
     assert [shard[2] for shard in grown.manifest["shards"]] == [4, 4, 4, 1]
     for other in (settings(tmp_path, near_duplicates=4), settings(tmp_path).model_copy(update={"shard_size": 7})):
-        prepare(other, scan_runner(None, None))
+        prepare(other, scan_runner(other))
     write_pictures(tmp_path / "in", [21])
-    prepare(config, scan_runner(None, None))
+    prepare(config, scan_runner(config))
     write_pictures(tmp_path / "in", [22])
     _, later, said = build(config)
     assert [shard[2] for shard in later.manifest["shards"]] == [4, 4, 4, 1, 2]
@@ -187,7 +187,7 @@ def test_retry_takes_no_new_picture(build: Building, config: DatasetConfig, tmp_
     generous = config.model_copy(update={"max_failures": 0.5})
     build(generous)
     write_pictures(tmp_path / "in", [20, 21])
-    prepare(generous, scan_runner(None, None))  # a look at the plan puts them into the index
+    prepare(generous, scan_runner(generous))  # a look at the plan puts them into the index
     _, version, said = build(generous, retry=True)
     assert "image: 4 of 4 records, 1/1 shards" in said
     assert uris(tmp_path, version) == names(0, 1, 2, *range(4, 12))

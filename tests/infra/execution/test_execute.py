@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import OutOfDiskError
 
 from sluice.flows.session import ray_session
 from sluice.infra.errors import SluiceError
@@ -34,7 +35,7 @@ class Demand:
 
 
 class Numbers:
-    """Units are lists of numbers; 13 kills its worker, -1 raises, -2 raises what a user can mend."""
+    """Units are lists of numbers; 13 kills its worker, -1 raises, -2 raises what a user can mend, -3 is lost by Ray."""
 
     def __init__(self, journal: Path) -> None:
         self.journal = journal
@@ -44,7 +45,7 @@ class Numbers:
             journal.write(f"open {kind} {os.getpid()}\n")
         return self._run
 
-    def _run(self, numbers: list[Any]) -> list[Any]:
+    def _run(self, numbers: list[Any]) -> Any:
         with self.journal.open("a") as journal:
             journal.write(f"run {numbers}\n")
         if 13 in numbers:
@@ -53,11 +54,13 @@ class Numbers:
             raise ValueError("minus one")
         if -2 in numbers:
             raise SluiceError("minus two")
+        if -3 in numbers:
+            return OutOfDiskError("no room for minus three")  # which `ray.get` raises as if it were Ray's own
         return numbers
 
-    def halve(self, numbers: list[Any]) -> tuple[list[Any], list[Any]] | None:
+    def halve(self, numbers: list[Any]) -> tuple[list[Any], list[Any], list[Any]] | None:
         middle = len(numbers) // 2
-        return (numbers[:middle], numbers[middle:]) if len(numbers) > 1 else None
+        return (numbers[:middle], numbers[middle:], numbers) if len(numbers) > 1 else None
 
     def mark(self, numbers: list[Any]) -> list[Any]:
         return [f"marked {number}" for number in numbers]
@@ -66,7 +69,7 @@ class Numbers:
 class Halving(Numbers):
     """Like a stage: once its halves are done, the whole has nothing left to run."""
 
-    def _run(self, numbers: list[Any]) -> list[Any]:
+    def _run(self, numbers: list[Any]) -> Any:
         done = self.journal.with_suffix(".done")
         settled = set(done.read_text().split()) if done.exists() else set()
         left = [n for n in numbers if str(n) not in settled and not str(n).startswith("marked")]
@@ -79,7 +82,7 @@ class Halving(Numbers):
 class Deadly(Numbers):
     """Kills its worker with whatever holds 7, marked or halved before or not."""
 
-    def _run(self, numbers: list[Any]) -> list[Any]:
+    def _run(self, numbers: list[Any]) -> Any:
         return super()._run([13] if numbers in ([1, 7], [7], ["marked 7"]) else numbers)
 
 
@@ -130,6 +133,12 @@ def test_a_failing_unit_is_tried_three_times_then_stops_the_run(tmp_path: Path) 
     with pytest.raises(ExecutionError, match="u failed: ValueError: minus one"):
         run(Numbers(tmp_path / "journal"), [Unit("u", "a", [-1])])
     assert (tmp_path / "journal").read_text().count("run [-1]") == 3
+
+
+def test_a_result_that_ray_cannot_hand_over_is_asked_for_three_times_then_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(ExecutionError, match=r"(?s)u failed: OutOfDiskError: .*no room for minus three"):
+        run(Numbers(tmp_path / "journal"), [Unit("u", "a", [-3])])
+    assert (tmp_path / "journal").read_text().count("run [-3]") == 3
 
 
 @pytest.mark.parametrize("numbers", [[7], [1, 7]])

@@ -71,6 +71,25 @@ def test_what_no_node_could_hold_is_refused_with_what_there_is(
         asked(demand, *nodes)
 
 
+@pytest.mark.parametrize(
+    ("share", "node", "slots"),
+    [
+        (Share(1, 0.3), A800, 24),  # three a GPU, and not the 26 that add up to eight
+        (Share(1, 0.1), UNKNOWN, 8),
+        (Share(1, 0.3333), A800, 24),
+        (Share(5, 0.3), A800, 19),
+        (Share(1, 3), A800, 2),
+        (Share(1, 1, "V100"), A800, 0),
+        (Share(5), DECODE, 6),
+        (Share(1), HEAD, 0),
+    ],
+)
+def test_a_part_of_a_gpu_is_of_one_gpu_and_an_actor_on_one_node(
+    share: Share, node: dict[str, float], slots: int
+) -> None:
+    assert share.slots(node) == slots
+
+
 def test_gpus_are_counted_by_kind_on_nodes_that_are_up() -> None:
     told = [{"Alive": True, "Resources": node} for node in (HEAD, A800, V100)] + [{"Alive": False, "Resources": A800}]
     capacity = capacity_of(resources_of(told))
@@ -88,7 +107,7 @@ def test_ray_is_asked_for_it_and_its_autoscaler_for_more() -> None:
     ray.init(address="local", num_cpus=4, num_gpus=1, resources={"accelerator_type:V100": 1, "gpu_memory_gb": 32},
              include_dashboard=False, configure_logging=False, log_to_driver=False)
     from sluice.infra.execution.dispatch import Dispatcher
-from sluice.infra.execution.unit import Unit
+    from sluice.infra.execution.unit import Unit
     from sluice.preprocess.graph import Resources
     class Assigned:
         def open(self, kind): return self.run
