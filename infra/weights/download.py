@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 BLOCK = 1 << 20
 ATTEMPTS = 5
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-BROKEN = (TimeoutError, ConnectionError, ssl.SSLError)
+BROKEN = (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException)
 
 
 class Interrupted(SluiceError):
@@ -113,7 +113,7 @@ def fetch(url: str, to: Path, opener: Opener, progress: Progress | None = None, 
                     "pull NAME --from FOLDER`."
                 ) from error
             reason = f"it answered {error.code}"
-        except (urllib.error.URLError, http.client.HTTPException, *BROKEN) as error:
+        except (urllib.error.URLError, *BROKEN) as error:
             reason = str(error)
         if attempt + 1 < ATTEMPTS:
             time.sleep(wait * 2**attempt)
