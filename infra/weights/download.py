@@ -17,6 +17,7 @@ from typing import IO
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
 from sluice.infra.weights.pip_settings import PipSettings
 
 Progress = Callable[[int, int], None]
@@ -87,8 +88,7 @@ def _login(parts: SplitResult) -> str | None:
 
 def without_credentials(url: str) -> str:
     """The URL as it may be shown."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+    return urlunsplit(urlsplit(without_logins(url))._replace(fragment=""))
 
 
 def fetch(url: str, to: Path, opener: Opener, progress: Progress | None = None, wait: float = 1.0) -> bool:
