@@ -79,7 +79,7 @@ class _Strict(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Aliases are counted as what they stand for, with the aliases in it."""
-        event, before = self.peek_event(), self._values
+        event, before = self.peek_event(), self._values  # type: ignore[no-untyped-call]
         node = super().compose_node(parent, index)
         if isinstance(event, yaml.AliasEvent):
             self._repeat(event)
@@ -89,7 +89,7 @@ class _Strict(yaml.SafeLoader):
                 self._sizes[event.anchor] = self._values - before
         return node
 
-    def _repeat(self, alias: yaml.AliasEvent) -> None:
+    def _repeat(self, alias: Any) -> None:
         if alias.anchor not in self._sizes:
             raise yaml.composer.ComposerError(None, None, f"*{alias.anchor} holds itself", alias.start_mark)
         self._values += self._sizes[alias.anchor]
