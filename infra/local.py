@@ -48,7 +48,7 @@ class LocalStorage:
             file.seek(start)
             return file.read(length)
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes | memoryview) -> None:
         with self._replacing(path, len(data)) as temporary, open(temporary, "xb") as file:
             file.write(data)
 

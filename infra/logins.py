@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 
-LOGIN = re.compile(r"(?<=://)[^/?#\s'\"]*@")
+LOGIN = re.compile(
+    r"""(?<=://)(?:
+    [^/?#\s'"]*@(?![/?#])
+    | [^/?#\s'":@\[]*:(?!\d+[/?#])[^\s'"]*?@(?![/?#])  # a password in which `/`, `?` or `#` is not escaped; no port
+    )""",
+    re.VERBOSE,
+)
 
 
 def without_logins(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -14,6 +15,10 @@ from sluice.infra.errors import SluiceError
 
 M = TypeVar("M", bound=BaseModel)
 MERGE = "tag:yaml.org,2002:merge"
+MOST_REPEATED = 100_000
+"""The values that a text's aliases may stand for: nested ones multiply, a kilobyte to more than any memory holds."""
+_BEGINNING = reprlib.Repr()
+_BEGINNING.maxlevel, _BEGINNING.maxstring, _BEGINNING.maxother = 3, 300, 300
 
 
 class ConfigError(SluiceError):
@@ -23,13 +28,11 @@ class ConfigError(SluiceError):
 def read_settings(path: Path, example: str) -> dict[str, Any]:
     """The mapping in a YAML file; `example` is what an error shows. Raises ConfigError."""
     try:
-        values = _loaded(path.read_text())
+        values = _loaded(path.read_text(), str(path))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ConfigError(f"there is no configuration file {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path} nests deeper than any configuration does") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping such as {example}")
     return values
@@ -40,11 +43,7 @@ def override(values: dict[str, Any], setting: str, example: str) -> None:
     path, equals, text = setting.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set takes NAME=VALUE, as in --set {example}; this was '{setting}'")
-    try:
-        value = _loaded(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {setting}: the value is not YAML: {error}") from error
-    put(values, path, value, f"--set {setting}")
+    put(values, path, _loaded(text, f"--set {setting}: the value"), f"--set {setting}")
 
 
 def put(values: dict[str, Any], path: str, value: Any, where: str) -> None:
@@ -70,12 +69,46 @@ def _key(place: Any, name: str, where: str) -> Any:
     return int(name)
 
 
-class _Once(yaml.SafeLoader):
+class _Strict(yaml.SafeLoader):
     """YAML whose mappings have each key once: of two, one would go unheard. Characters may be escaped as in JSON."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = self._repeated = 0
+        self._sizes: dict[str, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Aliases are counted as what they stand for, with the aliases in it."""
+        event, before = self.peek_event(), self._values  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        if isinstance(event, yaml.AliasEvent):
+            self._repeat(event)
+        else:
+            self._values += 1
+            if event.anchor:
+                self._sizes[event.anchor] = self._values - before
+        return node
+
+    def _repeat(self, alias: Any) -> None:
+        if alias.anchor not in self._sizes:
+            raise yaml.composer.ComposerError(None, None, f"*{alias.anchor} holds itself", alias.start_mark)
+        self._values += self._sizes[alias.anchor]
+        self._repeated += self._sizes[alias.anchor]
+        if self._repeated > MOST_REPEATED:
+            most = f"aliases stand for more than {MOST_REPEATED} values, which no configuration needs"
+            raise yaml.composer.ComposerError(None, None, most, alias.start_mark)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """PyYAML raises whatever a date of no calendar or a number of no digits makes it trip over."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            said = f"'{node.value}' is no such value as it looks like ({error}); put quotes around a text"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if not isinstance(key, yaml.ScalarNode):
                 continue
             if key.value in seen and key.tag != MERGE:
@@ -92,8 +125,14 @@ class _Once(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, "half a character", node.start_mark) from error
 
 
-def _loaded(text: str) -> Any:
-    return yaml.load(text, _Once)
+def _loaded(text: str, what: str) -> Any:
+    """A text's values; raises ConfigError that names `what` it is."""
+    try:
+        return yaml.load(text, _Strict)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{what} is not YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{what} nests deeper than any configuration does") from error
 
 
 def parse(model: type[M], values: Any, where: str) -> M:
@@ -114,10 +153,15 @@ def _described(error: ValidationError, model: type[BaseModel], where: str) -> st
                 f"{where}: there is no '{name}'; {nearest(str(problem['loc'][-1]), _known(model, problem['loc']))}"
             )
         else:
-            given = "" if problem["type"] == "missing" or not name else f" (it is {problem['input']!r})"
+            given = "" if problem["type"] == "missing" or not name else f" (it is {beginning(problem['input'])})"
             place = f"{where}: {name}" if name else where
             lines.append(f"{place}: {said(problem)}{given}")
     return "\n".join(lines)
+
+
+def beginning(value: Any) -> str:
+    """A value as errors show it: of a long one, its beginning."""
+    return _BEGINNING.repr(value)
 
 
 def said(problem: Any) -> str:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from sluice.infra.local import LocalStorage
 
 
 def write_whole(path: Path, content: bytes | memoryview | str) -> None:
-    """Write a local file beside its place and move it there; what fails leaves nothing behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.writing")
-    try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a full disk's error names no file
-        raise
+    """Write a local file as a storage does, whoever else writes it at that moment. Raises StorageError."""
+    LocalStorage(path.parent).write(path.name, content.encode() if isinstance(content, str) else content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -13,6 +14,9 @@ from typing import IO
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.weights.download import copy_stream, require_space
+
+# Zips that are encrypted or oddly packed are RuntimeErrors, and impossible offsets and names ValueErrors.
+UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 
 
 class BadArchive(SluiceError):
@@ -34,11 +38,12 @@ def take_member(archive: Path, member: str, to: Path, expected: int | None = Non
                 copied = copy_stream(source, file, 0, size, None)
             if copied != size:
                 raise BadArchive(f"{archive.name}: its member {member} ends early.")
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except (OSError, *UNREADABLE) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise BadArchive(
-            f"{archive.name} is damaged ({error}); run the same command again to fetch it anew."
+            f"{archive.name} is damaged, or packed as no package is ({error}); run the same command again to fetch it "
+            "anew."
         ) from error
 
 
@@ -59,8 +64,9 @@ def _open_member(archive: Path, member: str) -> Iterator[tuple[IO[bytes], int]]:
 
 
 def _in_zip(zipped: zipfile.ZipFile, archive: Path, member: str) -> zipfile.ZipInfo:
-    inside = member if archive.suffix == ".whl" else f"{zipped.namelist()[0].partition('/')[0]}/{member}"
-    if inside not in zipped.namelist():
+    names = zipped.namelist()
+    inside = member if archive.suffix == ".whl" or not names else f"{names[0].partition('/')[0]}/{member}"
+    if inside not in names:
         raise _missing(archive, member)
     wanted = zipped.getinfo(inside)
     if wanted.is_dir() or stat.S_ISLNK(wanted.external_attr >> 16):

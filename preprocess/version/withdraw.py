@@ -42,7 +42,7 @@ def withdraw(storage: Storage, keys: Collection[str]) -> Withdrawn:
     Raises ShardError for a damaged or missing tar, UnknownVersion for a version that cannot be read.
     """
     gone = frozenset(keys)
-    storage.sweep(0)
+    storage.sweep(0)  # half-written files may hold them, those of a build that was killed a moment ago too
     found = survey(storage, gone)
     outputs = leave(storage, found.cuts, found.tars())
     made: list[Version] = []

@@ -15,6 +15,12 @@ from sluice.infra.storage import StorageError, storage
     [
         ("https://me:s3cr@t@host:80/a b", "https://host:80/a b"),
         ('to "http://me@[::1]/x" and https://you:p@here', 'to "http://[::1]/x" and https://here'),
+        ("https://me:s3/cr?e#t@host/a and http://me:/@host", "https://host/a and http://host"),
+        ("https://me:s3@/cret@host/a, s3://me:s3/cret@bucket/x", "https://host/a, s3://bucket/x"),
+        (
+            "http://host:80/a@b http://[::1]:80/a@b s3://b/c:d/e@f",
+            "http://host:80/a@b http://[::1]:80/a@b s3://b/c:d/e@f",
+        ),
         ("http://host/a@b, s3://bucket/a@b, me@host", "http://host/a@b, s3://bucket/a@b, me@host"),
     ],
 )
@@ -22,7 +28,7 @@ def test_a_text_without_logins(text: str, shown: str) -> None:
     assert without_logins(text) == shown
 
 
-@pytest.mark.parametrize("uri", ["https://me:s3cret@host/x", "s3://me:s3cret@bucket/x"])
+@pytest.mark.parametrize("uri", ["https://me:s3cret@host/x", "s3://me:s3cret@bucket/x", "s3://me:/s3cret@bucket/x"])
 def test_a_place_with_a_login_is_refused_and_the_login_not_said(uri: str) -> None:
     with pytest.raises(StorageError, match=r"came with a login.*take it out") as refused:
         storage(uri)

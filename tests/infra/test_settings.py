@@ -6,8 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from sluice.infra.settings import ConfigError, override, read_settings
+from sluice.infra.settings import ConfigError, override, parse, read_settings
+
+BOMB = "a0: &a0 [b, b, b, b, b, b, b, b, b, b]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+"""A kilobyte that says ten billion values."""
+
+
+class Named(BaseModel):
+    names: tuple[str, ...]
 
 
 def test_a_setting_goes_into_mappings_and_items_of_lists() -> None:
@@ -25,6 +35,8 @@ def test_a_setting_goes_into_mappings_and_items_of_lists() -> None:
         ("a.0.b.c=3", "--set a.0.b.c=3: there is a value before 'c', and nothing inside it"),
         ("a", "--set takes NAME=VALUE, as in --set steps=50; this was 'a'"),
         ("a=[", "--set a=[: the value is not YAML"),
+        ("c=2026-13-01", "'2026-13-01' is no such value as it looks like (month must be in 1..12); put quotes around"),
+        ("c=" + "[" * 3000 + "]" * 3000, "the value nests deeper than any configuration does"),
     ],
 )
 def test_a_setting_that_goes_nowhere_is_refused(setting: str, said: str) -> None:
@@ -52,6 +64,16 @@ def test_characters_may_be_escaped_as_json_does(tmp_path: Path) -> None:
     [
         ('name: "\\ud83d"', "half a character"),
         ("? [a, b]\n: c", "unhashable key"),
+        ("a: b\nc: [2024-02-30]", r"(?s)'2024-02-30' is no such value as it looks like \(day is .*line 2, column 5"),
+        ("a: 0x_", "'0x_' is no such value as it looks like"),
+        ("a: !!timestamp soon", "'soon' is no such value as it looks like"),
+        ("a: !!set [b]", "expected a mapping node"),
+        ("a: &a [*a]", r"(?s)\*a holds itself.*line 1, column 8"),
+        (BOMB, r"(?s)aliases stand for more than 100000 values, which no configuration needs.*line 5"),
+        (
+            "a0: &a0 {b: c}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
+            "aliases",
+        ),
         ("a: " + "[" * 3000 + "]" * 3000, "nests deeper than any configuration does"),
     ],
 )
@@ -59,3 +81,16 @@ def test_what_is_no_configuration_is_said(text: str, said: str, tmp_path: Path) 
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(ConfigError, match=said):
         read_settings(tmp_path / "a.yaml", "`a: 1`")
+
+
+def test_aliases_repeat_what_they_name(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("all: &all {seed: 1}\nown: [&b [*all, *all], *b, {<<: *all, steps: 5}]\n")
+    own = read_settings(tmp_path / "a.yaml", "`a: 1`")["own"]
+    assert own == [[{"seed": 1}, {"seed": 1}], [{"seed": 1}, {"seed": 1}], {"seed": 1, "steps": 5}]
+
+
+def test_of_a_long_value_errors_show_the_beginning() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^job: names: here goes a list, .* \(it is \{0: 0, 1: 1, 2: 2, 3: 3, \.\.\.\}\)$"
+    ):
+        parse(Named, {"names": {n: n for n in range(1000)}}, "job")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sluice.infra.whole import write_whole
@@ -29,6 +30,18 @@ def test_text_and_bytes_are_written_and_nothing_else_is_there(tmp_path: Path) ->
 def test_what_was_there_stays_where_the_disk_is_full(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", "before")
     ran = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path / "file")], capture_output=True, text=True)
-    assert f"OSError: [Errno 27] File too large: '{tmp_path / 'file'}'" in ran.stderr, ran.stderr
+    assert f"NoSpace: {tmp_path / 'file'} could not be written: it is larger than this process" in ran.stderr, (
+        ran.stderr
+    )
     assert (tmp_path / "file").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_several_may_write_one_file_at_a_time(tmp_path: Path) -> None:
+    """Each of these would take away, or cut, another's file of a fixed name."""
+    contents = [bytes([number]) * 3_000_000 for number in range(4)]
+    with ThreadPoolExecutor(4) as writers:
+        for _ in range(5):
+            list(writers.map(lambda content: write_whole(tmp_path / "file", content), contents))
+            assert (tmp_path / "file").read_bytes() in contents
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -22,9 +23,10 @@ from sluice.preprocess.perception.decode import DecodeError, decode, read_header
 from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.perception.geometry import upright
 from sluice.preprocess.perception.hed import load_hed, soft_edges
-from sluice.preprocess.record import Array, Record, decode_png
+from sluice.preprocess.record import Array, FieldError, decode_png, field_named
 from sluice.preprocess.shards import read_shard
 from sluice.preprocess.sources import Address
+from sluice.preprocess.sources.stored import LARGEST_FILE
 from sluice.preprocess.sources.tabletop import Tabletop, TabletopConfig
 from sluice.training.data import TrainingData, TrainingShard
 
@@ -80,13 +82,23 @@ def _read(image: Image, folder: Path, size: int) -> Array:
 
 def _of_file(file: Path) -> Array:
     try:
-        data = file.read_bytes()
+        data = _bytes(file)
         header = read_header(data)
         return upright(decode(data, header), header.orientation)
     except FileNotFoundError as error:
         raise ConfigError(f"{file}, a condition of the job, is not there") from error
-    except (OSError, DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{file}, a condition of the job, is no image that can be read ({error})") from error
+
+
+def _bytes(file: Path) -> bytes:
+    """Raises OSError, and DecodeError for what might be read without end."""
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise DecodeError("it is a folder, a pipe or a device")
+    if status.st_size > LARGEST_FILE:
+        raise DecodeError(f"its {status.st_size} bytes are more than the {LARGEST_FILE} that one file may have")
+    return file.read_bytes()
 
 
 def _drawn(scene: Scene, size: int) -> Array:
@@ -105,14 +117,26 @@ def _hed(image: Array) -> Array:
 
 
 def _of_record(image: OfRecord, folder: Path) -> Array:
-    uri = image.of if "://" in image.of else str(folder / image.of)
+    uri = image.of if "://" in image.of else str((folder / image.of).absolute())
     name = image.field if "." in image.field else FIELDS.get(image.field, f"{image.field}.png")
     record = next(_records(uri, image.record, name), None)
     if record is None:
         raise ConfigError(f"{uri} holds no record {image.record}, of which the job names {image.field}")
     if name not in record:
         raise ConfigError(f"record {image.record} of {uri} has no {name}; {nearest(name, record)}")
-    pixels: Array = Record(image.record, encoded=record)[name]
+    return _decoded(record[name], name, f"{name} of record {image.record} of {uri}")
+
+
+def _decoded(data: bytes, name: str, where: str) -> Array:
+    try:
+        field = field_named(name)
+        if field.shape != "image":
+            raise FieldError(f"it is {field.describes}; name an image, as in `field: image` or `field: canny`")
+        pixels: Array = field.decode(data)
+        if pixels.ndim == 3 and pixels.shape[2] != 3:
+            raise FieldError(f"it has {pixels.shape[2]} channels, and grey or RGB is expected")
+    except Exception as error:  # decoders raise whatever the damage makes them trip over
+        raise ConfigError(f"{where}, a condition of the job, is no image that can be read ({error})") from error
     return pixels
 
 
@@ -120,7 +144,10 @@ def _records(uri: str, key: str, field: str) -> Iterator[dict[str, bytes]]:
     """Those with a key: of one tar, or with a field of a data set."""
     if uri.endswith(".tar"):
         place, _, tar = uri.rpartition("/")
-        with storage(place).open(tar) as stream:
+        lies_in = storage(place)
+        if lies_in.head(tar) is None:  # a pipe would be waited for
+            raise ConfigError(f"{uri}, of which the job names record {key}, is not there, or is no file")
+        with lies_in.open(tar) as stream:
             yield from (record for own, record in read_shard(stream, None, uri) if own == key)
         return
     data = open_data(uri)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sluice.flows.compose.tree.job import UNNAMED, Job, node_of, what_is
 from sluice.flows.compose.tree.misfit import Misfit
 from sluice.flows.compose.tree.nodes import FILE, SOURCES, Node
-from sluice.infra.settings import ConfigError, nearest, override, read_settings, said
+from sluice.infra.settings import ConfigError, beginning, nearest, override, read_settings, said
 
 EXAMPLES = Path(__file__).parents[2] / "configs" / "jobs"
 NESTING = "models go into denoisers (guided, unite), these into steps (ddim, freedom, zmagic), these into amdm"
@@ -83,7 +83,7 @@ def _said(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"there is no such setting; {nearest(str(problem['loc'][-1]), _settings(problem['loc']))}"
     whole = problem["type"] == "missing" or isinstance(problem["input"], dict)
-    given = "" if whole else f" (it is {problem['input']!r})"
+    given = "" if whole else f" (it is {beginning(problem['input'])})"
     return f"{said(problem)}{given}"
 
 

@@ -78,6 +78,28 @@ def test_a_cut_archive_is_told(tmp_path: Path, name: str) -> None:
         take_member(archive, "net.onnx", tmp_path / "net.onnx")
 
 
+def odd(offset: int, value: bytes) -> bytes:
+    """A zip with bytes put into the head of its one member and into its table, where they say the same."""
+    data = bytearray(wheel({"toy-1/net.onnx": NET}))
+    for start in (offset, data.index(b"PK\x01\x02") + 2 + offset):
+        data[start : start + len(value)] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (odd(6, b"\x01\x00"), r"is damaged, or packed as no package is \(.*encrypted"),
+        (odd(8, b"\x63\x00"), r"is damaged, or packed as no package is \(That compression method"),
+        (wheel({}), r"holds no plain file (toy-1/)?net\.onnx"),
+    ],
+)
+@pytest.mark.parametrize(("name", "member"), [("toy-1.whl", "toy-1/net.onnx"), ("toy-1.zip", "net.onnx")])
+def test_an_oddly_packed_archive_is_told(tmp_path: Path, name: str, member: str, data: bytes, said: str) -> None:
+    with pytest.raises(BadArchive, match=said):
+        take_member(put(tmp_path, name, data), member, tmp_path / "net.onnx")
+
+
 @pytest.mark.parametrize("member", ["../net.onnx", "/etc/passwd", "toy/../../net.onnx", "..\\net.onnx", ""])
 def test_a_member_path_that_leaves_its_folder_is_no_catalogue_entry(member: str) -> None:
     with pytest.raises(ValidationError, match="leaves its folder"):

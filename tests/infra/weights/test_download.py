@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from sluice.infra.weights.download import NoSpace, Opener, Unreachable, fetch
+from sluice.infra.weights.download import NoSpace, Opener, Unreachable, fetch, without_credentials
 from sluice.infra.weights.pip_settings import PipSettings
 
 DATA = bytes(range(256)) * 4000
@@ -130,6 +130,11 @@ def test_a_login_in_the_url_is_sent_as_a_header_and_never_shown(tmp_path: Path) 
             fetch(url, tmp_path / "net", OPENER)
     assert server.logins == ["Basic bWU6c0BjcnQ="]
     assert "crt" not in str(failure.value)
+
+
+def test_a_url_is_shown_without_a_password_that_is_not_escaped() -> None:
+    assert without_credentials("https://me:s3/cr?e@host:80/a@b.whl#sha256=0") == "https://host:80/a@b.whl"
+    assert without_credentials("https://host:80/a@b.whl") == "https://host:80/a@b.whl"
 
 
 def test_a_login_in_netrc_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,8 @@ from sluice.infra.weights.pip_settings import NoPip, PipSettings, pip_settings
 from sluice.infra.weights.simple_index import links
 from tests.shelf import Shelf, sdist, wheel
 
+CUT = b"<a href="
+"""A page that ends before its length is reached."""
 WHEEL = wheel({"net.onnx": b"net"})
 OPENER = Opener(PipSettings(indexes=()))
 
@@ -107,6 +109,8 @@ def serving(page: bytes, kind: str) -> Iterator[str]:
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", kind)
+            if page == CUT:
+                self.send_header("Content-Length", str(len(page) + 1))
             self.end_headers()
             self.wfile.write(page)
 
@@ -141,6 +145,27 @@ def test_a_server_does_not_name_files_of_this_machine(
         with pytest.raises(NoArchive, match=r"No wheel of toy-weights 1\.0\.0 was found"):
             fetch_archive("toy-weights", "1.0.0", "wheel", tmp_path)
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("form", "page", "said"),
+    [
+        ("json", b"{}", r"no page of links as PEP 691 has it \(KeyError: 'files'\)"),
+        ("json", b'{"files": [7]}', "no page of links as PEP 691 has it"),
+        ("json", b"[" * 100_000, "no page of links as PEP 691 has it"),
+        ("json", b"{", "Expecting property name"),
+        ("html", b"<![no[", "its page is no HTML"),
+        ("html", CUT, "IncompleteRead"),
+    ],
+)
+def test_a_page_that_is_cut_or_none_is_told_with_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, page: bytes, said: str
+) -> None:
+    with serving(page, f"application/vnd.pypi.simple.v1+{form}") as url:
+        monkeypatch.setenv("PIP_INDEX_URL", url)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        with pytest.raises(Unreachable, match=rf"not all of these answered \({url}.*{said}"):
+            fetch_archive("toy-weights", "1.0.0", "wheel", tmp_path)
 
 
 def test_pips_settings_come_from_its_file_and_the_environment_wins(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -22,6 +23,7 @@ from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.perception.hed import load_hed, soft_edges
 from sluice.preprocess.record import encode_png
 from sluice.preprocess.shards import write_shard
+from sluice.preprocess.sources.stored import LARGEST_FILE
 from sluice.preprocess.tabletop import LAWS, draw_scene, render
 from tests.preprocess.hed_file import write_hed
 from tests.preprocess.perception.test_decode_refused import bomb
@@ -143,3 +145,42 @@ def test_an_image_of_a_job_is_judged_by_its_header_before_it_is_decoded(tmp_path
     (tmp_path / "bomb.png").write_bytes(bomb(10_000, 9_000))
     with pytest.raises(ConfigError, match=r"bomb\.png, a condition of the job, is no image that .*10000 x 9000 pixels"):
         pixels_of(Path("bomb.png"), tmp_path, SIZE)
+
+
+def test_what_might_be_read_without_end_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe.tar")
+    for file in (Path("/dev/zero"), Path("pipe.png"), Path()):
+        with pytest.raises(ConfigError, match=r"a condition of the job, .*it is a folder, a pipe or a device"):
+            pixels_of(file, tmp_path, SIZE)
+    with (tmp_path / "large.png").open("wb") as large:
+        large.truncate(LARGEST_FILE + 1)
+    with pytest.raises(ConfigError, match=r"large\.png.*its 536870913 bytes are more than the 536870912 that one file"):
+        pixels_of(Path("large.png"), tmp_path, SIZE)
+    with pytest.raises(ConfigError, match=r"pipe\.tar, of which the job names record a, is not there, or is no file"):
+        pixels_of(OfRecord(record="a", of="pipe.tar"), tmp_path, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("field", "data", "said"),
+    [
+        ("pose.json", b"{}", "it is people: 18 COCO points each, in pixels; name an image, as in `field: image`"),
+        ("clip.npy", b"", "it is CLIP embedding of the image; name an image"),
+        ("own.cls", b"7", "the field 'own.cls' has no known suffix"),
+        ("image", b"\xff\xd8\xff", "is no image that can be read"),
+        ("canny", encode_png(np.eye(SIZE, dtype=np.uint8))[:60], "not a readable PNG"),
+        ("depth", bomb(10_000, 9_000), "10000 x 9000 pixels are more than"),
+        ("own.png", cv2.imencode(".png", np.zeros((2, 2, 4), np.uint8))[1].tobytes(), "it has 4 channels"),
+    ],
+)
+def test_a_field_that_is_no_picture_is_said(
+    field: str, data: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = {"image": "jpg", "canny": "canny.png", "depth": "depth.png"}.get(field, field)
+    write_shard(tmp_path / "made.tar", [(KEY, {name: data})])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ConfigError, match=rf"^{name} of record {KEY} of {tmp_path}/made\.tar, a condition of the job,"
+    ) as no:
+        pixels_of(OfRecord(record=KEY, of="made.tar", field=field), Path(), SIZE)
+    assert said in str(no.value)
