@@ -26,6 +26,7 @@ from prefect.events import emit_event
 from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Completed, Failed
 
+from sluice.flows.schedule.jobs import job_id
 from sluice.flows.schedule.news import has_news
 from sluice.flows.submit.jobs import Share
 from sluice.infra.errors import SluiceError
@@ -101,7 +102,7 @@ def command(name: str, words: list[str], folder: str, cluster: str | None, share
     sluice = str(Path(sys.executable).with_name("sluice"))
     if cluster is None:
         return _run([sluice, *words], folder)
-    id = f"{name}-{str(flow_run.id)[:8]}-{task_run.run_count}"  # a cluster runs no id twice
+    id = job_id(name, flow_run.id, flow_run.run_count, task_run.run_count)
     try:
         own = ["--cpus", str(share.cpus), "--gpus", str(share.gpus)]
         _run([sluice, "submit", *words, *own, "--cluster", cluster, "--id", id, "--follow"], folder)

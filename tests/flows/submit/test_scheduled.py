@@ -53,7 +53,7 @@ def test_a_run_that_is_cancelled_stops_its_job(
         run.kill()
     until(lambda: [job["state"] for job in _weekly(sluice)] == ["STOPPED"])
     (job,) = _weekly(sluice)
-    assert re.fullmatch(r"weekly-[0-9a-f]{8}-1", job["id"])
+    assert re.fullmatch(r"weekly-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-1-1", job["id"])
 
 
 def _weekly(sluice: Callable[..., Result]) -> list[dict[str, str]]:
