@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
@@ -105,6 +107,18 @@ def set_limits(entries: Sequence[RunnerDeployment]) -> None:
     with get_client(sync_client=True) as client:
         for name in {str(entry.parameters["holds"]) for entry in entries}:
             client.upsert_global_concurrency_limit_by_name(name, 1)
+
+
+def free_places(entries: Sequence[RunnerDeployment]) -> None:
+    """Make the limits anew, held by nobody: for when whoever held one is gone, and what frees it may be lost.
+
+    Another limit, and not the old one set to none: an old lease that ends later lets nobody in beside a new run.
+    """
+    with get_client(sync_client=True) as client:
+        for name in {str(entry.parameters["holds"]) for entry in entries}:
+            with suppress(ObjectNotFound):
+                client.delete_global_concurrency_limit_by_name(name)
+    set_limits(entries)
 
 
 def bury_dead_runs(names: Sequence[str]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
@@ -26,14 +29,15 @@ from prefect.events import emit_event
 from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Completed, Failed
 
-from sluice.flows.schedule.news import has_news
-from sluice.flows.submit.jobs import Share
+from sluice.flows.schedule import child
+from sluice.flows.schedule.jobs import end_job, going_on, job_id
+from sluice.flows.schedule.news import has_news, in_folder
+from sluice.flows.submit.clusters import find_cluster
+from sluice.flows.submit.jobs import Jobs, Share
 from sluice.infra.errors import SluiceError
 
 TAG = "sluice"
 RUN_FAILED = "sluice.run.failed"
-END_SECONDS = 120.0
-"""How long a command may take to keep what it did, once it is told to stop."""
 LEASE_SECONDS = 60.0
 """How long a place stays held after whoever held it was killed."""
 TOLD = 20
@@ -89,24 +93,34 @@ def scheduled(
             return Completed(name="NothingNew", message="the source has nothing new")
         tried = command.with_options(retries=retries.count, retry_delay_seconds=retries.after)
         try:
-            tried(name, words, folder, cluster, share)
-        except FailedRun as error:
+            tried(name, words, folder, holds, cluster, share)
+        except SluiceError as error:
             return Failed(message=str(error))
     return Completed(message=f"{name}: done")
 
 
 @task(name="command", cache_policy=NO_CACHE, persist_result=False)
-def command(name: str, words: list[str], folder: str, cluster: str | None, share: Share) -> None:
-    """Run it once, and say what it says. Raises FailedRun."""
-    sluice = str(Path(sys.executable).with_name("sluice"))
+def command(name: str, words: list[str], folder: str, holds: str, cluster: str | None, share: Share) -> None:
+    """Run it once, and say what it says. Raises FailedRun, and what `Jobs` raises."""
     if cluster is None:
-        return _run([sluice, *words], folder)
-    id = f"{name}-{str(flow_run.id)[:8]}-{task_run.run_count}"  # a cluster runs no id twice
+        return _run(words, folder)
+    with in_folder(Path(folder)):
+        jobs = Jobs(find_cluster(cluster))
+    there = ["--cluster", cluster, "--follow"]
+    id = job_id(name, flow_run.id, flow_run.run_count, task_run.run_count)
+    submitted = ["submit", *words, "--cpus", str(share.cpus), "--gpus", str(share.gpus), "--id", id, *there]
+    for job, run in list(going_on(jobs, holds)):  # no run but this one is there to follow them
+        if run == flow_run.id:
+            id, submitted = job.id, ["logs", job.id, *there]
+        else:
+            end_job(jobs, job.id)
     try:
-        own = ["--cpus", str(share.cpus), "--gpus", str(share.gpus)]
-        _run([sluice, "submit", *words, *own, "--cluster", cluster, "--id", id, "--follow"], folder)
+        _run(submitted, folder)
+    except FailedRun:  # if it was only lost sight of, the next attempt follows it
+        raise
     except BaseException:  # cancelled, or cut off: a job that goes on would write where the next run does
-        _stop([sluice, "stop", id, "--cluster", cluster], folder)
+        with suppress(SluiceError):
+            jobs.stop(id)
         raise
 
 
@@ -126,10 +140,16 @@ def _last_completed() -> float:
 
 def _run(words: Sequence[str], folder: str) -> None:
     log, end = get_run_logger(), deque[str](maxlen=TOLD)
-    process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", child.__name__, *words],  # -P: the folder's own modules are not imported
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
-        for line in process.stdout:
+        for line in _lines(process):
             log.info(line.rstrip())
             end.append(line)
         process.wait()
@@ -139,15 +159,31 @@ def _run(words: Sequence[str], folder: str) -> None:
         raise FailedRun("".join(end).strip() or f"it ended with {process.returncode}")
 
 
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """What it says, to its end; meanwhile a cancellation by Prefect, which nobody hears in a read, is heard."""
+    said: SimpleQueue[str | None] = SimpleQueue()
+    Thread(target=_pass_on, args=(process, said), daemon=True).start()
+    while True:
+        try:
+            line = said.get(timeout=1)
+        except Empty:
+            continue
+        if line is None:
+            return
+        yield line
+
+
+def _pass_on(process: subprocess.Popen[str], said: SimpleQueue[str | None]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        said.put(line)
+    said.put(None)
+
+
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()  # of one that has ended, nothing
     try:
-        process.wait(END_SECONDS)
+        process.wait(child.END_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _stop(words: Sequence[str], folder: str) -> None:
-    told = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=END_SECONDS)
-    get_run_logger().info((told.stdout + told.stderr).strip())

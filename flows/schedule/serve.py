@@ -31,11 +31,11 @@ def serve(file: Path, console: Console) -> None:
         import prefect
         from prefect.settings import PREFECT_API_URL
 
-        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, notify, set_limits
+        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, free_places, notify
 
         made = deployments(table, file.absolute().parent, None)
-        set_limits(made)
         bury_dead_runs([entry.name for entry in made])
+        free_places(made)
         if table.notify is not None:
             notify(table.notify)
         for entry in made:

@@ -92,7 +92,9 @@ def _said_before(job: Job) -> str:
 
 
 def _follow(jobs: Jobs, id: str) -> None:
-    for said in jobs.follow(id):
+    from sluice.flows.submit.follow import follow
+
+    for said in follow(jobs, id):
         typer.echo(said, nl=False)
     ended = jobs.named(id)
     console.print(f"{id}: {ended.state.lower()}. {ended.message}")

@@ -35,6 +35,7 @@ TELLS_TOO_MUCH = (
 """Ray's loggers of every upload and every socket that closes."""
 STOP_SECONDS = 120
 """How long a job may take to keep what it did, once it is told to stop."""
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 class NoSuchCluster(SluiceError):
@@ -132,9 +133,8 @@ class Jobs:
         with _speaking(self.cluster):
             return str(self.client.get_job_logs(id))
 
-    def follow(self, id: str) -> Iterator[str]:
-        """What a job says, to its end."""
-        self.named(id)
+    def tail(self, id: str) -> Iterator[str]:
+        """All that a job has said and says, to its end, or until the connection breaks."""
         with _speaking(self.cluster), asyncio.Runner() as runner:
             said = self.client.tail_job_logs(id)
             while True:
@@ -184,17 +184,23 @@ def _without(*names: str) -> Iterator[None]:
 @contextmanager
 def _speaking(cluster: Cluster) -> Iterator[None]:
     """Turn what Ray raises into what is to be done."""
+    import aiohttp
     import requests
     from ray.exceptions import AuthenticationError
 
     try:
         yield
-    except (ConnectionError, requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+    except (
+        ConnectionError,
+        requests.exceptions.ConnectionError,
+        requests.exceptions.Timeout,
+        aiohttp.ClientConnectionError,
+    ) as error:
         raise NoSuchCluster(
             f"nobody answers at {cluster.address}: is the cluster up, and its port brought here (`ray dashboard "
             "infra/ray/NAME.yaml`, or `kubectl port-forward`)?"
         ) from error
-    except (RuntimeError, AuthenticationError) as error:
+    except (RuntimeError, AuthenticationError, aiohttp.ClientError) as error:
         raise NoSuchCluster(_why(str(error), cluster)) from error
 
 

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from pathlib import Path
 
+import pytest
+from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from sluice.flows import prefect_server as module
@@ -41,3 +44,17 @@ def test_another_takes_the_place_of_one_that_is_killed() -> None:
     server.wait()
     with urllib.request.urlopen(health, timeout=240) as after:
         assert after.status == 200
+
+
+def test_a_place_is_held_and_let_go_across_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What frees a place that a killed run held is not forgotten when a server dies."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    with prefect_server(services=True), get_client(sync_client=True) as client:
+        server, _ = module._start(True)
+        client.upsert_global_concurrency_limit_by_name("a-place", 1)
+        held = client.increment_concurrency_slots_with_lease(["a-place"], 1, "concurrency", 60).json()
+        server.kill()
+        server.wait()
+        client.renew_concurrency_lease(held["lease_id"], 60)
+        client.release_concurrency_slots_with_lease(held["lease_id"])
+        assert client.read_global_concurrency_limit_by_name("a-place").active_slots == 0
