@@ -1,9 +1,18 @@
 from __future__ import annotations
 
 import os
+import socket
+import sqlite3
+import time
 import urllib.request
+from contextlib import closing
+from pathlib import Path
 
+import pytest
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed
 
 from sluice.flows import prefect_server as module
 from sluice.flows.prefect_server import prefect_server
@@ -41,3 +50,26 @@ def test_another_takes_the_place_of_one_that_is_killed() -> None:
     server.wait()
     with urllib.request.urlopen(health, timeout=240) as after:
         assert after.status == 200
+
+
+@flow
+def ended() -> None: ...
+
+
+@pytest.mark.slow
+def test_runs_of_a_timetable_go_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS", "5")
+    with prefect_server():  # which sets what is set unless the user says otherwise
+        listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+    with module._serving(listening, True) as server, SyncPrefectClient(url) as client:
+        old, new = (client.create_flow_run(ended, state=Completed()).id for _ in range(2))
+        with closing(sqlite3.connect(tmp_path / "prefect.db", timeout=60)) as database, database:
+            database.execute("UPDATE flow_run SET end_time = '2020-01-01 00:00:00.000000' WHERE id = ?", [str(old)])
+        end = time.monotonic() + 120
+        while len(left := [run.id for run in client.read_flow_runs()]) == 2:
+            assert time.monotonic() < end
+            time.sleep(1)
+        server.kill()
+    assert left == [new]
