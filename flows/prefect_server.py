@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
+
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -28,17 +31,26 @@ DEFAULTS = {
 RESTARTS = 3
 
 
+class ServerOfOthers(SluiceError):
+    """A Prefect server is named where one of its own is wanted."""
+
+
 @contextmanager
 def prefect_server(services: bool = False) -> Iterator[None]:
     """The server that the user's settings name, else a temporary one, started once and then in use by all flows.
 
-    With `services` it also does by itself what is scheduled.
+    With `services` it also does by itself what is scheduled, and is no server that others use. Raises ServerOfOthers.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    if PREFECT_API_URL.value():
+    if url := PREFECT_API_URL.value():
+        if services:
+            raise ServerOfOthers(
+                f"PREFECT_API_URL, or Prefect's profile, names {without_logins(url)}, whose runs others may be at work "
+                "on: put the timetable there with `sluice deploy`, or unset it, and `serve` has a server of its own"
+            )
         yield
         return
     _, port = _start(services)

@@ -22,7 +22,7 @@ SERVING = Path("~/.cache/sluice/serve")
 def serve(file: Path, console: Console) -> None:
     """Run what is due until a Ctrl-C; runs that were due meanwhile begin with the next start, of each entry one.
 
-    Raises Occupied where another process serves, ConfigError and what `deployments` raises.
+    Raises Occupied where another process serves, ServerOfOthers, ConfigError and what `deployments` raises.
     """
     table = read_timetable(file)
     for name, value in SAID.items():

@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 
 from sluice.flows import prefect_server as module
-from sluice.flows.prefect_server import prefect_server
+from sluice.flows.prefect_server import ServerOfOthers, prefect_server
 
 
 def test_the_server_that_the_user_names_is_used() -> None:
@@ -23,6 +23,16 @@ def test_the_server_that_the_user_names_is_used() -> None:
     with temporary_settings({PREFECT_API_URL: "http://prefect.example/api"}), prefect_server():
         assert PREFECT_API_URL.value() == "http://prefect.example/api"
     assert module._start.cache_info().misses == started
+
+
+def test_one_that_others_use_is_not_for_serving() -> None:
+    """Runs that they are at work on would be said to have crashed."""
+    with (
+        temporary_settings({PREFECT_API_URL: "http://me:a-secret@prefect.example/api"}),
+        pytest.raises(ServerOfOthers, match=r"names http://prefect\.example/api, .* put the timetable there with"),
+        prefect_server(services=True),
+    ):
+        pass
 
 
 def test_a_ctrl_c_in_the_terminal_does_not_reach_the_server() -> None:
