@@ -61,9 +61,9 @@ def _tell(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001
     Prefect's own, of a run's states, wait for the one before, up to a quarter of an hour where it never comes: of a
     run that the scheduler made there is none of its first state.
     """
-    tag = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
+    tags = [{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in flow_run.tags]
     own = {"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": flow_run.name}
-    emit_event(RUN_FAILED, resource=own, related=[tag])
+    emit_event(RUN_FAILED, resource=own, related=tags)
 
 
 @flow(name="sluice", flow_run_name="{name}", persist_result=False, on_failure=[_tell])

@@ -31,13 +31,15 @@ def serve(file: Path, console: Console) -> None:
         import prefect
         from prefect.settings import PREFECT_API_URL
 
-        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, notify, set_limits
+        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, set_limits, tag_of, take_back
+        from sluice.flows.schedule.failures import notify, webhook
 
-        made = deployments(table, file.absolute().parent, None)
+        url = None if table.notify is None else webhook(table.notify)
+        made, tag = deployments(table, file, None), tag_of(file, None)
+        take_back(made, tag)
         set_limits(made)
         bury_dead_runs([entry.name for entry in made])
-        if table.notify is not None:
-            notify(table.notify)
+        notify(tag, url)
         for entry in made:
             console.print(f"{entry.name}: {entry.description}")
         page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))
