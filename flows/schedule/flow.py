@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections import deque
@@ -84,6 +85,8 @@ def scheduled(
     With `when_new` only if the source of its data set has images since the last such run that ended well. Returns
     Prefect's state, with the end of what a command said that failed.
     """
+    if not Path(folder).is_dir():
+        return Failed(message=_not_here(folder))
     with concurrency(holds, occupy=1, strict=True, lease_duration=LEASE_SECONDS):
         if when_new and not has_news(words, Path(folder), _last_completed()):
             return Completed(name="NothingNew", message="the source has nothing new")
@@ -108,6 +111,13 @@ def command(name: str, words: list[str], folder: str, cluster: str | None, share
     except BaseException:  # cancelled, or cut off: a job that goes on would write where the next run does
         _stop([sluice, "stop", id, "--cluster", cluster], folder)
         raise
+
+
+def _not_here(folder: str) -> str:
+    return (
+        f"{folder}, the timetable's folder where it was deployed, is not on {socket.gethostname()}, whose worker runs "
+        "this: make it there too, with the files that the command names, or deploy from a folder that all workers see"
+    )
 
 
 def _last_completed() -> float:
