@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from prefect import flow, get_client, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
@@ -24,6 +26,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Completed, Failed
 
@@ -87,6 +90,7 @@ def scheduled(
     """
     if not Path(folder).is_dir():
         return Failed(message=_not_here(folder))
+    _make(holds)
     with concurrency(holds, occupy=1, strict=True, lease_duration=LEASE_SECONDS):
         if when_new and not has_news(words, Path(folder), _last_completed()):
             return Completed(name="NothingNew", message="the source has nothing new")
@@ -118,6 +122,12 @@ def _not_here(folder: str) -> str:
         f"{folder}, the timetable's folder where it was deployed, is not on {socket.gethostname()}, whose worker runs "
         "this: make it there too, with the files that the command names, or deploy from a folder that all workers see"
     )
+
+
+def _make(place: str) -> None:
+    """Make the limit of a place where nobody has: `sluice deploy` does, and Prefect's own command does not."""
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=place, limit=1))
 
 
 def _last_completed() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,8 +45,8 @@ def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     process.wait(60)
 
 
-def prefect(*words: str) -> str:
-    done = subprocess.run([PREFECT, *words], capture_output=True, text=True, check=False, timeout=300)
+def prefect(*words: str, folder: Path | None = None) -> str:
+    done = subprocess.run([PREFECT, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -108,8 +109,11 @@ def test_a_timetable_takes_back_its_own(server: str, home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_prefects_own_command_takes_the_projects_file(server: str) -> None:
-    prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(INFRA / "prefect.yaml"))
+def test_prefects_own_command_takes_the_projects_file(server: str, home: Path) -> None:
+    gone = home / "of-whoever-deploys"
+    gone.mkdir()
+    prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(INFRA / "prefect.yaml"), folder=gone)
+    gone.rmdir()
     found = asked(server, "deployments/filter", {"sort": "NAME_ASC"})
     assert [made["name"] for made in found] == ["compose", "dataset", "evaluate", "train"]
     for made in found:
@@ -119,6 +123,14 @@ def test_prefects_own_command_takes_the_projects_file(server: str) -> None:
         assert alone == (parameters["name"] == "evaluate"), "the others' work is their actors'"
         if parameters["name"] != "compose":  # whose job file is the cluster's
             assert understood(parameters["words"], find_cluster(parameters["cluster"]), "a800", alone)
+    write_pictures(home / "pictures", range(4))
+    (home / "made.yaml").write_text(CONFIG)
+    words = ["dataset", "plan", "-c", f"{home}/made.yaml", "--source", f"{home}/pictures", "--out", f"{home}/data"]
+    here = json.dumps({"cluster": None, "words": words, "retries": {"count": 0, "after": 0}})
+    prefect("deployment", "run", "sluice/dataset", "--params", here)
+    prefect("worker", "start", "--pool", "sluice", "--run-once")
+    runs = asked(server, "flow_runs/filter", {"flow_runs": {"name": {"any_": ["dataset"]}}})
+    assert [run["state_type"] for run in runs] == ["COMPLETED"], runs
 
 
 def test_a_server_or_pool_that_there_is_not_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
