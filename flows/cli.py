@@ -61,6 +61,7 @@ def _say_version(asked: bool) -> None:
 
 @app.callback()
 def sluice(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; anywhere in the command.")] = False,  # noqa: ARG001
     log: Annotated[
         str | None,
@@ -77,6 +78,9 @@ def sluice(
     """Multi-condition diffusion, from raw images to composed pictures."""
     if log is None and metrics is None:
         return
+    if context.invoked_subcommand == "serve":
+        _hand_on(log, metrics)
+        return
     from sluice.flows.observe.log import begin, log_to
     from sluice.flows.observe.metrics import serve_metrics
 
@@ -85,6 +89,17 @@ def sluice(
     if metrics is not None and os.environ.get("RANK", "0") == "0":
         serve_metrics(metrics)
     begin(sys.argv[1:])
+
+
+def _hand_on(log: str | None, metrics: str | None) -> None:
+    """Have what this process starts watched, each command as a run of its own, and not this process."""
+    if log is not None:
+        os.environ["SLUICE_LOG"] = log if log == "-" else str(Path(log).absolute())
+    if metrics is not None:
+        from sluice.flows.observe.metrics import host_and_port
+
+        host_and_port(metrics)
+        os.environ["SLUICE_METRICS"] = metrics
 
 
 @app.command()

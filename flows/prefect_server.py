@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
+
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -25,21 +28,31 @@ DEFAULTS = {
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     # What is held is counted in the database, which outlives a server; so must what lets go of it when its holder died.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # else runs and what they said stay for ever
 }
 RESTARTS = 3
+
+
+class ServerOfOthers(SluiceError):
+    """A Prefect server is named where one of its own is wanted."""
 
 
 @contextmanager
 def prefect_server(services: bool = False) -> Iterator[None]:
     """The server that the user's settings name, else a temporary one, started once and then in use by all flows.
 
-    With `services` it also does by itself what is scheduled.
+    With `services` it also does by itself what is scheduled, and is no server that others use. Raises ServerOfOthers.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    if PREFECT_API_URL.value():
+    if url := PREFECT_API_URL.value():
+        if services:
+            raise ServerOfOthers(
+                f"PREFECT_API_URL, or Prefect's profile, names {without_logins(url)}, whose runs others may be at work "
+                "on: put the timetable there with `sluice deploy`, or unset it, and `serve` has a server of its own"
+            )
         yield
         return
     _, port = _start(services)

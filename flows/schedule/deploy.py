@@ -10,7 +10,8 @@ from prefect import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from sluice.flows.schedule.deployments import deployments, notify, set_limits
+from sluice.flows.schedule.deployments import deployments, set_limits, tag_of, take_back
+from sluice.flows.schedule.failures import notify, webhook
 from sluice.flows.schedule.timetable import read_timetable
 from sluice.infra.errors import SluiceError
 from sluice.infra.logins import without_logins
@@ -23,19 +24,22 @@ class NoServer(SluiceError):
 
 
 def deploy(file: Path, pool: str) -> Iterator[str]:
-    """Put deployments, limits and the automation there, again where they are; lines that say so.
+    """Put deployments, limits and the automation there, and take back what left the timetable; lines that say so.
 
     Everything is understood before anything is put there. Raises NoServer, ConfigError and what `deployments` raises.
     """
     table = read_timetable(file)
-    made = deployments(table, file.absolute().parent, pool)
+    url = None if table.notify is None else webhook(table.notify)
+    made, tag = deployments(table, file, pool), tag_of(file, pool)
     _refuse_without(pool)
     set_limits(made)
     for entry in made:
         entry.apply()
         yield f"{entry.name}: {entry.description}, by the workers of {pool}"
-    if table.notify is not None:
-        notify(table.notify)
+    for name in take_back(made, tag):
+        yield f"{name}: is in {file.name} no more, and was taken back"
+    notify(tag, url)
+    if url is not None:
         yield f"failures are posted to the URL in {table.notify}"
 
 

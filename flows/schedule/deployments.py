@@ -1,8 +1,9 @@
-"""A timetable on a Prefect server: deployments, a limit of one for each place, and an automation for failures."""
+"""A timetable on a Prefect server: deployments, and a limit of one for each place."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -12,10 +13,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from prefect import get_client
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterName,
+    DeploymentFilterTags,
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
@@ -25,39 +26,40 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
-from prefect.events.actions import SendNotification
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
-from sluice.flows.schedule.flow import RUN_FAILED, TAG, Retries, scheduled
+from sluice.flows.schedule.flow import TAG, Retries, scheduled
 from sluice.flows.schedule.news import in_folder
 from sluice.flows.schedule.timetable import Entry, Timetable
 from sluice.flows.submit.clusters import find_cluster
 from sluice.flows.submit.jobs import Share
 from sluice.flows.submit.words import config_of, parsed, understood
-from sluice.infra.private import read_private
-from sluice.infra.settings import ConfigError
 from sluice.infra.spans import seconds_of
 
-WEBHOOK = "sluice-failures"
-FAILED = {RUN_FAILED, "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
 MONDAY = date(2024, 1, 1)
 """Spans are counted from its midnight, and not from the last start: who starts often would never come to `7d`."""
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that would overlap the one before it is left out, and its state says so."""
 
 
-def deployments(table: Timetable, folder: Path, pool: str | None) -> list[RunnerDeployment]:
+def deployments(table: Timetable, file: Path, pool: str | None) -> list[RunnerDeployment]:
     """One of each entry, understood as the command line would, for a work pool or for this process to serve.
 
     Raises ConfigError, CannotSubmit, and what the command line raises for words that it does not know.
     """
-    return [_deployment(name, entry, folder.absolute(), pool) for name, entry in table.runs.items()]
+    return [_deployment(name, entry, file, pool) for name, entry in table.runs.items()]
 
 
-def _deployment(name: str, entry: Entry, folder: Path, pool: str | None) -> RunnerDeployment:
+def tag_of(file: Path, pool: str | None) -> str:
+    """By what a server knows the timetable of a file for a pool, and a server of our own the one that it serves."""
+    known = "served" if pool is None else f"{file.stem}-{pool}"
+    return f"{TAG}-{re.sub('[^a-z0-9]+', '-', known.lower())}"
+
+
+def _deployment(name: str, entry: Entry, file: Path, pool: str | None) -> RunnerDeployment:
+    folder = file.absolute().parent
     held = holds(entry, folder)
     return RunnerDeployment.from_flow(
         scheduled,
@@ -75,7 +77,7 @@ def _deployment(name: str, entry: Entry, folder: Path, pool: str | None) -> Runn
         },
         concurrency_limit=ONE,
         description=f"sluice {entry.command}",
-        tags=[TAG],
+        tags=[TAG, tag_of(file, pool)],
         work_pool_name=pool,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
@@ -121,6 +123,17 @@ def free_places(entries: Sequence[RunnerDeployment]) -> None:
     set_limits(entries)
 
 
+def take_back(entries: Sequence[RunnerDeployment], tag: str) -> list[str]:
+    """Delete what has left the timetable of a tag since it was put there; the names."""
+    there = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, tag]))
+    kept = {entry.name for entry in entries}
+    with get_client(sync_client=True) as client:
+        left = [old for old in client.read_deployments(deployment_filter=there) if old.name not in kept]
+        for old in left:
+            client.delete_deployment(old.id)
+    return [old.name for old in left]
+
+
 def bury_dead_runs(names: Sequence[str]) -> None:
     """Say of what seems to run that it crashed: whoever ran it is gone, and would keep others from it."""
     running = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
@@ -131,43 +144,3 @@ def bury_dead_runs(names: Sequence[str]) -> None:
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=list(names))),
         ):
             client.set_flow_run_state(run.id, Crashed(message="`sluice serve` was ended while it ran"), force=True)
-
-
-def notify(file: Path) -> None:
-    """Have failures of this timetable's runs posted to the URL in a file, as `{"text": ...}`. Raises ConfigError."""
-    block = CustomWebhookNotificationBlock.model_validate(
-        {"name": WEBHOOK, "url": _url(file), "json_data": {"text": "{{subject}}\n{{body}}"}}
-    )
-    block_id: Any = block.save(WEBHOOK, overwrite=True)
-    wanted = AutomationCore(
-        name=WEBHOOK,
-        description="Tells of runs of Sluice that failed.",
-        trigger=EventTrigger(
-            expect=FAILED,
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            match_related={"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"},
-            for_each={"prefect.resource.id"},
-            posture=Posture.Reactive,
-            threshold=1,
-        ),
-        actions=[
-            SendNotification(
-                block_document_id=block_id,
-                subject="Sluice: {{ flow_run.name }} {{ flow_run.state.name | lower }}",
-                body="{{ flow_run.state.message }}",
-            )
-        ],
-    )
-    with get_client(sync_client=True) as client:
-        for old in client.read_automations_by_name(WEBHOOK):
-            client.delete_automation(old.id)
-        client.create_automation(wanted)
-
-
-def _url(file: Path) -> str:
-    """A URL is a secret: whoever has it may write there."""
-    remedy = "it must hold the URL, https://..., that failures are posted to"
-    url = read_private(file, "which `notify:` names", remedy)
-    if not url.startswith(("https://", "http://")):
-        raise ConfigError(f"notify: {file}: {remedy}")
-    return url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections import deque
@@ -16,6 +17,7 @@ from uuid import UUID
 
 from prefect import flow, get_client, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
@@ -26,6 +28,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Completed, Failed
 
@@ -65,9 +68,9 @@ def _tell(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001
     Prefect's own, of a run's states, wait for the one before, up to a quarter of an hour where it never comes: of a
     run that the scheduler made there is none of its first state.
     """
-    tag = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
+    tags = [{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in flow_run.tags]
     own = {"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": flow_run.name}
-    emit_event(RUN_FAILED, resource=own, related=[tag])
+    emit_event(RUN_FAILED, resource=own, related=tags)
 
 
 @flow(name="sluice", flow_run_name="{name}", persist_result=False, on_failure=[_tell])
@@ -88,6 +91,9 @@ def scheduled(
     With `when_new` only if the source of its data set has images since the last such run that ended well. Returns
     Prefect's state, with the end of what a command said that failed.
     """
+    if not Path(folder).is_dir():
+        return Failed(message=_not_here(folder))
+    _make(holds)
     with concurrency(holds, occupy=1, strict=True, lease_duration=LEASE_SECONDS):
         if when_new and not has_news(words, Path(folder), _last_completed()):
             return Completed(name="NothingNew", message="the source has nothing new")
@@ -122,6 +128,19 @@ def command(name: str, words: list[str], folder: str, holds: str, cluster: str |
         with suppress(SluiceError):
             jobs.stop(id)
         raise
+
+
+def _not_here(folder: str) -> str:
+    return (
+        f"{folder}, the timetable's folder where it was deployed, is not on {socket.gethostname()}, whose worker runs "
+        "this: make it there too, with the files that the command names, or deploy from a folder that all workers see"
+    )
+
+
+def _make(place: str) -> None:
+    """Make the limit of a place where nobody has: `sluice deploy` does, and Prefect's own command does not."""
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=place, limit=1))
 
 
 def _last_completed() -> float:

@@ -22,7 +22,7 @@ SERVING = Path("~/.cache/sluice/serve")
 def serve(file: Path, console: Console) -> None:
     """Run what is due until a Ctrl-C; runs that were due meanwhile begin with the next start, of each entry one.
 
-    Raises Occupied where another process serves, ConfigError and what `deployments` raises.
+    Raises Occupied where another process serves, ServerOfOthers, ConfigError and what `deployments` raises.
     """
     table = read_timetable(file)
     for name, value in SAID.items():
@@ -31,13 +31,15 @@ def serve(file: Path, console: Console) -> None:
         import prefect
         from prefect.settings import PREFECT_API_URL
 
-        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, free_places, notify
+        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, free_places, tag_of, take_back
+        from sluice.flows.schedule.failures import notify, webhook
 
-        made = deployments(table, file.absolute().parent, None)
+        url = None if table.notify is None else webhook(table.notify)
+        made, tag = deployments(table, file, None), tag_of(file, None)
+        take_back(made, tag)
         bury_dead_runs([entry.name for entry in made])
         free_places(made)
-        if table.notify is not None:
-            notify(table.notify)
+        notify(tag, url)
         for entry in made:
             console.print(f"{entry.name}: {entry.description}")
         page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))

@@ -104,11 +104,13 @@ class Timetable(BaseModel):
 
 
 def read_timetable(path: Path) -> Timetable:
-    """A timetable from its YAML file. Raises ConfigError."""
+    """A timetable from its YAML file, from whose folder a relative `notify` is meant. Raises ConfigError."""
     table = parse(Timetable, read_settings(path, "`runs: {weekly: {command: ..., cron: ...}}`"), str(path))
     for name, entry in table.runs.items():
         seconds = entry.seconds
         if seconds is not None and seconds < 1:
             raise ConfigError(f"{path}: runs.{name}.every: it is {entry.every}, and no run is over so soon")
         seconds_of(entry.retry_after, f"{path}: runs.{name}.retry_after:")
-    return table
+    if table.notify is None:
+        return table
+    return table.model_copy(update={"notify": path.parent / table.notify.expanduser()})

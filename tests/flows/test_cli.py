@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from sluice.flows.cli import main
+from sluice.flows.observe.log import RUN_ID
 from sluice.infra.errors import SluiceError
 from tests.faults.servers import S3Server
 from tests.flows.conftest import THIN, write_pictures
@@ -285,3 +287,20 @@ def test_help_names_every_command(sluice: Sluice) -> None:
 
 def test_version(sluice: Sluice) -> None:
     assert re.fullmatch(r"sluice \d+\.\d+\.\d+\n", sluice("--version").out)
+
+
+def test_what_is_served_is_watched_and_not_who_serves(
+    sluice: Sluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLUICE_LOG", "runs.jsonl")
+    monkeypatch.setenv("SLUICE_METRICS", str(port))
+    monkeypatch.delenv(RUN_ID, raising=False)
+    assert "gone.yaml" in sluice("serve", "gone.yaml").error
+    assert os.environ["SLUICE_LOG"] == str(tmp_path / "runs.jsonl"), "commands run elsewhere"
+    assert RUN_ID not in os.environ, "each command is a run of its own"
+    assert not (tmp_path / "runs.jsonl").exists()
+    socket.create_server(("127.0.0.1", port)).close()
+    assert sluice("--metrics", "many", "serve", "gone.yaml").error.startswith("Error: --metrics many: give PORT")

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import os
+import socket
+import sqlite3
+import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from prefect import get_client
+from prefect import flow, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed
 
 from sluice.flows import prefect_server as module
-from sluice.flows.prefect_server import prefect_server
+from sluice.flows.prefect_server import ServerOfOthers, prefect_server
 
 
 def test_the_server_that_the_user_names_is_used() -> None:
@@ -17,6 +23,16 @@ def test_the_server_that_the_user_names_is_used() -> None:
     with temporary_settings({PREFECT_API_URL: "http://prefect.example/api"}), prefect_server():
         assert PREFECT_API_URL.value() == "http://prefect.example/api"
     assert module._start.cache_info().misses == started
+
+
+def test_one_that_others_use_is_not_for_serving() -> None:
+    """Runs that they are at work on would be said to have crashed."""
+    with (
+        temporary_settings({PREFECT_API_URL: "http://me:a-secret@prefect.example/api"}),
+        pytest.raises(ServerOfOthers, match=r"names http://prefect\.example/api, .* put the timetable there with"),
+        prefect_server(services=True),
+    ):
+        pass
 
 
 def test_a_ctrl_c_in_the_terminal_does_not_reach_the_server() -> None:
@@ -58,3 +74,26 @@ def test_a_place_is_held_and_let_go_across_servers(tmp_path: Path, monkeypatch: 
         client.renew_concurrency_lease(held["lease_id"], 60)
         client.release_concurrency_slots_with_lease(held["lease_id"])
         assert client.read_global_concurrency_limit_by_name("a-place").active_slots == 0
+
+
+@flow
+def ended() -> None: ...
+
+
+@pytest.mark.slow
+def test_runs_of_a_timetable_go_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS", "5")
+    with prefect_server():  # which sets what is set unless the user says otherwise
+        listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+    with module._serving(listening, True) as server, SyncPrefectClient(url) as client:
+        old, new = (client.create_flow_run(ended, state=Completed()).id for _ in range(2))
+        with closing(sqlite3.connect(tmp_path / "prefect.db", timeout=60)) as database, database:
+            database.execute("UPDATE flow_run SET end_time = '2020-01-01 00:00:00.000000' WHERE id = ?", [str(old)])
+        end = time.monotonic() + 120
+        while len(left := [run.id for run in client.read_flow_runs()]) == 2:
+            assert time.monotonic() < end
+            time.sleep(1)
+        server.kill()
+    assert left == [new]

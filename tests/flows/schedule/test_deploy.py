@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.flows.cli import app
-from sluice.flows.schedule.deployments import notify
 from sluice.flows.submit.clusters import find_cluster
 from sluice.flows.submit.words import understood
-from sluice.infra.settings import ConfigError
 from tests.flows.conftest import write_pictures
 from tests.flows.schedule.test_serve import CONFIG
 
@@ -46,8 +45,8 @@ def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     process.wait(60)
 
 
-def prefect(*words: str) -> str:
-    done = subprocess.run([PREFECT, *words], capture_output=True, text=True, check=False, timeout=300)
+def prefect(*words: str, folder: Path | None = None) -> str:
+    done = subprocess.run([PREFECT, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -91,8 +90,30 @@ def test_a_worker_runs_what_is_deployed(server: str, home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_prefects_own_command_takes_the_projects_file(server: str) -> None:
-    prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(INFRA / "prefect.yaml"))
+def test_a_timetable_takes_back_its_own(server: str, home: Path) -> None:
+    (home / "url").write_text("https://team.example/a-secret-path")
+    (home / "url").chmod(0o600)
+    ours, theirs = home / "ours.yaml", home / "theirs.yaml"
+    entry = "{command: evaluate --suite papers --place here, every: 7d}"
+    ours.write_text(f"notify: url\nruns:\n  old: {entry}\n  stays: {entry}\n")
+    theirs.write_text(f"notify: url\nruns:\n  other: {entry}\n")
+    for table in (ours, theirs):
+        assert "failures are posted" in sluice("deploy", str(table), "--pool", "sluice")
+    tags = {"sluice-ours-sluice", "sluice-theirs-sluice"}
+    assert {made["name"] for made in asked(server, "automations/filter", {})} == tags
+    ours.write_text(f"runs:\n  new: {entry}\n  stays: {entry}\n")
+    assert "old: is in ours.yaml no more, and was taken back" in sluice("deploy", str(ours), "--pool", "sluice")
+    assert {made["name"] for made in asked(server, "deployments/filter", {})} == {"new", "stays", "other"}
+    assert [made["name"] for made in asked(server, "automations/filter", {})] == ["sluice-theirs-sluice"]
+    assert [block["name"] for block in asked(server, "block_documents/filter", {})] == ["sluice-theirs-sluice"]
+
+
+@pytest.mark.slow
+def test_prefects_own_command_takes_the_projects_file(server: str, home: Path) -> None:
+    gone = home / "of-whoever-deploys"
+    gone.mkdir()
+    prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(INFRA / "prefect.yaml"), folder=gone)
+    gone.rmdir()
     found = asked(server, "deployments/filter", {"sort": "NAME_ASC"})
     assert [made["name"] for made in found] == ["compose", "dataset", "evaluate", "train"]
     for made in found:
@@ -102,6 +123,14 @@ def test_prefects_own_command_takes_the_projects_file(server: str) -> None:
         assert alone == (parameters["name"] == "evaluate"), "the others' work is their actors'"
         if parameters["name"] != "compose":  # whose job file is the cluster's
             assert understood(parameters["words"], find_cluster(parameters["cluster"]), "a800", alone)
+    write_pictures(home / "pictures", range(4))
+    (home / "made.yaml").write_text(CONFIG)
+    words = ["dataset", "plan", "-c", f"{home}/made.yaml", "--source", f"{home}/pictures", "--out", f"{home}/data"]
+    here = json.dumps({"cluster": None, "words": words, "retries": {"count": 0, "after": 0}})
+    prefect("deployment", "run", "sluice/dataset", "--params", here)
+    prefect("worker", "start", "--pool", "sluice", "--run-once")
+    runs = asked(server, "flow_runs/filter", {"flow_runs": {"name": {"any_": ["dataset"]}}})
+    assert [run["state_type"] for run in runs] == ["COMPLETED"], runs
 
 
 def test_a_server_or_pool_that_there_is_not_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,17 +145,13 @@ def test_a_server_or_pool_that_there_is_not_is_told(home: Path, monkeypatch: pyt
     assert "a-secret" not in sluice("deploy", str(table), "--pool", "sluice")
 
 
-@pytest.mark.parametrize(
-    ("mode", "text", "said"), [(0o640, "https://x", "chmod 600"), (0o600, "x", "must hold the URL")]
-)
-def test_a_url_is_kept_like_a_token(home: Path, mode: int, text: str, said: str) -> None:
-    file = home / "url"
-    file.write_text(text)
-    file.chmod(mode)
-    with pytest.raises(ConfigError, match=said):
-        notify(file)
-    with pytest.raises(ConfigError, match=r"gone, which `notify:` names, could not be read"):
-        notify(home / "gone")
+def test_a_url_that_cannot_be_posted_to_stops_all_of_it(home: Path) -> None:
+    table = home / "table.yaml"
+    table.write_text("notify: url\nruns: {weekly: {command: evaluate --suite papers, every: 7d}}")
+    (home / "url").write_text("https://x")
+    (home / "url").chmod(0o640)
+    said = sluice("deploy", str(table), "--pool", "sluice")  # of the server, nothing was asked yet
+    assert f"2 Error: {home}/url, which `notify:` names, can be read by others of this machine: chmod 600" in said
 
 
 def test_the_commands_are_there() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.flows.schedule.deployments import deployments, holds
+from sluice.flows.schedule.deployments import deployments, holds, tag_of
 from sluice.flows.schedule.timetable import Entry, read_timetable
 from sluice.flows.submit.words import CannotSubmit
 from sluice.infra.settings import ConfigError
@@ -28,7 +28,7 @@ def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path:
     )
     table = read_timetable(write(tmp_path, text))
     assert [entry.seconds for entry in table.runs.values()] == [None, 3600, 600]
-    weekly, hourly, news = deployments(table, tmp_path, None)
+    weekly, hourly, news = deployments(table, tmp_path / "table.yaml", None)
     assert weekly.schedules[0].schedule.cron == "0 3 * * 1"
     assert hourly.schedules[0].schedule.interval.total_seconds() == 3600
     assert hourly.schedules[0].schedule.anchor_date.isoformat() == "2024-01-01T00:00:00+00:00"
@@ -48,6 +48,7 @@ def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path:
         ("{command: evaluate, cron: monday}", r"weekly.cron: .*five fields, such as \"0 3 \* \* 1\""),
         ("{command: evaluate, cron: '0 3 * * 1', timezone: Europe/Berlni}", r"did you mean 'Europe/Berlin'\?"),
         ("{command: evaluate, every: soon}", r"every: soon: give a number with s, m, h or d behind it"),
+        ("{command: evaluate, every: 1000000000d}", r"every: 1000000000d: give a hundred years, 36500d, or less"),
         ("{command: evaluate, every: 0s}", r"runs.weekly.every: it is 0s, and no run is over so soon"),
         ("{command: evaluate, every: 1h, retry_after: soon}", r"runs.weekly.retry_after: soon: give a number"),
         ("{command: evaluate, when: new images}", r"`when: new images` is for `dataset build`"),
@@ -68,19 +69,30 @@ def test_names_are_names(tmp_path: Path) -> None:
 def test_commands_are_understood_before_anything_is_put_anywhere(tmp_path: Path) -> None:
     wrong = write(tmp_path, WEEKLY.replace("tabletop:20", "tabletop:20 --set shard_sise=3"))
     with pytest.raises(ConfigError, match="did you mean 'shard_size'"):
-        deployments(read_timetable(wrong), tmp_path, None)
+        deployments(read_timetable(wrong), wrong, None)
     here = write(tmp_path, WEEKLY.replace("cron:", "cluster: a800, cron:"))
     with pytest.raises(CannotSubmit, match=r"out \(sluice-data\) would be of one machine alone"):
-        deployments(read_timetable(here), tmp_path, None)
+        deployments(read_timetable(here), here, None)
 
 
 def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) -> None:
     train = "train controlnet --data s3://a/b --out /weights/one"
     alone = f"runs:\n  monthly: {{command: {train}, cron: '0 3 1 * *', cluster: a800, gpus: 8}}\n"
-    (made,) = deployments(read_timetable(write(tmp_path, alone)), tmp_path, None)
+    (made,) = deployments(read_timetable(file := write(tmp_path, alone)), file, None)
     assert made.parameters["share"] == {"cpus": 0, "gpus": 8}
     with pytest.raises(CannotSubmit, match="give --ray N"):
-        deployments(read_timetable(write(tmp_path, alone.replace(", gpus: 8", ""))), tmp_path, None)
+        deployments(read_timetable(write(tmp_path, alone.replace(", gpus: 8", ""))), file, None)
+
+
+def test_a_relative_url_file_is_meant_from_the_timetable(tmp_path: Path) -> None:
+    assert read_timetable(write(tmp_path, f"notify: webhook\n{WEEKLY}")).notify == tmp_path / "webhook"
+    assert read_timetable(write(tmp_path, f"notify: ~/webhook\n{WEEKLY}")).notify == Path.home() / "webhook"
+
+
+def test_timetables_are_told_apart_by_file_and_pool(tmp_path: Path) -> None:
+    tags = [tag_of(tmp_path / f"{name}.yaml", pool) for name in ("Our_team", "b") for pool in ("gpu", "cpu", None)]
+    assert tags[0] == "sluice-our-team-gpu"
+    assert len(set(tags)) == 5, "a server of our own serves one"
 
 
 def test_what_writes_to_one_place_waits_for_each_other(tmp_path: Path) -> None:
