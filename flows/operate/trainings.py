@@ -45,8 +45,13 @@ class TrainingFolder:
         return "method" not in self.recipe
 
     @property
+    def held_folder(self) -> Path:
+        """The folder that is held while it runs."""
+        return self.path.parent.parent if self.is_part else self.path
+
+    @property
     def held(self) -> bool:
-        return is_held(self.path.parent.parent if self.is_part else self.path)
+        return is_held(self.held_folder)
 
     @property
     def finished(self) -> bool:
