@@ -15,7 +15,6 @@ from sluice.flows.operate.making import stage_prefixes
 from sluice.flows.operate.old_states import delete_states, old_states
 from sluice.flows.operate.stored import data_sets
 from sluice.flows.operate.trainings import TrainingFolder, trainings
-from sluice.infra.commits import CLAIM
 from sluice.infra.storage import Storage
 
 BATCH = 1000
@@ -80,7 +79,7 @@ def delete(place: Storage, doomed: Doomed, since: float) -> bool:
     """Take files away, names before what they name; False where somebody claimed them, as it began or on the way."""
     for paths in (doomed.names, doomed.files):
         for start in range(0, len(paths), BATCH):
-            claims = [place.head(f"{prefix}/{CLAIM}") for prefix in doomed.claims]
+            claims = [place.head(claim) for claim in doomed.claims]
             if claims and all(claim is not None and claim.modified > since for claim in claims):
                 return False
             place.delete(paths[start : start + BATCH])
