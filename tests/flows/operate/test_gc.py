@@ -185,6 +185,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, sluice: Sluice) -> None
     refused = {
         "give one of them": ["--keep", "1", "--keep-since", "2026-01-01"],
         "--grace soon: give a number": ["--grace", "soon"],
+        "--grace 59m: with --delete give at least 1h": ["--grace", "59m", "--delete"],
         "--keep-since yesterday: give a date": ["--keep-since", "yesterday"],
         "holds no data set": [],
     }
