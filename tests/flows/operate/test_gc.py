@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 
 from sluice.flows.operate.activity import Activity
 from sluice.flows.operate.doomed import Doomed
-from sluice.flows.operate.gc import GarbageCollection
+from sluice.flows.operate.gc import GarbageCollection, clock_of
 from sluice.flows.operate.keeping import Kept, Wish
 from sluice.infra.commits import CLAIM
 from sluice.infra.local import LocalStorage
+from sluice.infra.storage import Entry, PermissionDenied
 from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.manifest import Version, version_ids
 from sluice.preprocess.version.withdraw import withdraw
@@ -179,6 +181,39 @@ def test_what_a_killed_merge_left_goes(two: tuple[Path, Version, Version]) -> No
     assert not [each for each in young if isinstance(each, Doomed)]
     assert [each.at_work for each in young if isinstance(each, Activity)] == [{"small"}]
     assert verify(place, second) == []
+
+
+def test_each_try_of_who_may_not_delete_leaves_the_same_small_file(two: tuple[Path, Version, Version]) -> None:
+    folder, *_ = two
+    before = files(folder / "out")
+
+    class Denied(LocalStorage):
+        def delete(self, paths: Iterable[str]) -> None:
+            raise PermissionDenied(", ".join(paths))
+
+    for _ in range(2):
+        with pytest.raises(PermissionDenied, match="gc-clock"):
+            collect(Denied(folder / "out"))
+        assert files(folder / "out") == before | {"gc-clock"}
+    collect(LocalStorage(folder / "out"))
+    assert "gc-clock" not in files(folder / "out")
+
+
+def test_the_clock_is_read_beside_another_collection(tmp_path: Path) -> None:
+    taken = []
+
+    class Beside(LocalStorage):
+        """The other one has read the clock, and deletes the file."""
+
+        def list(self, prefix: str = "") -> Iterator[Entry]:
+            if not taken:
+                taken.append(prefix)
+                self.delete([prefix])
+            return super().list(prefix)
+
+    assert abs(clock_of(Beside(tmp_path)) - time.time()) < 60
+    assert taken == ["gc-clock"]
+    assert files(tmp_path) == set()
 
 
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, sluice: Sluice) -> None:
