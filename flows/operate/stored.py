@@ -7,12 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Plan, read_plans
-from sluice.preprocess.version.manifest import DamagedVersion, Version, alias_history
+from sluice.preprocess.version.manifest import DamagedVersion, Version, alias_history, version_of
 
 VERSION = re.compile("[0-9a-f]{12}")
 
@@ -74,9 +73,7 @@ def data_sets(place: Storage) -> list[DataSet]:
 def _data_set(place: Storage, name: str) -> DataSet:
     ids = [found for found in place.folders(f"datasets/{name}") if VERSION.fullmatch(found)]
     made = {id_: place.head(f"datasets/{name}/{id_}/manifest.json") for id_ in ids}
-    versions = [
-        Stored(Version(name, id_, _manifest(place, name, id_)), entry.modified) for id_, entry in made.items() if entry
-    ]
+    versions = [Stored(version_of(place, name, id_), entry.modified) for id_, entry in made.items() if entry]
     order = {id_: turn for turn, id_ in enumerate(alias_history(place, name))}  # of the last turn of each
     return DataSet(
         name,
@@ -86,17 +83,6 @@ def _data_set(place: Storage, name: str) -> DataSet:
         _plans(place, f"datasets/{name}/plan"),
         tuple(id_ for id_, entry in made.items() if entry is None),
     )
-
-
-def _manifest(place: Storage, name: str, id_: str) -> dict[str, Any]:
-    path = f"datasets/{name}/{id_}/manifest.json"
-    try:
-        read: dict[str, Any] = json.loads(place.read(path))
-    except ValueError as error:
-        raise DamagedVersion(
-            f"{place.uri}/{path} is damaged ({error}); delete it and run the same build again, which writes it anew"
-        ) from error
-    return read
 
 
 def _aliases(place: Storage, name: str) -> dict[str, str]:

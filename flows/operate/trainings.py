@@ -140,6 +140,8 @@ def read_json(file: Path) -> Mapping[str, Any]:
 def _parsed(data: bytes, place: str) -> Mapping[str, Any]:
     try:
         read: Mapping[str, Any] = json.loads(data)
+        if not isinstance(read, dict):
+            raise ValueError("it is no mapping")
     except ValueError as error:
         raise NoTraining(f"{place} is damaged ({error}); the same training, given again, writes it anew") from error
     return read

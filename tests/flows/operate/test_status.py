@@ -164,3 +164,25 @@ def test_a_screen_and_its_json_say_the_same(tmp_path: Path, training: Path, slui
     told = json.loads(sluice(*asked, "--json").out)
     assert told["data_sets"][0]["versions"][0]["id"] == version.id
     assert told["trainings"][0]["step"] == 40
+
+
+def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sluice: Sluice) -> None:
+    write_photos(tmp_path / "photos", 4)
+    _, version = build_here(config_here(tmp_path))
+    manifest, recipe = tmp_path / "out" / version.prefix / "manifest.json", training / "recipe.json"
+    for file in (manifest, recipe):
+        file.write_text("[]")
+    for words in (["status", tmp_path / "out"], ["gc", tmp_path / "out"], ["lineage", manifest.parent]):
+        said = sluice(*words)
+        assert (said.code, f"{manifest} is damaged (it is no mapping" in said.error) == (1, True), said
+    for words in (["status", "--trained", training], ["gc", "--trained", training], ["lineage", training]):
+        said = sluice(*words)
+        assert (said.code, f"{recipe} is damaged (it is no mapping)" in said.error) == (2, True), said
+    (tmp_path / "made").mkdir()
+    (made,) = composed_in(tmp_path / "made")
+    for name in ("a.json", "quarantine/e.json"):
+        (tmp_path / "made" / name).write_text("3")
+    (found,) = of(composed=(made,)).composed
+    assert found.reasons == {"unsafe": 2, "its record is damaged": 1}
+    said = sluice("lineage", tmp_path / "made" / "a.png")
+    assert (said.code, "a.json is no record of `sluice compose`" in said.error) == (2, True), said
