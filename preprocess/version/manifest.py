@@ -95,7 +95,7 @@ def read_version(storage: Storage, dataset: str, name: str = "latest") -> Versio
             "build writes it anew"
         ) from error
     ids = version_ids(storage, dataset)
-    found = [version for version in ids if version.startswith(name)]
+    found = [version for version in ids if name and version.startswith(name)]
     if len(found) != 1:
         there = f"there are: {', '.join(ids)}" if ids else "it has none yet: run `sluice dataset build`"
         raise UnknownVersion(f"data set '{dataset}' in {storage.uri} has no version '{name}'; {there}")
