@@ -38,7 +38,7 @@ def status(
     if as_json:
         print(json.dumps(asdict(found), indent=1))
         return
-    for line in said(found):
+    for line in said(found, cluster):
         console.print(line)
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from sluice.flows.operate.composed import NothingComposed
+from sluice.flows.operate.said import said
 from sluice.flows.operate.status import Status, status
 from sluice.flows.operate.stored import NothingBuilt
 from sluice.flows.operate.trainings import NoTraining
+from sluice.flows.submit.jobs import Job
 from sluice.infra.local import LocalStorage
 from sluice.infra.lock import alone_in
 from sluice.preprocess.planning.build import pending, prepare, read_commits
@@ -186,3 +188,9 @@ def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sl
     assert found.reasons == {"unsafe": 2, "its record is damaged": 1}
     said = sluice("lineage", tmp_path / "made" / "a.png")
     assert (said.code, "a.json is no record of `sluice compose`" in said.error) == (2, True), said
+
+
+def test_the_command_for_a_job_that_failed_names_its_cluster() -> None:
+    job = Job("weekly-48", "", "FAILED", "sluice dataset build", "exit code 2", 1.0, 2.0)
+    lines = list(said(Status(3.0, "", [], [], [], [job]), "team"))
+    assert lines[-1].startswith("    sluice logs weekly-48 --cluster team says why")
