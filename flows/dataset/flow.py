@@ -90,9 +90,9 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
     repeated: Counter[str] = Counter()
     try:
         with (
+            LivePage(build.storage, run_page(config.name), lambda: _page(build)),
             prefect_server(),
             ray_session(config.ray_address, config.workers),
-            LivePage(build.storage, run_page(config.name), lambda: _page(build)),
             BuildProgress(console, _totals(units, rows, shards)) as progress,
         ):
             arrivals = _Arrivals(rows, progress, tally, repeated)

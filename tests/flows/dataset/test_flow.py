@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, cast
 
+import pytest
 from rich.console import Console
 
-from sluice.flows.dataset.flow import _Arrivals, _finish
+from sluice.flows.dataset import flow
+from sluice.flows.dataset.flow import _Arrivals, _finish, build_dataset
 from sluice.flows.dataset.tally import Tally
 from sluice.flows.progress import BuildProgress
+from sluice.flows.session import NoCluster
 from sluice.infra.execution.dispatch import Dispatcher
 from sluice.infra.execution.unit import Unit
 from sluice.infra.local import LocalStorage
 from sluice.infra.storage import Entry
+from sluice.preprocess.page.dataset import run_page
 from sluice.preprocess.planning.build import pending, prepare, read_commits
 from sluice.preprocess.planning.plan import store_plan
 from sluice.preprocess.version.card import CARD
@@ -64,3 +69,24 @@ def test_a_version_has_a_young_file_before_its_merged_shards_are_looked_for(tmp_
     own = [done for done in place.done if version.prefix in done]
     assert own[:2] == [f"write {version.prefix}/{CARD}", f"list {version.prefix}/"]
     assert own[-1] == f"write {version.prefix}/manifest.json"
+
+
+def test_the_page_says_that_a_run_failed_which_could_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no longer that one runs which was killed before it."""
+    write_photos(tmp_path / "photos", 4)
+    build = prepare(config_here(tmp_path), run_scan)
+    place, path = build.storage, run_page(build.config.name)
+    place.write(path, b"running")
+
+    @contextmanager
+    def refused(*_: object) -> Iterator[None]:
+        raise NoCluster("Ray did not start")
+        yield
+
+    monkeypatch.setattr(flow, "prefect_server", nullcontext)
+    monkeypatch.setattr(flow, "ray_session", refused)
+    with pytest.raises(NoCluster):
+        build_dataset(build, Console(quiet=True))
+    shown = place.read(path).decode()
+    assert "<strong>failed</strong>" in shown
+    assert "Ray did not start" in shown
