@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -26,6 +27,7 @@ from sluice.infra.storage import Entry, MissingFile, PermissionDenied, Storage
 
 ROLL_UP = 1000
 READERS = 16
+FIRST = 1000
 CLAIM, CLAIM_SECONDS = "in-use", 3600
 """A file beside commits: its time is when somebody last read them all, as a build does that may name them."""
 
@@ -106,8 +108,8 @@ class CommitLog:
 
     def all(self) -> dict[str, Commit]:
         """Every commit whose file is there in its full size, by unit; from the roll-ups and the newer json files."""
+        self._claim()
         entries = list(self.storage.list(self.prefix + "/"))
-        self._claim(entries)
         rolled = self._rolled(entries)
         news = [e for e in _commit_entries(entries, self.prefix) if rolled.get(e.path, (None, ""))[1] != e.stamp]
         with ThreadPoolExecutor(READERS) as readers:
@@ -125,12 +127,17 @@ class CommitLog:
             if sizes.get(self.path(c.file)) == c.size and (not c.sidecar or self.path(c.sidecar) in sizes)
         }
 
-    def _claim(self, entries: Sequence[Entry]) -> None:
-        """Keep garbage collection from commits that are all older than an hour, by either clock."""
-        newest = max((entry.modified for entry in entries), default=None)
-        if newest is not None and abs(time.time() - newest) > CLAIM_SECONDS:
-            with suppress(PermissionDenied):  # who may not write does not build
-                self.storage.write(self.path(CLAIM), b"")
+    def _claim(self) -> None:
+        """Keep garbage collection from commits that are older than an hour, before they are listed: none goes then.
+
+        The first of them tell, as a listing of all may take minutes.
+        """
+        first = [entry.modified for entry in islice(self.storage.list(f"{self.prefix}/"), FIRST)]
+        if first and _is_old(max(first)):
+            claim = self.storage.head(self.path(CLAIM))
+            if claim is None or _is_old(claim.modified):
+                with suppress(PermissionDenied):  # who may not write does not build
+                    self.storage.write(self.path(CLAIM), b"")
 
     def _load(self, path: str) -> Commit | None:
         try:
@@ -159,6 +166,11 @@ class CommitLog:
             stream = io.BytesIO()
             pq.write_table(table, stream)
             self.storage.write(self.path(f"roll-up-{before + start:09d}.parquet"), stream.getvalue())
+
+
+def _is_old(modified: float) -> bool:
+    """By either clock."""
+    return abs(time.time() - modified) > CLAIM_SECONDS
 
 
 def _commit_entries(entries: Sequence[Entry], prefix: str) -> Iterator[Entry]:

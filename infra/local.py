@@ -9,7 +9,7 @@ import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -106,9 +106,10 @@ class LocalStorage:
     def sweep(self, older_than_s: float) -> int:
         swept = 0
         for file in self.root.rglob(TEMPORARY + "*"):
-            with _explained(file, "deleted"):
+            # A writer that works beside this renames its own while others are looked at.
+            with _explained(file, "deleted"), suppress(FileNotFoundError):
                 if time.time() - file.lstat().st_mtime > older_than_s:
-                    file.unlink(missing_ok=True)
+                    file.unlink()
                     swept += 1
         return swept
 

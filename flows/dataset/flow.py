@@ -26,7 +26,7 @@ from sluice.preprocess.page.dataset import dataset_page, of_run, run_page
 from sluice.preprocess.planning.build import Build, pending, read_commits
 from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.units.work import StageWork
-from sluice.preprocess.version.card import dataset_card
+from sluice.preprocess.version.card import CARD, dataset_card
 from sluice.preprocess.version.export import Exported, is_whole, list_exported, merged_already
 from sluice.preprocess.version.making import make_manifest
 from sluice.preprocess.version.manifest import Version, set_latest, store_version
@@ -90,9 +90,9 @@ def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Ta
     repeated: Counter[str] = Counter()
     try:
         with (
+            LivePage(build.storage, run_page(config.name), lambda: _page(build)),
             prefect_server(),
             ray_session(config.ray_address, config.workers),
-            LivePage(build.storage, run_page(config.name), lambda: _page(build)),
             BuildProgress(console, _totals(units, rows, shards)) as progress,
         ):
             arrivals = _Arrivals(rows, progress, tally, repeated)
@@ -129,6 +129,8 @@ def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, arriv
     """The version of what is committed now: the merged shards that it has not yet, then its manifest, last."""
     refuse_taken_down(build, shards)
     version, files = make_manifest(build, read_commits(build), shards)
+    files[CARD] = dataset_card(version).encode()
+    build.storage.write(f"{version.prefix}/{CARD}", files[CARD])  # so that garbage collection leaves what was merged
     merges = merge_units(build, version, files)
     there = merged_already(build.storage, version, [unit.payload for unit in merges])
     if there:
@@ -137,7 +139,6 @@ def _finish(build: Build, shards: Sequence[Shard], dispatcher: Dispatcher, arriv
     left = [unit for unit in merges if unit.payload.target not in {exported.target for exported in there}]
     dispatcher.submit(left)
     dispatcher.wait([unit.name for unit in left])
-    files["README.md"] = dataset_card(version).encode()
     files["export.json"] = list_exported(arrivals.exported)
     refuse_taken_down(build, shards)
     store_version(build.storage, version, files)

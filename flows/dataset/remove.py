@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sluice.flows.dataset.trained import find_trained, told_of
+from sluice.flows.dataset.trained import Holders, find_trained, told_of
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.cut import Cut, copies, find_cuts
@@ -42,9 +42,9 @@ def run_remove(
     trained = list(find_trained(folders))
     cuts = find_cuts(place, dataset, gone)
     _refuse_unknown(place, dataset, gone, cuts)
-    versions = [read_version(place, dataset, version) for version in version_ids(place, dataset)]
-    holding = [version.id for version in versions if _held(version, cuts, removed)]
-    if versions:
+    own = _holders(place, dataset, cuts, removed)
+    others = _other_holders(place, dataset, gone) if folders else []
+    if own.versions:
         read_version(place, dataset)  # `latest` must be there
     bury(place, removed)
     console.print(f"{dataset}: keys removed for good: {len(keys)}; no later build brings them back")
@@ -53,9 +53,11 @@ def run_remove(
     else:
         version = remove_records(place, dataset, gone)
         _say_made(place, [version] if version else [], console)
-        if holding:
-            console.print(f"{', '.join(holding)} still hold them: --withdraw deletes them there too", style="yellow")
-    for line in told_of(trained, dataset, holding, [version.id for version in versions]) if folders else [UNTOLD]:
+        if own.holding:
+            console.print(
+                f"{', '.join(own.holding)} still hold them: --withdraw deletes them there too", style="yellow"
+            )
+    for line in told_of(trained, [own, *others]) if folders else [UNTOLD]:
         console.print(line, style="yellow")
 
 
@@ -69,6 +71,24 @@ def _refuse_unknown(place: Storage, dataset: str, keys: Collection[str], cuts: M
             f"data set '{dataset}' in {place.uri} never had {len(unknown)} of these {len(keys)} keys: "
             f"{', '.join(unknown[:SHOWN])}{more}. Nothing was done; correct them, or take them out of the list."
         )
+
+
+def _holders(place: Storage, dataset: str, cuts: Collection[str], removed: Removed) -> Holders:
+    versions = [read_version(place, dataset, version) for version in version_ids(place, dataset)]
+    holding = [version.id for version in versions if _held(version, cuts, removed)]
+    return Holders(dataset, [version.id for version in versions], holding)
+
+
+def _other_holders(place: Storage, dataset: str, gone: Collection[str]) -> list[Holders]:
+    """Of the other data sets those that have or had records of these keys."""
+    found = []
+    for other in place.folders("datasets"):
+        if other != dataset:
+            cuts = find_cuts(place, other, gone)
+            holders = _holders(place, other, cuts, removed_keys(gone))
+            if cuts or holders.holding:
+                found.append(holders)
+    return found
 
 
 def _held(version: Version, cuts: Collection[str], removed: Removed) -> bool:

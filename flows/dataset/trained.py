@@ -1,10 +1,10 @@
-"""Which networks were trained on versions of a data set, by their cards and the notes beside their checkpoints."""
+"""Which networks were trained on versions of data sets, by their cards and the notes beside their checkpoints."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,16 @@ class Trained:
 
     path: str
     data: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Holders:
+    """A data set that has or had removed records: its versions that are there, and of these the ones `holding` them,
+    or which did before a withdrawal; by their ids."""
+
+    dataset: str
+    versions: Sequence[str]
+    holding: Sequence[str]
 
 
 def find_trained(folders: Iterable[Path]) -> Iterator[Trained]:
@@ -51,19 +61,18 @@ def _noted(note: Path) -> list[str]:
         return []
 
 
-def told_of(
-    trained: Iterable[Trained], dataset: str, holding: Collection[str], there: Collection[str]
-) -> Iterator[str]:
-    """A line for each network that was trained on a version of `holding`, or on what cannot be told.
+def told_of(trained: Iterable[Trained], holders: Iterable[Holders]) -> Iterator[str]:
+    """A line for each network that was trained on a version that held removed records, or on what cannot be told.
 
-    That is a version that is not `there` any more, and merged shards, whose versions nobody knows.
+    That is a version that is not there any more, and merged shards, whose versions nobody knows.
     """
+    named = {each.dataset: each for each in holders}
     for own in trained:
         for said in own.data:
             name, _, version = said.rpartition(" ")
-            if name == dataset and version in holding:
+            if name in named and version in named[name].holding:
                 yield f"{own.path} was trained on {said}, which held them"
-            elif name == dataset and version not in there:
+            elif name in named and version not in named[name].versions:
                 yield f"{own.path} was trained on {said}, a version that is gone: it may have held them"
             elif "/" in name:
                 yield f"{own.path} was trained on merged shards in {name}: they may have held them"

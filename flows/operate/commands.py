@@ -38,7 +38,7 @@ def status(
     if as_json:
         print(json.dumps(asdict(found), indent=1))
         return
-    for line in said(found):
+    for line in said(found, cluster):
         console.print(line)
 
 
@@ -57,6 +57,7 @@ def gc(
     from sluice.flows.operate.gc import GarbageCollection
     from sluice.flows.operate.keeping import Wish, moment_of
     from sluice.flows.operate.said_gc import said_gc
+    from sluice.infra.commits import CLAIM_SECONDS
     from sluice.infra.settings import ConfigError
     from sluice.infra.spans import seconds_of
     from sluice.infra.storage import storage
@@ -64,10 +65,13 @@ def gc(
     if keep is not None and keep_since is not None:
         raise ConfigError("--keep and --keep-since are two ways to say which versions stay: give one of them")
     wish = Wish(keep, moment_of(keep_since) if keep_since else None)
-    asked = out or (None if trained else DEFAULT)
-    told = GarbageCollection(wish, seconds_of(grace, "--grace"), delete)(
-        storage(asked) if asked else None, trained or ()
-    )
+    asked, young = out or (None if trained else DEFAULT), seconds_of(grace, "--grace")
+    if delete and asked and young < CLAIM_SECONDS:
+        raise ConfigError(
+            f"--grace {grace}: with --delete give at least 1h; a build says that it uses what is older than that, and "
+            "would lose what is younger"
+        )
+    told = GarbageCollection(wish, young, delete)(storage(asked) if asked else None, trained or ())
     for line in said_gc(told, delete):
         console.print(line)
 

@@ -31,13 +31,15 @@ class ComposedStatus:
 def composed_status(place: Storage) -> ComposedStatus:
     """By one listing. Raises NothingComposed."""
     paths = [entry.path for entry in place.list()]
-    told = {path for path in paths if path.endswith(".json")}
-    made = sum(path.endswith(".png") and f"{path[:-4]}.json" in told for path in paths if "/" not in path)
-    bad = sorted(path for path in told if path.startswith(QUARANTINE))
+    records = {path for path in paths if path.endswith(".json")}
+    made = sum(path.endswith(".png") and f"{path[:-4]}.json" in records for path in paths if "/" not in path)
+    bad = sorted(path for path in records if path.startswith(QUARANTINE))
     if not made and not bad:
         raise NothingComposed(f"{place.uri} holds no picture of `sluice compose`: name its --out")
     reasons: Counter[str] = Counter()
     for path in bad[:READ]:
         with suppress(MissingFile, ValueError):  # tried again since it was listed
-            reasons[str(json.loads(place.read(path)).get("reason") or "a row that is wrong")] += 1
+            read = json.loads(place.read(path))
+            told = read.get("reason") if isinstance(read, dict) else "its record is damaged"
+            reasons[str(told or "a row that is wrong")] += 1
     return ComposedStatus(place.uri, made, len(bad), dict(reasons.most_common(REASONS)))

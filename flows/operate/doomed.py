@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 from sluice.flows.operate.activity import Activity, shard_of
 from sluice.flows.operate.keeping import Kept
 from sluice.flows.operate.stored import Stored
-from sluice.infra.commits import CommitLog
+from sluice.infra.commits import CLAIM, CommitLog
 from sluice.infra.storage import Entry, MissingFile, Storage
+from sluice.preprocess.version.card import CARD
 
 
 @dataclass(frozen=True)
 class Doomed:
-    """Files that go together: `names` (a manifest, commits) before `files`; not if one of `claims` is renewed."""
+    """Files that go together: `names` (a manifest, commits) before `files`; not once all files `claims` are young."""
 
     what: str
     names: Sequence[str]
@@ -36,17 +37,24 @@ def doomed_versions(place: Storage, kept: Kept, active: Activity) -> Iterator[Do
     """Versions that are not kept, and what merging left of such as never had a manifest."""
     name = kept.data.name
     for stored in kept.going:
-        yield _version(place, f"version {name} {stored.id}", stored.version.prefix, sorted(stored.outputs))
+        yield _version(place, f"version {name} {stored.id}", stored)
     for id_ in kept.data.merging if name not in active.at_work else ():
-        whole = _version(place, f"unfinished version {name} {id_}", f"datasets/{name}/{id_}", ())
-        if whole.count:
-            yield whole
+        prefix = f"datasets/{name}/{id_}"
+        entries = list(place.list(f"{prefix}/"))
+        if entries and not _any_young(entries, active):  # else a build went on with it meanwhile
+            yield _doomed(f"unfinished version {name} {id_}", (), entries, [f"{prefix}/{CARD}"])
 
 
-def _version(place: Storage, what: str, prefix: str, claims: Sequence[str]) -> Doomed:
+def _version(place: Storage, what: str, stored: Stored) -> Doomed:
+    prefix = stored.version.prefix
     entries = list(place.list(f"{prefix}/"))
     manifest = [entry for entry in entries if entry.path == f"{prefix}/manifest.json"]
+    claims = [f"{output}/{CLAIM}" for output in sorted(stored.outputs)]
     return _doomed(what, manifest, [entry for entry in entries if entry not in manifest], claims)
+
+
+def _any_young(entries: Sequence[Entry], active: Activity) -> bool:
+    return any(entry.modified > active.since for entry in entries)
 
 
 @dataclass
@@ -61,7 +69,7 @@ class _Unit:
 def doomed_outputs(place: Storage, prefix: str, kept: Sequence[Kept], active: Activity) -> Doomed | None:
     """Of a stage's fingerprint; None where nothing goes, as while anything there is young."""
     entries = list(place.list(f"{prefix}/"))
-    if any(entry.modified > active.since for entry in entries):
+    if _any_young(entries, active):
         return None
     units, others = _units(entries, prefix)
     versions = [stored for own in kept for stored in own.versions if prefix in stored.outputs]
@@ -77,7 +85,7 @@ def doomed_outputs(place: Storage, prefix: str, kept: Sequence[Kept], active: Ac
         return None
     _, stage, fingerprint = prefix.split("/")
     told = f"{len(going)} units that no kept version names" if going else "what no commit and no version names"
-    return _doomed(f"{stage} {fingerprint[:12]}: {told}", names, files, [prefix])
+    return _doomed(f"{stage} {fingerprint[:12]}: {told}", names, files, [f"{prefix}/{CLAIM}"])
 
 
 def _doomed(what: str, names: Sequence[Entry], files: Sequence[Entry], claims: Sequence[str]) -> Doomed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from sluice.flows.operate.making import stage_prefixes
 from sluice.flows.operate.old_states import delete_states, old_states
 from sluice.flows.operate.stored import data_sets
 from sluice.flows.operate.trainings import TrainingFolder, trainings
-from sluice.infra.commits import CLAIM
 from sluice.infra.storage import Storage
 
 BATCH = 1000
+PROBE = "gc-clock"
+"""Always of this name, so that not each try of who may not delete leaves another."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def delete(place: Storage, doomed: Doomed, since: float) -> bool:
     """Take files away, names before what they name; False where somebody claimed them, as it began or on the way."""
     for paths in (doomed.names, doomed.files):
         for start in range(0, len(paths), BATCH):
-            claims = [place.head(f"{prefix}/{CLAIM}") for prefix in doomed.claims]
+            claims = [place.head(claim) for claim in doomed.claims]
             if claims and all(claim is not None and claim.modified > since for claim in claims):
                 return False
             place.delete(paths[start : start + BATCH])
@@ -89,8 +89,7 @@ def delete(place: Storage, doomed: Doomed, since: float) -> bool:
 
 def clock_of(place: Storage) -> float:
     """The time by the clock of who keeps the files, seconds since 1970. Who may not write and delete learns it here."""
-    probe = f"gc-{uuid.uuid4().hex}"
-    place.write(probe, b"")
-    (entry,) = place.list(probe)  # listed, as what it is compared with
-    place.delete([probe])
-    return entry.modified
+    place.write(PROBE, b"")
+    listed = next((entry for entry in place.list(PROBE) if entry.path == PROBE), None)  # as what it is compared with
+    place.delete([PROBE])
+    return listed.modified if listed else clock_of(place)  # else another one's collection took it

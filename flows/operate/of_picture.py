@@ -56,7 +56,7 @@ def _record(place: Storage, path: str) -> dict[str, Any]:
         raise NoLineage(
             f"{place.uri}/{path} is damaged ({error}): compose the job again into an empty folder"
         ) from error
-    if not all(name in read for name in ASKED):
+    if not isinstance(read, dict) or not all(name in read for name in ASKED):
         raise NoLineage(f"{place.uri}/{path} is no record of `sluice compose`: it lacks {', '.join(ASKED)}")
     return read
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from sluice.flows.operate.doomed import Doomed
 from sluice.flows.operate.trainings import TrainingFolder
 from sluice.infra.lock import alone_in
+
+STATE = re.compile(r"\d{9}\.pt")
 
 
 def old_states(training: TrainingFolder, since: float) -> Doomed:
@@ -15,7 +19,7 @@ def old_states(training: TrainingFolder, since: float) -> Doomed:
     nameless = [
         path
         for path, entry in entries.items()
-        if path.endswith(".pt") and f"{path[:-3]}.json" not in entries and entry.modified <= since
+        if STATE.fullmatch(path) and f"{path[:-3]}.json" not in entries and entry.modified <= since
     ]
     names, files = [f"{name}.json" for name in going], [f"{name}.pt" for name in going] + nameless
     size = sum(entries[path].size for path in (*names, *files) if path in entries)
@@ -24,6 +28,6 @@ def old_states(training: TrainingFolder, since: float) -> Doomed:
 
 def delete_states(training: TrainingFolder, doomed: Doomed) -> None:
     """Notes before states, as nobody trains. Raises Occupied."""
-    with alone_in(training.path):
+    with alone_in(training.held_folder):
         training.states.delete(doomed.names)
         training.states.delete(doomed.files)

@@ -16,8 +16,8 @@ SHOWN = 5
 """Of a data set's versions, the newest."""
 
 
-def said(status: Status) -> Iterator[str]:
-    """Lines, those to be mended with the command below them."""
+def said(status: Status, cluster: str | None) -> Iterator[str]:
+    """Lines, those to be mended with the command below them; `cluster` is the name of whose jobs are told."""
     for data in status.data_sets:
         yield from _data(data, status.now)
     for training in status.trainings:
@@ -25,7 +25,7 @@ def said(status: Status) -> Iterator[str]:
     for composed in status.composed:
         yield from _composed(composed)
     for job in status.jobs:
-        yield from _job(job, status.now)
+        yield from _job(job, status.now, cluster)
 
 
 def _data(data: DataStatus, now: float) -> Iterator[str]:
@@ -81,13 +81,13 @@ def _composed(composed: ComposedStatus) -> Iterator[str]:
         yield "    the same `sluice compose` command tries again those that were not found unsafe"
 
 
-def _job(job: Job, now: float) -> Iterator[str]:
+def _job(job: Job, now: float, cluster: str | None) -> Iterator[str]:
     since = job.ended or job.began
     ago = "" if since is None else f", {'ended' if job.ended else 'begun'} {seconds_text(max(0.0, now - since))} ago"
     yield f"job {job.id}: {job.state.lower()}{ago}: {job.command}"
     if job.state == "FAILED":
         yield f"  {job.message}"
-        yield f"    sluice logs {job.id} --cluster NAME says why; another --id of `sluice submit` starts it anew"
+        yield f"    sluice logs {job.id} --cluster {cluster} says why; another --id of `sluice submit` starts it anew"
 
 
 def _counted(count: int, what: str) -> str:

@@ -7,12 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Plan, read_plans
-from sluice.preprocess.version.manifest import DamagedVersion, Version
+from sluice.preprocess.version.manifest import DamagedVersion, Version, alias_history, version_of
 
 VERSION = re.compile("[0-9a-f]{12}")
 
@@ -48,6 +47,7 @@ class Stored:
 class DataSet:
     """A data set: versions and plans, oldest first, and the versions that aliases point to.
 
+    The newest version is the one that `latest` came to last; those that it never pointed to are older than all others.
     `merging` are ids of versions that have files and no manifest (yet).
     """
 
@@ -73,27 +73,16 @@ def data_sets(place: Storage) -> list[DataSet]:
 def _data_set(place: Storage, name: str) -> DataSet:
     ids = [found for found in place.folders(f"datasets/{name}") if VERSION.fullmatch(found)]
     made = {id_: place.head(f"datasets/{name}/{id_}/manifest.json") for id_ in ids}
-    versions = [
-        Stored(Version(name, id_, _manifest(place, name, id_)), entry.modified) for id_, entry in made.items() if entry
-    ]
+    versions = [Stored(version_of(place, name, id_), entry.modified) for id_, entry in made.items() if entry]
+    order = {id_: turn for turn, id_ in enumerate(alias_history(place, name))}  # of the last turn of each
     return DataSet(
         name,
-        tuple(sorted(versions, key=lambda stored: (stored.made, stored.id))),
+        # A withdrawal and a copy write manifests anew, so that only among equals their times can say what is older.
+        tuple(sorted(versions, key=lambda stored: (order.get(stored.id, -1), stored.made, stored.id))),
         _aliases(place, name),
         _plans(place, f"datasets/{name}/plan"),
         tuple(id_ for id_, entry in made.items() if entry is None),
     )
-
-
-def _manifest(place: Storage, name: str, id_: str) -> dict[str, Any]:
-    path = f"datasets/{name}/{id_}/manifest.json"
-    try:
-        read: dict[str, Any] = json.loads(place.read(path))
-    except ValueError as error:
-        raise DamagedVersion(
-            f"{place.uri}/{path} is damaged ({error}); delete it and run the same build again, which writes it anew"
-        ) from error
-    return read
 
 
 def _aliases(place: Storage, name: str) -> dict[str, str]:

@@ -45,8 +45,13 @@ class TrainingFolder:
         return "method" not in self.recipe
 
     @property
+    def held_folder(self) -> Path:
+        """The folder that is held while it runs."""
+        return self.path.parent.parent if self.is_part else self.path
+
+    @property
     def held(self) -> bool:
-        return is_held(self.path.parent.parent if self.is_part else self.path)
+        return is_held(self.held_folder)
 
     @property
     def finished(self) -> bool:
@@ -135,6 +140,8 @@ def read_json(file: Path) -> Mapping[str, Any]:
 def _parsed(data: bytes, place: str) -> Mapping[str, Any]:
     try:
         read: Mapping[str, Any] = json.loads(data)
+        if not isinstance(read, dict):
+            raise ValueError("it is no mapping")
     except ValueError as error:
         raise NoTraining(f"{place} is damaged ({error}); the same training, given again, writes it anew") from error
     return read

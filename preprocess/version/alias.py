@@ -38,7 +38,8 @@ def set_alias(storage: Storage, dataset: str, alias: str, name: str) -> Version:
             f"'{alias}' cannot be an alias: give a word in small letters that is no version's id, such as latest or "
             f"stable; data set '{dataset}' has {', '.join(aliases(storage, dataset)) or 'no alias yet'}"
         )
-    if name not in aliases(storage, dataset) and not any(v.startswith(name) for v in version_ids(storage, dataset)):
+    found = [version for version in version_ids(storage, dataset) if name and version.startswith(name)]
+    if not found and name not in aliases(storage, dataset):
         raise UnknownVersion(_unknown(storage, dataset, name))
     version = read_version(storage, dataset, name)
     point(storage, version, alias)

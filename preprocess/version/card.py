@@ -11,6 +11,7 @@ from sluice.preprocess.record import field_named
 from sluice.preprocess.version.cut import withdrawn_from
 from sluice.preprocess.version.manifest import Version
 
+CARD = "README.md"
 WITHDRAWN = "Images withdrawn since this version was made"
 COLUMNS = {"jpg": "image", "png": "image", "txt": "string", "json": "json"}
 LOADING = """\

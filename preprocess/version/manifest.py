@@ -16,6 +16,8 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 
 KEPT_BEFORE = 100
+FIELDS = {"bytes", "counts", "planned_shards", "shards", "source", "stages"}
+"""What readers of a manifest count on."""
 
 
 class UnknownVersion(SluiceError):
@@ -84,26 +86,34 @@ def read_version(storage: Storage, dataset: str, name: str = "latest") -> Versio
     """A version by id (or its beginning) or alias. Raises UnknownVersion, DamagedVersion."""
     alias = f"datasets/{dataset}/aliases/{name}.json"
     try:
-        name = json.loads(storage.read(alias))["version"]
+        name = str(json.loads(storage.read(alias))["version"])
     except MissingFile:
         pass
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DamagedVersion(
-            f"{storage.uri}/{alias} is damaged ({error}); delete it, and name a version by its id until the next build "
-            "writes it anew"
+            f"{storage.uri}/{alias} is damaged ({error!r}); delete it, and name a version by its id until the next "
+            "build writes it anew"
         ) from error
     ids = version_ids(storage, dataset)
-    found = [version for version in ids if version.startswith(name)]
+    found = [version for version in ids if name and version.startswith(name)]
     if len(found) != 1:
         there = f"there are: {', '.join(ids)}" if ids else "it has none yet: run `sluice dataset build`"
         raise UnknownVersion(f"data set '{dataset}' in {storage.uri} has no version '{name}'; {there}")
-    path = f"datasets/{dataset}/{found[0]}/manifest.json"
+    return version_of(storage, dataset, found[0])
+
+
+def version_of(storage: Storage, dataset: str, id_: str) -> Version:
+    """A version by its whole id. Raises DamagedVersion, MissingFile."""
+    path = f"datasets/{dataset}/{id_}/manifest.json"
     try:
-        return Version(dataset, found[0], json.loads(storage.read(path)))
+        manifest = json.loads(storage.read(path))
+        if not isinstance(manifest, dict) or not manifest.keys() >= FIELDS:
+            raise ValueError(f"it is no mapping with {', '.join(sorted(FIELDS))}")
     except ValueError as error:
-        raise UnknownVersion(
+        raise DamagedVersion(
             f"{storage.uri}/{path} is damaged ({error}); delete it and run the same build again, which writes it anew"
         ) from error
+    return Version(dataset, id_, manifest)
 
 
 def version_ids(storage: Storage, dataset: str) -> list[str]:

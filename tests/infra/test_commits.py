@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.infra import commits
 from sluice.infra.commits import CLAIM, CLAIM_SECONDS, Commit, CommitLog
 from sluice.infra.local import LocalStorage
 
@@ -53,6 +54,35 @@ def test_new_commits_need_no_claim_and_none_are_claimed_where_there_are_none(tmp
     assert log.storage.head(f"stage/{CLAIM}") is None
     assert CommitLog(log.storage, "other").all() == {}
     assert not (tmp_path / "out" / "other").exists()
+
+
+def test_what_goes_until_the_claim_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where roll-ups tell of it."""
+    monkeypatch.setattr(commits, "ROLL_UP", 1)
+    log = log_in(tmp_path)
+    assert log.all().keys() == {"shard"}
+    age(tmp_path / "out", HOURS)
+
+    class Beside(LocalStorage):
+        """Garbage collection deletes up to the moment of the claim."""
+
+        def write(self, path: str, data: bytes) -> None:
+            self.delete([log.path("shard.json"), log.path("shard-made.tar")])
+            super().write(path, data)
+
+    assert CommitLog(Beside(tmp_path / "out"), "stage").all() == {}
+
+
+def test_a_claim_that_is_not_among_the_first_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "FIRST", 1)
+    log = log_in(tmp_path)
+    log.storage.write("stage/0.json", b"")
+    age(tmp_path / "out", HOURS)
+    log.all()
+    claim = log.storage.head(f"stage/{CLAIM}")
+    assert claim is not None
+    log.all()
+    assert log.storage.head(f"stage/{CLAIM}") == claim
 
 
 @pytest.fixture

@@ -174,6 +174,18 @@ with LocalStorage({str(root)!r})._replacing("a", 10) as file:
     assert [*root.iterdir()] == [root / "a"]
 
 
+def test_a_writer_that_is_done_meanwhile_ends_no_sweep(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashed, at_work = root / f"{TEMPORARY}a", root / f"{TEMPORARY}b"
+    for file in (crashed, at_work):
+        file.touch()
+        os.utime(file, (0, 0))
+    found = sorted(root.rglob(TEMPORARY + "*"), reverse=True)
+    at_work.rename(root / "made")
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter(found))
+    assert LocalStorage(root).sweep(older_than_s=3600) == 1
+    assert [*root.iterdir()] == [root / "made"]
+
+
 FILL = """
 import resource, sys
 from pathlib import Path

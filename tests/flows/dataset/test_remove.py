@@ -22,7 +22,7 @@ from sluice.preprocess.verify.absent import find_keys
 from sluice.preprocess.version.manifest import read_version
 from sluice.training.checkpoints import Checkpoints
 from tests.faults.servers import S3Server
-from tests.preprocess.builds import run_scan
+from tests.preprocess.builds import build_here, config_here, run_scan, write_photo
 from tests.preprocess.removals import Removable, copy_of, write_removable
 
 
@@ -101,6 +101,24 @@ def test_a_take_down_from_end_to_end(made: Removable, tmp_path: Path) -> None:
     again = run("remove", data, "--keys", str(keys), "--withdraw", "--trained", str(networks))
     assert sorted(told) == sorted(line for line in again.split("\n") if line.startswith(str(networks)))
     assert read_version(made.place, "small").id == new.id
+
+
+def test_networks_of_every_data_set_that_had_them_are_listed(made: Removable, tmp_path: Path) -> None:
+    """Another one of the same source, and one that never had them."""
+    other = build_here(made.config.model_copy(update={"name": "other", "shard_size": 3}))[1]
+    write_photo(tmp_path / "away", "p90", 90)
+    apart = build_here(config_here(tmp_path, name="apart", source={"kind": "folder", "uri": str(tmp_path / "away")}))[1]
+    networks = tmp_path / "networks"
+    seen = trained_on(networks / "seen" / "model", f"other {other.id}", f"apart {apart.id}")
+    gone = trained_on(networks / "gone" / "model", "other ffffffffffff", "apart ffffffffffff")
+    (key,) = made.keys("p5.png")
+    asked = ("remove", f"{made.place.uri}/datasets/small", "--key", key, "--trained", str(networks))
+    for words in ((), ("--withdraw",), ("--withdraw",)):
+        said = run(*asked, *words)
+        assert sorted(line for line in said.split("\n") if line.startswith(str(networks))) == [
+            f"{gone} was trained on other ffffffffffff, a version that is gone: it may have held them",
+            f"{seen} was trained on other {other.id}, which held them",
+        ]
 
 
 def test_a_take_down_on_s3(

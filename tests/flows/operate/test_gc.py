@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 
 from sluice.flows.operate.activity import Activity
 from sluice.flows.operate.doomed import Doomed
-from sluice.flows.operate.gc import GarbageCollection
+from sluice.flows.operate.gc import GarbageCollection, clock_of
 from sluice.flows.operate.keeping import Kept, Wish
 from sluice.infra.commits import CLAIM
 from sluice.infra.local import LocalStorage
+from sluice.infra.storage import Entry, PermissionDenied
 from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.manifest import Version, version_ids
 from sluice.preprocess.version.withdraw import withdraw
@@ -143,6 +145,30 @@ def test_versions_that_lost_records_stay_whole(two: tuple[Path, Version, Version
     assert_consistent(place)
 
 
+def test_a_withdrawal_makes_no_version_newer(two: tuple[Path, Version, Version]) -> None:
+    """Though it writes the manifests of all that are older after that of the new one."""
+    folder, first, second = two
+    place = LocalStorage(folder / "out")
+    key = hashlib.sha256((folder / "photos" / "p2.png").read_bytes()).hexdigest()[:16]
+    (made,) = withdraw(place, [key]).made
+    for file in filter(Path.is_file, (folder / "out").rglob("*")):
+        os.utime(file, (file.stat().st_mtime - 2 * DAY,) * 2)
+    (kept, *_) = GarbageCollection(Wish(newest=2), DAY, False)(place, ())
+    assert isinstance(kept, Kept)
+    assert [stored.id for stored in kept.data.versions] == [first.id, second.id, made.id]
+    assert [stored.id for stored in kept.going] == [first.id]
+
+
+def test_a_version_that_latest_never_pointed_to_is_older_than_one_that_it_did(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", 8)
+    _, whole = build_here(config_here(tmp_path))
+    _, limited = build_here(config_here(tmp_path, stages=knob(50)), limit=1)
+    place = LocalStorage(tmp_path / "out")
+    (kept, *_) = GarbageCollection(Wish(), DAY, False)(place, ())
+    assert isinstance(kept, Kept)
+    assert [stored.id for stored in kept.data.versions] == [limited.id, whole.id]
+
+
 def test_what_a_killed_merge_left_goes(two: tuple[Path, Version, Version]) -> None:
     folder, first, second = two
     place = LocalStorage(folder / "out")
@@ -157,10 +183,44 @@ def test_what_a_killed_merge_left_goes(two: tuple[Path, Version, Version]) -> No
     assert verify(place, second) == []
 
 
+def test_each_try_of_who_may_not_delete_leaves_the_same_small_file(two: tuple[Path, Version, Version]) -> None:
+    folder, *_ = two
+    before = files(folder / "out")
+
+    class Denied(LocalStorage):
+        def delete(self, paths: Iterable[str]) -> None:
+            raise PermissionDenied(", ".join(paths))
+
+    for _ in range(2):
+        with pytest.raises(PermissionDenied, match="gc-clock"):
+            collect(Denied(folder / "out"))
+        assert files(folder / "out") == before | {"gc-clock"}
+    collect(LocalStorage(folder / "out"))
+    assert "gc-clock" not in files(folder / "out")
+
+
+def test_the_clock_is_read_beside_another_collection(tmp_path: Path) -> None:
+    taken = []
+
+    class Beside(LocalStorage):
+        """The other one has read the clock, and deletes the file."""
+
+        def list(self, prefix: str = "") -> Iterator[Entry]:
+            if not taken:
+                taken.append(prefix)
+                self.delete([prefix])
+            return super().list(prefix)
+
+    assert abs(clock_of(Beside(tmp_path)) - time.time()) < 60
+    assert taken == ["gc-clock"]
+    assert files(tmp_path) == set()
+
+
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, sluice: Sluice) -> None:
     refused = {
         "give one of them": ["--keep", "1", "--keep-since", "2026-01-01"],
         "--grace soon: give a number": ["--grace", "soon"],
+        "--grace 59m: with --delete give at least 1h": ["--grace", "59m", "--delete"],
         "--keep-since yesterday: give a date": ["--keep-since", "yesterday"],
         "holds no data set": [],
     }

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from sluice.flows.operate import gc
+from sluice.flows.operate.activity import Activity
 from sluice.flows.operate.gc import GarbageCollection
+from sluice.flows.operate.keeping import Wish
 from sluice.infra.commits import CommitLog
 from sluice.infra.local import LocalStorage
+from sluice.preprocess.version.card import CARD
 from sluice.preprocess.version.manifest import Version, read_version, version_ids
 from tests.flows.operate.collected import ONE, assert_consistent, collect, files, of_stage, steps
 from tests.flows.operate.conftest import DAY
@@ -88,3 +92,40 @@ def test_what_is_claimed_on_the_way_stays(two: tuple[Path, Version, Version], mo
     assert any("somebody uses it since a moment ago" in str(each) for each in told)
     assert len(log.all()) == 1
     assert_consistent(log.storage)
+
+
+def test_a_killed_merge_that_a_build_goes_on_with_meanwhile_stays(two: tuple[Path, Version, Version]) -> None:
+    """All its stages' outputs are committed, so that nothing else is young."""
+    folder, first, _ = two
+    place = LocalStorage(folder / "out")
+    place.delete([f"{first.prefix}/manifest.json"])
+    told = GarbageCollection(Wish(), DAY, True)(place, ())
+    assert any(isinstance(each, Activity) and not each.at_work for each in told)
+    build = steps(folder, 100)
+    assert list(islice(build, 2)) == ["planned", "merged"]
+    assert list(told) == []
+    assert next(build) == first.id
+    assert_consistent(place)
+
+
+def test_a_killed_merge_is_left_from_when_a_build_goes_on_with_it(
+    two: tuple[Path, Version, Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, first, _ = two
+    monkeypatch.setattr(gc, "BATCH", 1)
+    place = LocalStorage(folder / "out")
+    place.delete([f"{first.prefix}/manifest.json"])
+    merged = files(folder / "out" / first.prefix)
+
+    class Beside(LocalStorage):
+        """The build begins when one file of its merge has gone."""
+
+        def delete(self, paths: Iterable[str]) -> None:
+            gone = list(paths)
+            super().delete(gone)
+            if gone[0].startswith(first.prefix):
+                self.write(f"{first.prefix}/{CARD}", b"the card")
+
+    told = list(GarbageCollection(Wish(), DAY, True)(Beside(folder / "out"), ()))
+    assert any("somebody uses it since a moment ago" in str(each) for each in told)
+    assert len(merged - files(folder / "out" / first.prefix)) <= 1

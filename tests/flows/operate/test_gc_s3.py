@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.flows.operate.keeping import Wish, moment_of
 from sluice.infra.storage import storage
 from sluice.preprocess.version.manifest import version_ids
 from tests.faults.servers import S3Server
@@ -31,13 +32,13 @@ def test_the_same_on_s3(
         build_here(config_here(tmp_path, stages=knob(low), out=out))
     place = storage(out)
     assert collect(place) == [], "all is young"
-    aliases_only = ("gc", out, "--keep-since", "2999-01-01", "--grace", "0s", "--delete")  # both are of one second
-    said = sluice(*aliases_only)
-    assert said.code == 0, said
+    aliases_only = Wish(since=moment_of("2999-01-01"))
+    assert collect(place, aliases_only, grace=0) != []
     assert len(version_ids(place, "small")) == 1
     assert_consistent(place)
     assert len([path for path in of_stage((e.path for e in place.list()), "canny") if path.endswith(".tar")]) == 1
-    assert "Nothing is to go." in sluice(*aliases_only).out
+    assert collect(place, aliases_only, grace=0) == []
+    assert "Nothing is to go." in sluice("gc", out, "--delete").out
     told = sluice("status", out).out
     assert told.splitlines()[0] == "data set small: 1 version, 1 planned shard"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from sluice.flows.operate.doomed import Doomed
 from sluice.flows.operate.gc import GarbageCollection
 from sluice.flows.operate.keeping import Kept
+from sluice.flows.operate.old_states import delete_states
+from sluice.flows.operate.trainings import TrainingFolder
 from sluice.infra.local import LocalStorage
+from sluice.infra.lock import Occupied, alone_in
 from sluice.preprocess.version.manifest import Version
 from tests.flows.operate.collected import ONE
 from tests.flows.operate.conftest import DAY, Sluice, age
@@ -43,6 +47,27 @@ def test_of_a_finished_training_the_last_checkpoint_stays(networks: Path, sluice
     assert states("done") == [30]
     assert states("stopped") == [10, 20, 30]
     assert "Nothing is to go." in sluice("gc", "--trained", networks, "--delete").out
+
+
+def test_what_is_no_state_of_a_training_stays_where_its_checkpoints_lie(networks: Path, sluice: Sluice) -> None:
+    others = ["sd15.pt", "weights/000000050.pt", "0000000050.pt"]
+    for name in others:
+        file = networks / "done" / "checkpoints" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"weights of somebody")
+    age(networks)
+    assert sluice("gc", "--trained", networks, "--delete").code == 0
+    assert [name for name in others if not (networks / "done" / "checkpoints" / name).exists()] == []
+
+
+def test_states_of_a_part_of_the_family_are_deleted_while_nobody_trains_it(tmp_path: Path) -> None:
+    part = tmp_path / "family" / "runs" / "captioned"
+    (part / "checkpoints").mkdir(parents=True)
+    (part / "recipe.json").write_text("{}")
+    training, doomed = TrainingFolder(part), Doomed("", [], ["000000010.pt"], 0)
+    with alone_in(tmp_path / "family"), pytest.raises(Occupied):
+        delete_states(training, doomed)
+    delete_states(training, doomed)
 
 
 def test_a_version_that_a_training_goes_on_with_is_kept(two: tuple[Path, Version, Version], networks: Path) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from sluice.flows.operate.composed import NothingComposed
+from sluice.flows.operate.said import said
 from sluice.flows.operate.status import Status, status
 from sluice.flows.operate.stored import NothingBuilt
 from sluice.flows.operate.trainings import NoTraining
+from sluice.flows.submit.jobs import Job
 from sluice.infra.local import LocalStorage
 from sluice.infra.lock import alone_in
 from sluice.preprocess.planning.build import pending, prepare, read_commits
@@ -164,3 +166,31 @@ def test_a_screen_and_its_json_say_the_same(tmp_path: Path, training: Path, slui
     told = json.loads(sluice(*asked, "--json").out)
     assert told["data_sets"][0]["versions"][0]["id"] == version.id
     assert told["trainings"][0]["step"] == 40
+
+
+def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sluice: Sluice) -> None:
+    write_photos(tmp_path / "photos", 4)
+    _, version = build_here(config_here(tmp_path))
+    manifest, recipe = tmp_path / "out" / version.prefix / "manifest.json", training / "recipe.json"
+    for file in (manifest, recipe):
+        file.write_text("[]")
+    for words in (["status", tmp_path / "out"], ["gc", tmp_path / "out"], ["lineage", manifest.parent]):
+        said = sluice(*words)
+        assert (said.code, f"{manifest} is damaged (it is no mapping" in said.error) == (1, True), said
+    for words in (["status", "--trained", training], ["gc", "--trained", training], ["lineage", training]):
+        said = sluice(*words)
+        assert (said.code, f"{recipe} is damaged (it is no mapping)" in said.error) == (2, True), said
+    (tmp_path / "made").mkdir()
+    (made,) = composed_in(tmp_path / "made")
+    for name in ("a.json", "quarantine/e.json"):
+        (tmp_path / "made" / name).write_text("3")
+    (found,) = of(composed=(made,)).composed
+    assert found.reasons == {"unsafe": 2, "its record is damaged": 1}
+    said = sluice("lineage", tmp_path / "made" / "a.png")
+    assert (said.code, "a.json is no record of `sluice compose`" in said.error) == (2, True), said
+
+
+def test_the_command_for_a_job_that_failed_names_its_cluster() -> None:
+    job = Job("weekly-48", "", "FAILED", "sluice dataset build", "exit code 2", 1.0, 2.0)
+    lines = list(said(Status(3.0, "", [], [], [], [job]), "team"))
+    assert lines[-1].startswith("    sluice logs weekly-48 --cluster team says why")

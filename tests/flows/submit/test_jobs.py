@@ -58,7 +58,7 @@ def test_a_job_that_failed_says_why_and_is_not_run_twice(sluice: Sluice, build: 
     assert "gone" in sluice("logs", "wrong", "--cluster", "here").output
     assert "wrong was started before and failed" in str(sluice("submit", *words).exception)
     told = sluice("status", "--cluster", "here").output
-    assert "sluice logs wrong --cluster NAME says why" in told
+    assert "sluice logs wrong --cluster here says why" in told
 
 
 @pytest.mark.slow

@@ -35,6 +35,14 @@ def test_latest_goes_back_and_another_name_stays(built: Callable[..., BuiltVersi
     assert read_version(place, "small").id == first.id, "what fails changes nothing"
 
 
+def test_of_a_single_version_nothing_is_no_name(built: Callable[..., BuiltVersion]) -> None:
+    build, version = built()
+    with pytest.raises(UnknownVersion, match=f"no version or alias ''; its versions: {version.id}"):
+        set_alias(build.storage, "small", "stable", "")
+    with pytest.raises(UnknownVersion, match=f"no version ''; there are: {version.id}"):
+        read_version(build.storage, "small", "")
+
+
 def test_the_version_before_is_what_latest_pointed_to_last(built: Callable[..., BuiltVersion], tmp_path: Path) -> None:
     build, first = built()
     place = build.storage

@@ -22,3 +22,15 @@ def test_a_cut_table_or_alias_is_named_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(DamagedVersion, match=r"latest\.json is damaged .*name a version by its id"):
         read_version(build.storage, version.dataset)
     assert read_version(build.storage, version.dataset, version.id).id == version.id
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"counts": {}}'])
+def test_what_is_json_and_no_manifest_or_alias_is_named_too(tmp_path: Path, text: str) -> None:
+    write_photos(tmp_path / "photos")
+    build, version = build_here(config_here(tmp_path))
+    (tmp_path / "out" / version.prefix / "manifest.json").write_text(text)
+    with pytest.raises(DamagedVersion, match=r"manifest\.json is damaged .*it is no mapping with .*run the same build"):
+        read_version(build.storage, version.dataset)
+    (tmp_path / "out" / "datasets" / version.dataset / "aliases" / "latest.json").write_text(text)
+    with pytest.raises(DamagedVersion, match=r"latest\.json is damaged"):
+        read_version(build.storage, version.dataset)
