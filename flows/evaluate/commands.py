@@ -60,7 +60,9 @@ def measure(
     over = {"scenes": scenes, "seeds": seeds, "steps": steps}
     told = None if data is None else opened(data, base)
     results = out or (RESULTS if told is None else place / "results" / told.version)
-    at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), told, safety)
+    at = Place(
+        base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False, markup=False), told, safety
+    )
     evaluate([(name, settings_of(name, quick, over)) for name in names], at)
     asked = "" if results == RESULTS else f" --results {results}"
     at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")
