@@ -85,18 +85,19 @@ def report(
     place: Annotated[Path, typer.Option(help="Where pictures are kept, for the page.")] = Path("evaluation"),
     out: Annotated[Path | None, typer.Option(help="The text; unless given, beside the folder, by its name.")] = None,
 ) -> None:
-    """All that was measured, as text, and as a page with pictures beside them (`index.html`)."""
+    """All that was measured, as text, and as a page with pictures beside them, PLACE/NAME.html by the text's name."""
     from sluice.flows.evaluate.made import FOLDER
     from sluice.flows.evaluate.page import page_of
     from sluice.flows.evaluate.results import page, read_all
     from sluice.infra.whole import write_whole
 
     found = read_all(results)
-    text = out or results.with_name(f"{results.name}.md")
+    named = results if results.name not in {"", ".."} else results.resolve()  # `.` has no name to go by
+    text = out or named.with_name(f"{named.name}.md")
+    shown = place / f"{text.stem}.html"
     write_whole(text, page(found))
-    place.mkdir(parents=True, exist_ok=True)
-    write_whole(place / "index.html", page_of(found, place / FOLDER))
-    typer.echo(f"{text}\n{place / 'index.html'}")
+    write_whole(shown, page_of(found, place / FOLDER))
+    typer.echo(f"{text}\n{shown}")
 
 
 @app.command()

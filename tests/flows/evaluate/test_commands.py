@@ -28,3 +28,9 @@ def test_what_is_not_the_whole_measure_of_tabletop_leaves_docs_as_they_are(
     run(*SMALL[:2], "--quick", *SMALL[2:], "--base", str(untrained), "--place", "of [v1]")
     assert Path(f"{results}-quick", "unite.json").is_file()
     assert not Path("docs").exists()
+    monkeypatch.chdir(results)
+    text, page = run("report", "--results", ".", "--place", str(tmp_path / "page")).split("\n")[:2]
+    assert Path(text).parts[-2:] == ("results", f"{untrained.name}.md")
+    assert Path(page) == tmp_path / "page" / f"{untrained.name}.html"
+    assert Path(text).is_file()
+    assert Path(page).is_file()
