@@ -82,6 +82,20 @@ def test_two_runs_stand_side_by_side_and_what_differs_is_marked(tmp_path: Path) 
         compare(tmp_path / "a", tmp_path)
 
 
+def test_what_one_run_has_alone_is_named_and_runs_without_a_protocol_in_common_are_refused(tmp_path: Path) -> None:
+    keep(FOUND, tmp_path / "a/silence.json")
+    keep(replace(FOUND, estimates=[replace(ONE, method="ControlNet")], claims=[]), tmp_path / "b/silence.json")
+    keep(replace(FOUND, protocol="unite"), tmp_path / "b/unite.json")
+    keep(replace(FOUND, protocol="unite"), tmp_path / "c/unite.json")
+    shown = compare(tmp_path / "a", tmp_path / "b").splitlines()
+    assert "In the second alone: unite." in shown
+    assert "| edge F1 | canny | base alone | 0.5 (0.25 to 0.75) |  |  |" in shown
+    assert "| edge F1 | canny | ControlNet |  | 0.5 (0.25 to 0.75) |  |" in shown
+    assert f"“{SAYS}”: holds, then not judged." in shown
+    with pytest.raises(ConfigError, match=r"a \(silence\) and .*c \(unite\) have no protocol in common: name folders"):
+        compare(tmp_path / "a", tmp_path / "c")
+
+
 def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
     low, high = Interval(0.0, -5.0, 0.3), Interval(0.6, 0.2, 9.0)
     assert differ(low, high)
