@@ -12,7 +12,7 @@ import torch
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
-from sluice.flows.evaluate.results import keep, page, read, read_all, refuse_others
+from sluice.flows.evaluate.results import keep, make_ready, page, read, read_all, refuse_others
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.infra.settings import ConfigError
 
@@ -113,3 +113,11 @@ def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -
     for reading in (read_all, lambda folder: refuse_others(folder, None)):
         with pytest.raises(ConfigError, match=r"old.json holds no results of this version .*: delete it, and measure"):
             reading(tmp_path)
+
+
+def test_a_folder_that_is_none_is_named_before_figures_come(tmp_path: Path) -> None:
+    make_ready(tmp_path / "some" / "results")
+    assert list((tmp_path / "some" / "results").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"figures cannot be kept in .*/file \(File exists\): name with `--out`"):
+        make_ready(tmp_path / "file")
