@@ -10,6 +10,7 @@ from pathlib import Path
 
 CODE = "SLUICE_CODE"
 """Where a job is told which code travelled with it."""
+CHANGED = ", changed"
 CHECKOUT = Path(__file__).parents[1]
 
 
@@ -21,7 +22,7 @@ def code_version() -> str:
     version = importlib.metadata.version("sluice-diffusion")
     if not (CHECKOUT / ".git").exists():
         return version
-    asked = ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=, changed"]
+    asked = ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=12", "--exclude=*", f"--dirty={CHANGED}"]
     try:
         commit = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):  # no git here, or a checkout of another user's

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from sluice.infra.storage import Entry, FileDenied, MissingFile, NoSpace, StorageError, checked
 
 TEMPORARY = ".sluice-writing-"
+NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 Children = list[tuple["os.DirEntry[str]", str]]
 
 
@@ -135,7 +136,7 @@ class LocalStorage:
             status = os.stat(file)
         except OSError as error:
             if not os.path.islink(file):
-                if isinstance(error, FileNotFoundError | NotADirectoryError):
+                if error.errno in NO_SUCH_FILE:
                     return None
                 raise
             status = os.lstat(file)
@@ -215,6 +216,6 @@ def _explain(error: OSError, file: str, done: str) -> StorageError:
                 f"{file} could not be {done}: {error.strerror}. Change its permissions or its owner, or run as a user "
                 "who may."
             )
-        case errno.ENOENT | errno.ENOTDIR | errno.EISDIR | errno.ELOOP if done in ("read", "listed"):
+        case number if number in NO_SUCH_FILE and done in ("read", "listed"):
             return MissingFile(f"{file} could not be {done}: {error.strerror}.")
     return StorageError(f"{file} could not be {done}: {error.strerror}. Check the path and the disk it is on.")

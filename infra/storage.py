@@ -128,9 +128,14 @@ def storage(uri: str | Path) -> Storage:
     return LocalStorage(Path(text))
 
 
+def stays_inside(path: str) -> bool:
+    """Whether a path is one of a storage's: a bucket may list others."""
+    return bool(path) and not path.startswith("/") and "\0" not in path and ".." not in path.split("/")
+
+
 def checked(path: str, uri: str) -> str:
     """The path itself, if it stays inside the storage; else StorageError."""
-    if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
+    if not stays_inside(path):
         raise StorageError(
             f"'{path}' is not a path inside {uri}: it must be relative, not empty, and without '..' or NUL."
         )

@@ -13,6 +13,7 @@ from sluice.infra.errors import SluiceError
 
 BLOCK = tarfile.BLOCKSIZE
 NAME_BYTES = 100
+LARGEST_FIELD = 1 << 30
 SIZE, CHECKSUM = slice(124, 135), slice(148, 155)
 
 
@@ -48,6 +49,8 @@ def _header(name: str, size: int) -> bytes:
     encoded = name.encode()
     if len(encoded) > NAME_BYTES:
         raise ShardError(f"'{name}' is longer than the {NAME_BYTES} bytes that a name in a tar may have")
+    if size > LARGEST_FIELD:
+        raise ShardError(f"'{name}' has {size} bytes, more than the {LARGEST_FIELD} that a field may have")
     header = bytearray(BLANK)
     header[: len(encoded)] = encoded
     header[SIZE] = b"%011o" % size
@@ -58,7 +61,7 @@ def _header(name: str, size: int) -> bytes:
 def write_shard(path: Path, records: Iterable[tuple[str, Mapping[str, bytes]]]) -> Written:
     """Write records (in key order; fields are sorted here) as a tar whose bytes depend on nothing else.
 
-    Raises ShardError when keys are out of order.
+    Raises ShardError when keys are out of order, and for a field that no shard holds.
     """
     digest = hashlib.sha256()
     size = count = 0
@@ -91,7 +94,7 @@ def read_shard(
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(key, fields) of each record, streaming; only `fields` where given.
 
-    Raises ShardError for links and directories, and for a tar that is cut or damaged.
+    Raises ShardError for links, directories and sizes that no field has, and for a tar that is cut or damaged.
     """
     key, record = "", dict[str, bytes]()
     for member, data in _members(stream, name):
@@ -110,10 +113,12 @@ def _members(stream: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
     while (header := stream.read(BLOCK)) != bytes(BLOCK):
         try:
             member = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
-        except tarfile.TarError as error:
+        except (tarfile.TarError, UnicodeDecodeError) as error:
             raise ShardError(f"{name}: not a whole tar ({error})") from error
         if not member.isreg() or "." not in member.name:
             raise ShardError(f"{name}: '{member.name}' is not a record's field")
+        if not 0 <= member.size <= LARGEST_FIELD:
+            raise ShardError(f"{name}: '{member.name}' has {member.size} bytes; a field has 0 to {LARGEST_FIELD}")
         data = stream.read(member.size)
         padding = stream.read(-member.size % BLOCK)
         if len(data) + len(padding) < member.size + (-member.size % BLOCK):

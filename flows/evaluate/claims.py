@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
 from sluice.inference.metrics.bootstrap import Interval
 
 Verdict = Literal["holds", "in part", "not here"]
+ENOUGH = 16
+"""Cases: of fewer nothing holds, whatever their interval."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,20 @@ class Claim:
 
     @property
     def verdict(self) -> Verdict:
-        """`holds` where it does under every condition, `not here` where it does under none and in no part."""
-        found = set(self.verdicts.values())
-        return found.pop() if len(found) == 1 else "in part"
+        """`holds` where it does under every condition, `not here` where it does not under most, else `in part`."""
+        found = list(self.verdicts.values())
+        if not found or found.count("not here") > len(found) / 2:
+            return "not here"
+        return "holds" if set(found) == {"holds"} else "in part"
+
+    @property
+    def told(self) -> str:
+        """The verdict, and of how many conditions, where they differ."""
+        found = Counter(self.verdicts.values())
+        if len(found) < 2:
+            return self.verdict
+        each = ", ".join(f"{what} {found[what]}" for what in get_args(Verdict) if found[what])
+        return f"{self.verdict}: {each} of {found.total()}"
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,6 @@ def by_case(values: Tensor, seeds: int) -> Tensor:
     return values.reshape(-1, seeds).mean(dim=1)
 
 
-def judged(holds: bool, in_part: bool) -> Verdict:
-    """`holds`, or else `in part`, or else `not here`."""
-    return "holds" if holds else "in part" if in_part else "not here"
+def judged(holds: bool, in_part: bool, cases: int) -> Verdict:
+    """`holds`, of ENOUGH cases, or else `in part`, or else `not here`."""
+    return "holds" if holds and cases >= ENOUGH else "in part" if holds or in_part else "not here"

@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
+from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Prompted
@@ -16,7 +18,7 @@ from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
 from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.counted import judging, stage
 from sluice.flows.evaluate.crowds import CrowdedScenes, Crowds
-from sluice.flows.evaluate.made import made
+from sluice.flows.evaluate.made import made, pixels_of
 from sluice.flows.evaluate.methods import Method, Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import Outcome
@@ -28,6 +30,7 @@ from sluice.preprocess.perception.judges import Judges
 
 AT_ONCE = 8
 """Pictures that are made together: a constant, so that what is made for few cases is there for more."""
+JUDGED_AT_ONCE = 32
 FIRST, WORST = 3, 2
 """Cases of each condition that are shown."""
 Tree = Callable[[Any], Mapping[str, Any]]
@@ -156,20 +159,37 @@ class Contest:
         batch = AT_ONCE if together else seeds
         jobs = [self.sampling.job(case, tree(case), batch) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
-        pictures = made(jobs, self.place, self.console, stage(self.protocol, "made"))
-        with judging(self.protocol, condition, len(pictures.names)):
-            each = [case for case in some for _ in range(seeds)]
-            by_method = dict(zip(methods, pictures.pixels.chunk(len(methods)), strict=True))
-            values = {
-                (figure.figure, name): by_case(figure.of(own, each), seeds)
-                for figure in figures
-                for name, own in by_method.items()
-            }
+        names = made(jobs, self.place, self.console, stage(self.protocol, "made"))
+        own = len(some) * seeds
+        by_method = {name: names[place * own : (place + 1) * own] for place, name in enumerate(methods)}
+        with judging(self.protocol, condition, len(names)):
+            outcome = Outcome(condition, tuple(figures), self._judged(some, by_method, figures))
             for population in self.from_true() if populations is None else populations:
-                self.populations.extend(population(condition, by_method, list(some), seeds))
-        outcome = Outcome(condition, tuple(figures), values)
-        self.examples.extend(examples(outcome, some, pictures.names[::seeds], list(methods)))
+                if len(some) < (fewest := population.fewest(seeds)):
+                    self.leave_out(population.figures, Lack.of_cases(fewest, len(some)))
+                else:
+                    self.populations.extend(population.measure(condition, self._of_each(by_method), list(some)))
+        self.examples.extend(examples(outcome, some, names[::seeds], list(methods)))
         return outcome
+
+    def _judged(
+        self, some: Sequence[Prompted], by_method: Mapping[str, Sequence[str]], figures: Sequence[Obeyed]
+    ) -> dict[tuple[str, str], Tensor]:
+        """Figures of each method's pictures by their names, some of them at a time: those of photographs are large."""
+        seeds = self.sampling.seeds
+        each = [case for case in some for _ in range(seeds)]
+        found: dict[tuple[str, str], list[Tensor]] = {(own.figure, name): [] for own in figures for name in by_method}
+        for name, names in by_method.items():
+            for start in range(0, len(names), JUDGED_AT_ONCE):
+                here = slice(start, start + JUDGED_AT_ONCE)
+                pictures = pixels_of(names[here], self.place)
+                for figure in figures:  # one after the other of the same pictures: what several ask is seen once
+                    found[figure.figure, name].append(figure.of(pictures, each[here]))
+        return {key: by_case(torch.cat(parts), seeds) for key, parts in found.items()}
+
+    def _of_each(self, by_method: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Tensor]]:
+        """Each method's pictures, read when they are asked for."""
+        return ((name, pixels_of(names, self.place)) for name, names in by_method.items())
 
 
 def examples(

@@ -24,4 +24,4 @@ def verdicts(found: Sequence[Results]) -> Iterator[tuple[str, str, str]]:
     claims = {(own.protocol, claim.says): claim for own in found for claim in own.claims}
     for protocol, says in EIGHT:
         claim = claims.get((protocol, says))
-        yield protocol, says, "not measured" if claim is None else claim.verdict
+        yield protocol, says, "not measured" if claim is None else claim.told

@@ -1,9 +1,8 @@
-"""Pictures of jobs as tensors: kept in a folder by their names, so that nothing is made twice."""
+"""Pictures of jobs, and these as tensors: kept in a folder by their names, so that nothing is made twice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +26,8 @@ class NotMade(SluiceError):
     exit_code = 1
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Pictures `(n, 3, height, width)`, values -1 to 1, as PNG rounds them, and the names of their files."""
-
-    pixels: Tensor
-    names: Sequence[str]
-
-
-def made(jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND) -> Pictures:
-    """Of each job its pictures, seed by seed, counted as a `stage`'s; what is there and damaged is made again.
+def made(jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND) -> list[str]:
+    """Of each job the names of its pictures, seed by seed, counted as a `stage`'s; damaged ones are made again.
 
     Images that jobs name by file lie in `place`; pictures come to `place/pictures`. Raises NotMade.
     """
@@ -50,9 +41,13 @@ def made(jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND) 
     composed = compose_all(asked, place, storage(out), console, kind=stage)
     if composed.quarantined:
         raise NotMade(f"{len(composed.quarantined)} pictures were not made; {out / 'quarantine'} says why")
-    levels = np.stack([decode_png(path.read_bytes()) for path in paths])
-    pixels = torch.from_numpy(levels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
-    return Pictures(pixels, [own.name for own in asked])
+    return [own.name for own in asked]
+
+
+def pixels_of(names: Sequence[str], place: Path) -> Tensor:
+    """Pictures by their names, `(n, 3, height, width)`, values -1 to 1, as PNG rounds them."""
+    levels = np.stack([decode_png((place / FOLDER / f"{name}.png").read_bytes()) for name in names])
+    return torch.from_numpy(levels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
 
 
 def _is_whole(path: Path) -> bool:

@@ -106,9 +106,7 @@ PROTOCOLS = {
     ),
     "zmagic": Protocol("Z-Magic", zmagic.measure, lambda _: zmagic.PICTURES, zmagic.PARTS),
     "unite": Protocol("Unite and Conquer, scenes", unite.measure, lambda c: len(unite.methods(c)), unite.PARTS),
-    "unite-faces": Protocol(
-        "Unite and Conquer, faces", faces.measure, lambda c: len(faces.methods(c)), controls=faces.NETWORKS
-    ),
+    "unite-faces": Protocol("Unite and Conquer, faces", faces.measure, faces.pictures, controls=faces.NETWORKS),
     "nesting": Protocol(
         "All five nested", nesting.measure, lambda c: len(nesting.methods(c)), nesting.PARTS, nesting.NETWORKS
     ),

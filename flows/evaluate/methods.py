@@ -16,7 +16,6 @@ from sluice.flows.evaluate.world import Lack
 from sluice.flows.training.card import SNAPSHOTS
 from sluice.infra.weights.models import MissingWeights, UnknownModel
 
-
 APART = 100_000
 """Between the seeds of a case: each case has noise of its own, which no two of fewer cases share."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ SHOULDERS, HIPS = (2, 5), (8, 11)
 """Of the 18 points."""
 TOTAL, EDGES = "of 0 to 1, a pixel", "edges"
 
+T = TypeVar("T")
 People = Callable[[Tensor], Sequence[Tensor]]
 """Of pictures `(batch, 3, height, width)` the figures seen in each, `(people, 18, 3)`."""
 
@@ -37,6 +38,18 @@ class Obeyed:
     unit: str
     better: Literal["higher", "lower"]
     of: Callable[[Tensor, list[Any]], Tensor]
+
+
+def seen_once(see: Callable[[Tensor, list[Any]], T]) -> Callable[[Tensor, list[Any]], T]:
+    """What several figures ask of the same pictures, one after the other: seen for the first, told to the others."""
+    last: list[tuple[Tensor, T]] = []
+
+    def seen(pictures: Tensor, some: list[Any]) -> T:
+        if not last or last[0][0] is not pictures:
+            last[:] = [(pictures, see(pictures, some))]
+        return last[0][1]
+
+    return seen
 
 
 def obeyed(judges: Judges, edges: Callable[[Array], Array] | None) -> dict[str, Obeyed]:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.claims import Estimate, Verdict, judged
+from sluice.flows.evaluate.claims import ENOUGH, Estimate, Verdict, judged
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.inference.metrics.bootstrap import of_difference, of_mean
 
 BETTER = (
-    "The 95% interval of the difference, paired by case, is on the better side of 0. In part: the difference is, its "
-    "interval not."
+    f"Of {ENOUGH} cases or more the 95% interval of the difference, paired by case, is on the better side of 0. In "
+    "part: the difference is, its interval not."
 )
 UNBEATEN = (
-    "The variant's mean is no better than the default's. In part: it is, but the 95% interval of the difference, "
-    "paired by case, holds 0."
+    f"Of {ENOUGH} cases or more the variant's mean is no better than the default's. In part: it is, but the 95% "
+    "interval of the difference, paired by case, holds 0."
 )
 
 
@@ -29,6 +29,11 @@ class Outcome:
     condition: str
     figures: tuple[Obeyed, ...]
     values: dict[tuple[str, str], Tensor]
+
+    @property
+    def cases(self) -> int:
+        """How many."""
+        return len(next(iter(self.values.values())))
 
     def estimates(self) -> list[Estimate]:
         """Every mean with its interval."""
@@ -42,12 +47,10 @@ class Outcome:
         """Of some of the cases alone."""
         return Outcome(condition, self.figures, {key: values[list(rows)] for key, values in self.values.items()})
 
-    @classmethod
-    def over(cls, condition: str, several: Sequence[Outcome]) -> Outcome:
-        """Of the cases of several, of the same figures and methods."""
-        first = several[0]
-        values = {key: torch.cat([own.values[key] for own in several]) for key in first.values}
-        return cls(condition, first.figures, values)
+    def weighed(self, weights: Tensor) -> Outcome:
+        """Each case as often as it weighs, `(cases,)`: means are over all that cases hold, and not over cases."""
+        shares = weights / weights.mean()
+        return Outcome(self.condition, self.figures, {key: own * shares for key, own in self.values.items()})
 
     @classmethod
     def mean(cls, condition: str, several: Sequence[Outcome]) -> Outcome:
@@ -59,12 +62,12 @@ class Outcome:
     def better(self, figure: str, method: str, other: str) -> Verdict:
         """Whether a method is better than another (BETTER)."""
         found = of_difference(self._signed(figure, method), self._signed(figure, other))
-        return judged(found.low > 0, found.estimate > 0)
+        return judged(found.low > 0, found.estimate > 0, self.cases)
 
     def unbeaten(self, figure: str, default: str, variant: str) -> Verdict:
         """Whether a variant is no better than the default (UNBEATEN)."""
         found = of_difference(self._signed(figure, variant), self._signed(figure, default))
-        return judged(found.estimate <= 0, found.low <= 0)
+        return judged(found.estimate <= 0, found.low <= 0, self.cases)
 
     def none_beats(self, figure: str, default: str) -> dict[str, Verdict]:
         """Of every other method, whether the default is unbeaten."""

@@ -5,7 +5,8 @@ By the judges, figures are named after tabletop, since their features are not In
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from sluice.flows.evaluate.cases import shown
 from sluice.flows.evaluate.claims import Estimate
 from sluice.inference.metrics.bootstrap import Interval
+from sluice.inference.metrics.fid import MINIMUM as FEWEST_OF_FID
 from sluice.inference.metrics.frechet import frechet_distance
 from sluice.inference.metrics.inception_score import MINIMUM, inception_score
 from sluice.inference.metrics.kid import kid
@@ -28,11 +30,23 @@ Distance = Callable[[Tensor, Tensor], float]
 SCORE = "IS-tabletop"
 AT_ONCE = 32
 FEWEST = 16
-"""Cases: of fewer the distances tell next to nothing."""
+"""Cases: of fewer the distances by judges tell next to nothing."""
+GROUPS = 64
+"""That the jackknife leaves out, at most: one case each, or several."""
 WIDE = 1.96
+Made = Iterable[tuple[str, Tensor]]
+"""Each method, and its pictures `(cases seeds, 3, height, width)`."""
+Measure = Callable[[str, Made, list[Any]], Iterator[Estimate]]
+"""Of a condition, what was made, and of which cases: figures."""
 
-Population = Callable[[str, Mapping[str, Tensor], list[Any], int], Iterator[Estimate]]
-"""Of a condition, each method's pictures `(cases seeds, 3, height, width)`, their cases, and the seeds: figures."""
+
+@dataclass(frozen=True)
+class Population:
+    """Figures of pictures as sets; of so many `seeds` of each case they take `fewest` cases."""
+
+    figures: str
+    fewest: Callable[[int], int]
+    measure: Measure
 
 
 @dataclass(frozen=True)
@@ -51,21 +65,23 @@ class Sight:
     features: Callable[[Tensor], Tensor]
     distances: Mapping[str, Distance]
     unit: str
+    fewest: int
 
 
 def by_judges(judges: Judges) -> Sight:
     """As tabletop's own see."""
     named = {"FID-tabletop": frechet_distance, "KID-tabletop": kid}
-    return Sight(judges.features, named, "of the judges' features; compare at equal n alone")
+    return Sight(judges.features, named, "of the judges' features; compare at equal n alone", FEWEST)
 
 
 def by_inception(network: Inception) -> Sight:
-    """As the literature has it."""
+    """As the literature has it, but for the weights, which were not compared with the official ones."""
 
     def features(pictures: Tensor) -> Tensor:
         return torch.cat([network(own).cpu() for own in torch.split(pictures, AT_ONCE)])
 
-    return Sight(features, {"FID": spanned_frechet, "KID": kid}, "of Inception's features; compare at equal n alone")
+    named = {"FID by this Inception": spanned_frechet, "KID by this Inception": kid}
+    return Sight(features, named, "of its features; compare at equal n alone", FEWEST_OF_FID)
 
 
 def spanned_frechet(made: Tensor, true: Tensor) -> float:
@@ -81,18 +97,17 @@ WHOLE = Crop("", lambda pictures, _: pictures, lambda some: shown(some, "image")
 
 
 def from_true(sight: Sight, crop: Crop = WHOLE) -> Population:
-    """Distances of pictures to the true ones of their cases, from FEWEST on."""
+    """Distances of pictures to the true ones of their cases."""
 
     @torch.no_grad()
-    def measure(condition: str, made: Mapping[str, Tensor], some: list[Any], seeds: int) -> Iterator[Estimate]:
-        if len(some) < FEWEST:
-            return
-        true, each = sight.features(crop.true(some)), [case for case in some for _ in range(seeds)]
-        for method, pictures in made.items():
+    def measure(condition: str, made: Made, some: list[Any]) -> Iterator[Estimate]:
+        true = sight.features(crop.true(some))
+        for method, pictures in made:
+            each = [case for case in some for _ in range(len(pictures) // len(some))]
             seen = sight.features(crop.made(pictures, each))
             yield from distances(sight, crop.name, condition, method, seen, true)
 
-    return measure
+    return Population(" and ".join(f"{own}{crop.name}" for own in sight.distances), lambda _: sight.fewest, measure)
 
 
 def distances(sight: Sight, of: str, condition: str, method: str, made: Tensor, true: Tensor) -> Iterator[Estimate]:
@@ -115,19 +130,22 @@ def scores(judges: Judges) -> Population:
         return jackknife(cases, lambda kept: float(inception_score(areas[kept].flatten(0, 1).log(), splits=1)))
 
     @torch.no_grad()
-    def measure(condition: str, made: Mapping[str, Tensor], some: list[Any], seeds: int) -> Iterator[Estimate]:
-        if (len(some) - 1) * seeds < MINIMUM:  # the jackknife leaves one case out
-            return
-        for method, pictures in made.items():
+    def measure(condition: str, made: Made, some: list[Any]) -> Iterator[Estimate]:
+        for method, pictures in made:
             yield Estimate(SCORE, condition, method, f"of {len(shapes)} shapes", score(pictures, len(some)), len(some))
 
-    return measure
+    # The jackknife leaves out a group of them, and of the rest as many pictures must be left.
+    return Population(SCORE, lambda seeds: math.ceil(MINIMUM / seeds) + 2, measure)
 
 
 def jackknife(cases: int, estimate: Callable[[Tensor], float]) -> Interval:
-    """Of a figure of some cases, told which by a mask `(cases,)`: drawn anew, a picture would be near to itself."""
+    """Of a figure of some cases, told which by a mask `(cases,)`: drawn anew, a picture would be near to itself.
+
+    Left out in turn is one case, or of more than GROUPS one of as many groups: distances grow with the cube of cases.
+    """
+    groups = min(cases, GROUPS)
+    group = torch.arange(cases) * groups // cases
     whole = estimate(torch.ones(cases, dtype=torch.bool))
-    without = [estimate(kept) for kept in ~torch.eye(cases, dtype=torch.bool)]
-    found = torch.tensor(without, dtype=torch.float64)
-    half = WIDE * float(((cases - 1) / cases * (found - found.mean()).square().sum()).sqrt())
+    found = torch.tensor([estimate(group != own) for own in range(groups)], dtype=torch.float64)
+    half = WIDE * float(((groups - 1) / groups * (found - found.mean()).square().sum()).sqrt())
     return Interval(whole, whole - half, whole + half)

@@ -24,6 +24,11 @@ class Lack:
         """Of weights of the catalogue."""
         return cls("its weights are not here", f"`sluice models pull {weights}`")
 
+    @classmethod
+    def of_cases(cls, fewest: int, there: int) -> Lack:
+        """Of so many more."""
+        return cls(f"it takes {fewest} cases or more, and has {there}", "`--scenes` says how many")
+
 
 class World(Protocol):
     """Tabletop's held-out scenes, or the records of a data set, with what sees in pictures what they ask for."""

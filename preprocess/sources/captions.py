@@ -29,6 +29,14 @@ class Beside:
         if text and text not in self.captions:
             self.captions.append(text)
 
+    def add_all(self, value: Any, name: str) -> None:
+        """A caption or a list of them; what is no text is warned of as in `name`."""
+        for caption in value if isinstance(value, list) else [value]:
+            if isinstance(caption, str):
+                self.add(caption)
+            elif caption is not None:
+                self.warnings.append(f"{name}: a caption is not a text but {type(caption).__name__}")
+
     def read_text(self, data: bytes, name: str) -> None:
         """A text sidecar: one caption a line."""
         for line in self._decode(data, name).splitlines():
@@ -42,11 +50,11 @@ class Beside:
             self.warnings.append(f"{name} is not JSON: {error}")
             return
         if not isinstance(value, Mapping):
-            self._add_all(value, name)
+            self.add_all(value, name)
             return
         for key in CAPTION_NAMES:
-            self._add_all(value.get(key), name)
-        facts = {key: fact for key, fact in value.items() if _is_plain(key) and _is_plain(fact)}
+            self.add_all(value.get(key), name)
+        facts = {key: fact for key, fact in value.items() if is_plain(key) and is_plain(fact)}
         self.metadata.update({key: facts[key] for key in facts.keys() - LEFT_OUT})
 
     def encode(self, kind: str, uri: str, **origin: Any) -> bytes:
@@ -58,13 +66,6 @@ class Beside:
             about["warnings"] = self.warnings
         return encode_json({"captions": self.captions, "origin": about})
 
-    def _add_all(self, value: Any, name: str) -> None:
-        for caption in value if isinstance(value, list) else [value]:
-            if isinstance(caption, str):
-                self.add(caption)
-            elif caption is not None:
-                self.warnings.append(f"{name}: a caption is not a text but {type(caption).__name__}")
-
     def _decode(self, data: bytes, name: str) -> str:
         try:
             return data.decode("utf-8-sig")
@@ -73,7 +74,8 @@ class Beside:
             return data.decode("utf-8-sig", "replace")
 
 
-def _is_plain(fact: Any) -> bool:
+def is_plain(fact: Any) -> bool:
+    """Whether it is a fact to keep: a finite number, a flag, a short text."""
     if isinstance(fact, float):
         return math.isfinite(fact)
     if isinstance(fact, str):

@@ -8,17 +8,17 @@ import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from sluice.infra.storage import Entry, storage
-from sluice.preprocess.perception.decode import DecodeError, bounded, read_header
+from sluice.preprocess.perception.decode import bounded, read_header
 from sluice.preprocess.record import Array, encode_png
 from sluice.preprocess.sources import Address, Item, Raw, SourceConfig
 from sluice.preprocess.sources.captions import Beside
-from sluice.preprocess.sources.stored import ImageFiles, extension, item_of
+from sluice.preprocess.sources.stored import ImageFiles, extension, item_of, trouble
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,20 @@ class CocoStuff(ImageFiles[CocoStuffConfig]):
 
     def _about(self, address: Address) -> bytes:
         beside = Beside()
-        entry = self._captions_entry
-        for caption in _captions(self.config.uri, entry.path, entry.stamp).get(posixpath.basename(address.uri), ()):
-            beside.add(caption)
+        found = self._all_captions.get(posixpath.basename(address.uri), [])
+        beside.add_all(found, posixpath.basename(self._captions_entry.path))
         return beside.encode(self.kind, address.uri, split=self.config.split)
+
+    @property
+    def _all_captions(self) -> Mapping[str, list[Any]]:
+        entry = self._captions_entry
+        try:
+            return _captions(self.config.uri, entry.path, entry.stamp)
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise self.wrong_layout(
+                f"{entry.path} is damaged, or not COCO's captions ({type(error).__name__}: {error}); take it from "
+                "annotations_trainval2017.zip again"
+            ) from error
 
     @cached_property
     def _images(self) -> str:
@@ -105,6 +115,8 @@ class CocoStuff(ImageFiles[CocoStuffConfig]):
         entry = self.storage.head(path)
         if entry is None:
             raise self.wrong_layout(f"it has no {path} (from COCO's annotations_trainval2017.zip)")
+        if reason := trouble(entry):
+            raise self.wrong_layout(f"{reason}; put the file itself there")
         return entry
 
     def _first(self, patterns: Collection[str], what: str) -> str:
@@ -128,19 +140,19 @@ def _read_labels(data: bytes) -> Array | None:
         with bounded(read_header(data), data):
             image = Image.open(io.BytesIO(data), formats=["PNG"])
             return np.asarray(image) if image.mode in ("L", "P") else None
-    except (OSError, SyntaxError, DecodeError):
+    except Exception:  # Pillow raises whatever the damage makes it trip over
         return None
 
 
 @lru_cache(maxsize=2)
-def _captions(uri: str, path: str, stamp: str) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG001
+def _captions(uri: str, path: str, stamp: str) -> Mapping[str, list[Any]]:  # noqa: ARG001
     """File name -> captions in the order of their ids; read once a process (90 MB), again when `stamp` changes."""
     table = json.loads(storage(uri).read(path))
     names = {image["id"]: image["file_name"] for image in table["images"]}
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Any]] = {}
     for annotation in sorted(table["annotations"], key=lambda a: a["id"]):
         found.setdefault(names.get(annotation["image_id"], ""), []).append(annotation["caption"])
-    return {name: tuple(captions) for name, captions in found.items()}
+    return found
 
 
 def _stem(path: str) -> str:

@@ -25,11 +25,11 @@ class Folder(ImageFiles[SourceConfig]):
     def items(self) -> Iterator[Item]:
         empty = True
         for group in _groups(self.listing()):
+            sidecars = _sidecars(group)
             for entry in group:
                 if is_image(entry.path):
                     empty = False
-                    beside = [e for e in group if _is_sidecar(e.path, entry.path)]
-                    beside.sort(key=lambda e: extension(e.path), reverse=True)  # the text's captions come first
+                    beside = sidecars.get(_stem(entry.path), [])
                     locator = ",".join(posixpath.splitext(e.path)[1] for e in beside)
                     yield item_of(entry, beside, locator)
         if empty:
@@ -56,8 +56,13 @@ def _stem(path: str) -> str:
     return posixpath.splitext(path)[0]
 
 
-def _is_sidecar(path: str, image: str) -> bool:
-    return extension(path) in SIDECARS and _stem(path) == _stem(image)
+def _sidecars(group: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Texts and JSON by their stems, the texts first: so come their captions."""
+    found: dict[str, list[Entry]] = {}
+    chosen = [entry for entry in group if extension(entry.path) in SIDECARS]
+    for entry in sorted(chosen, key=lambda e: extension(e.path), reverse=True):
+        found.setdefault(_stem(entry.path), []).append(entry)
+    return found
 
 
 def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

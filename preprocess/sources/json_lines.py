@@ -6,6 +6,7 @@ import hashlib
 import json
 from array import array
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class JsonLines:
     def __init__(self, place: Storage, path: str, field: str) -> None:
         self.field = field
         self.stream = place.open(path)
+        self._reading = Lock()
         marks, offsets, at = array("Q"), array("Q"), 0
         for line in self.stream:
             value = _parse(line)
@@ -34,11 +36,15 @@ class JsonLines:
         """The first line whose field has this value, or None."""
         start, stop = (np.searchsorted(self.marks, np.uint64(_mark(value)), side) for side in ("left", "right"))
         for offset in self.offsets[start:stop]:
-            self.stream.seek(int(offset))
-            line = _parse(self.stream.readline())
+            line = _parse(self._line(int(offset)))
             if line.get(self.field) == value:
                 return line
         return None
+
+    def _line(self, offset: int) -> bytes:
+        with self._reading:  # threads that scan share one stream
+            self.stream.seek(offset)
+            return self.stream.readline()
 
 
 @lru_cache(maxsize=16)

@@ -16,9 +16,10 @@ from sluice.preprocess.sources.captions import Beside
 from sluice.preprocess.sources.colour_maps import labels_from_colours
 from sluice.preprocess.sources.json_lines import JsonLines, json_lines
 from sluice.preprocess.sources.safe_paths import unsafe_path
-from sluice.preprocess.sources.stored import ImageFiles, extension, is_image, item_of
+from sluice.preprocess.sources.stored import ImageFiles, extension, is_image, item_of, trouble
 
 IMAGES, CONDITIONS, TABLES = "images/", "conditions/", "json_files/"
+ABSENT = "it is not there"
 # Our field <- the release's key; its other conditions (normals, boxes, sketches ...) have no field here.
 KEYS = {
     "raw.canny": "control_canny",
@@ -74,15 +75,20 @@ class MultiGen(ImageFiles[SourceConfig]):
 
     def _condition(self, name: str, path: str, found: dict[str, bytes], beside: Beside) -> None:
         """Add a condition, or the warning that it cannot be had."""
-        if reason := unsafe_path(path):
+        if reason := unsafe_path(path) or self._unlisted(CONDITIONS + path):
             beside.warnings.append(f"{name}: {reason}")
             return
         try:
             data = self.storage.read(CONDITIONS + path)
             found[name] = _to_labels(data) if name == "raw.segments" else data
         except (MissingFile, DecodeError) as error:
-            why = "it is not there" if isinstance(error, MissingFile) else str(error)
+            why = ABSENT if isinstance(error, MissingFile) else str(error)
             beside.warnings.append(f"{name}: {CONDITIONS}{path}: {why}")
+
+    def _unlisted(self, path: str) -> str | None:
+        """Why a file that a table names, and no listing has shown, is not to be read, or None."""
+        entry = self.storage.head(path)
+        return trouble(entry) if entry else f"{path}: {ABSENT}"
 
     def _look_up(self, source: str) -> dict[str, Any] | None:
         """The prompt and the conditions of an image, from every table; None where no table names it."""
@@ -100,7 +106,9 @@ class MultiGen(ImageFiles[SourceConfig]):
 
     @cached_property
     def _tables(self) -> list[Entry]:
-        tables = [e for e in self.listing(TABLES) if extension(e.path) in (".json", ".jsonl") and not e.outside]
+        tables = [
+            e for e in self.listing(TABLES) if extension(e.path) in (".json", ".jsonl") and not trouble(e, e.size)
+        ]
         if not tables:
             raise self.wrong_layout(f"there is no table (.json or .jsonl, one JSON object a line) in {TABLES}")
         return tables

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, BinaryIO, Literal
 
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from sluice.infra.storage import StorageError
 from sluice.preprocess.sources import Address, Item, Raw, SourceConfig
-from sluice.preprocess.sources.captions import Beside
+from sluice.preprocess.sources.captions import Beside, is_plain
 from sluice.preprocess.sources.safe_paths import printable
 from sluice.preprocess.sources.stored import UNREADABLE, StoredSource, trouble
 
@@ -22,6 +23,10 @@ NEEDED = (*IMAGES, "label_0", "label_1", "caption")
 UNSAFE_COLUMNS = ("unsafe", "is_unsafe", "nsfw", "is_nsfw")
 ORIGIN_COLUMNS = ("ranking_id", "model_0", "model_1", "image_0_uid", "image_1_uid")
 ROWS_AT_ONCE = 16
+
+
+class DamagedParquet(ValueError):
+    """A parquet file, or a row group of it, cannot be read; says why."""
 
 
 class PickAPicConfig(SourceConfig):
@@ -60,7 +65,7 @@ class PickAPic(StoredSource[PickAPicConfig]):
             try:
                 with self.storage.open(item.uri) as stream:
                     yield from self._scan_file(item.uri, stream)
-            except UNREADABLE as error:
+            except (DamagedParquet, *UNREADABLE) as error:
                 yield Raw(Address(item.uri, item.uri), error=str(error))
 
     def read(self, addresses: Sequence[Address], fields: Collection[str]) -> Iterator[Raw]:
@@ -69,19 +74,12 @@ class PickAPic(StoredSource[PickAPicConfig]):
             wanted = {_place(address.locator): address for address in group}
             try:
                 with self.storage.open(file) as stream:
-                    yield from self._read_file(_table(stream), wanted, fields)
-            except UNREADABLE as error:
+                    yield from self._read_file(self._table(file, stream), wanted, fields)
+            except (DamagedParquet, *UNREADABLE) as error:
                 yield from (Raw(address, error=str(error)) for address in wanted.values())
 
     def _scan_file(self, file: str, stream: BinaryIO) -> Iterator[Raw]:
-        try:
-            table = _table(stream)
-        except pa.ArrowException as error:
-            yield Raw(Address(file, file), error=f"not a parquet file: {error}")
-            return
-        missing = [name for name in NEEDED if name not in table.schema_arrow.names]
-        if missing:
-            raise self.wrong_layout(f"{file} has no column {', '.join(missing)}; it has {table.schema_arrow.names}")
+        table = self._table(file, stream)
         for group in range(table.num_row_groups):
             container = f"{file}#{group}"
             try:
@@ -89,10 +87,8 @@ class PickAPic(StoredSource[PickAPicConfig]):
                     if (choice := self._choice(values)) is not None:
                         address = Address(f"{container}/{row}", file, f"{group}/{row}/{choice}")
                         yield self._raw(address, values, ("raw", "raw.json"))
-            except (pa.ArrowException, OSError) as error:
-                if isinstance(error, StorageError):
-                    raise
-                yield Raw(Address(container, file), container=container, error=f"the row group is damaged: {error}")
+            except DamagedParquet as error:
+                yield Raw(Address(container, file), container=container, error=str(error))
 
     def _read_file(
         self, table: pq.ParquetFile, wanted: dict[tuple[int, int], Address], fields: Collection[str]
@@ -100,11 +96,24 @@ class PickAPic(StoredSource[PickAPicConfig]):
         """Takes the addresses that it has read out of `wanted`: (row group, row) -> address."""
         last = {group: row for group, row in wanted if group < table.num_row_groups}
         for group, stop in last.items():
-            for row, values in _rows(table, group, range(stop + 1)):
-                if address := wanted.pop((group, row), None):
-                    yield self._raw(address, values, fields)
+            try:
+                for row, values in _rows(table, group, range(stop + 1)):
+                    if address := wanted.pop((group, row), None):
+                        yield self._raw(address, values, fields)
+            except DamagedParquet as error:
+                for place in [place for place in wanted if place[0] == group]:
+                    yield Raw(wanted.pop(place), error=str(error))
         for address in wanted.values():
             yield Raw(address, error=f"'{address.item}' no longer has this row; plan again")
+
+    def _table(self, file: str, stream: BinaryIO) -> pq.ParquetFile:
+        """The file, which has the columns that are needed. Raises DamagedParquet, SourceError."""
+        with _explaining("not a parquet file"):
+            table = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
+        missing = [name for name in NEEDED if name not in table.schema_arrow.names]
+        if missing:
+            raise self.wrong_layout(f"{file} has no column {', '.join(missing)}; it has {table.schema_arrow.names}")
+        return table
 
     def _choice(self, row: Mapping[str, Any]) -> int | None:
         """0 or 1, the image to keep; None for a pair without a label, an unsafe one, and a tie where those go."""
@@ -121,24 +130,32 @@ class PickAPic(StoredSource[PickAPicConfig]):
         data = row[IMAGES[choice]]
         if isinstance(data, Mapping):  # as `datasets` stores its Image feature
             data = data.get("bytes")
-        if not data:
+        if not isinstance(data, bytes) or not data:
             return Raw(address, container=container, error=f"the preferred image, {IMAGES[choice]}, has no bytes")
         found = {"raw": data}
         if "raw.json" in fields:
             beside = Beside()
-            beside.add(row["caption"] or "")
+            beside.add_all(row["caption"], "caption")
             about = {
                 "ranking": row.get("ranking_id"),
                 "model": row.get(f"model_{choice}"),
                 "image_uid": row.get(f"image_{choice}_uid"),
                 "tie": True if row["label_0"] == row["label_1"] else None,
             }
-            found["raw.json"] = beside.encode(self.kind, address.uri, **about)
+            facts = {name: fact for name, fact in about.items() if is_plain(fact)}
+            found["raw.json"] = beside.encode(self.kind, address.uri, **facts)
         return Raw(address, found, container=container)
 
 
-def _table(stream: BinaryIO) -> pq.ParquetFile:
-    return pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
+@contextmanager
+def _explaining(what: str) -> Iterator[None]:
+    """Turn whatever pyarrow trips over into DamagedParquet; a storage's own errors pass."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DamagedParquet(f"{what}: {error}") from error
 
 
 def _rows(table: pq.ParquetFile, group: int, only: range | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -146,11 +163,12 @@ def _rows(table: pq.ParquetFile, group: int, only: range | None = None) -> Itera
     names = set(table.schema_arrow.names)
     columns = [name for name in (*NEEDED, "has_label", *UNSAFE_COLUMNS, *ORIGIN_COLUMNS) if name in names]
     start = 0
-    for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
-        if only is not None and start not in only:
-            return
-        yield from enumerate(batch.to_pylist(), start)
-        start += batch.num_rows
+    with _explaining("the row group is damaged"):
+        for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
+            if only is not None and start not in only:
+                return
+            yield from enumerate(batch.to_pylist(), start)
+            start += batch.num_rows
 
 
 def _place(locator: str) -> tuple[int, int]:

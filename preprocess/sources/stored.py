@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.storage import Entry, FileDenied, MissingFile, Storage, StorageError, storage
+from sluice.infra.storage import Entry, FileDenied, MissingFile, Storage, StorageError, stays_inside, storage
 from sluice.preprocess.sources import Address, Item, Raw, Source, SourceConfig, SourceError
 from sluice.preprocess.sources.safe_paths import printable
 
@@ -36,6 +36,8 @@ def trouble(entry: Entry, largest: int = LARGEST_FILE) -> str | None:
     """Why a listed file is not to be read, or None; `largest` in bytes."""
     if entry.outside:
         return f"'{printable(entry.path)}' is a symbolic link that leads out of the source's folder"
+    if not stays_inside(entry.path):
+        return f"the key '{printable(entry.path)}' starts with '/' or has '..' in it; rename the object"
     if printable(entry.path) != entry.path:
         return f"the name '{printable(entry.path)}' is not UTF-8; rename the file"
     if entry.size > largest:

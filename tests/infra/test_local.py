@@ -87,6 +87,14 @@ def test_pipes_and_folders_are_no_files(root: Path) -> None:
     assert local.head("empty") is None
 
 
+def test_a_name_that_no_file_can_have_is_of_no_file(root: Path) -> None:
+    (root / "loop").symlink_to("loop")
+    for path in ("x" * 300, "loop/a"):
+        assert LocalStorage(root).head(path) is None
+        with pytest.raises(MissingFile):
+            LocalStorage(root).read(path)
+
+
 def test_a_stamp_changes_with_the_content(root: Path) -> None:
     local = LocalStorage(root)
     local.write("a", b"one")

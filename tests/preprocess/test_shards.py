@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.preprocess.shards import ShardError, join, read_shard, write_shard
+from sluice.preprocess.shards import LARGEST_FIELD, ShardError, join, read_shard, write_shard
 
 RECORDS = [("0a", {"jpg": b"image", "txt": b""}), ("0b", {"txt": b"words", "jpg": b"x" * 600})]
 
@@ -52,6 +52,11 @@ def test_a_name_that_no_tar_holds_is_refused(tmp_path: Path) -> None:
         write_shard(tmp_path / "a.tar", [("0a", {"x" * 98: b""})])
 
 
+def test_a_field_that_no_reader_takes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="more than the 1073741824 that a field may have"):
+        write_shard(tmp_path / "a.tar", [("0a", {"npy": bytes(LARGEST_FIELD + 1)})])
+
+
 def test_keys_out_of_order_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="'0a' came after '0b'"):
         write_shard(tmp_path / "a.tar", reversed(RECORDS))
@@ -68,6 +73,23 @@ def test_a_cut_tar_is_an_error(tmp_path: Path) -> None:
     data = (tmp_path / "a.tar").read_bytes()
     with pytest.raises(ShardError, match="not a whole tar"):
         list(read_shard(io.BytesIO(data[:1100])))
+
+
+@pytest.mark.parametrize("size", [-1, -512, 1 << 31, 1 << 62])
+def test_a_size_that_no_field_has_is_refused(tmp_path: Path, size: int) -> None:
+    header = bytearray(tarfile.TarInfo("0a.jpg").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (b"\xff" if size < 0 else b"\x80") + size.to_bytes(11, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(header)
+    with (tmp_path / "a.tar").open("rb") as stream, pytest.raises(ShardError, match=f"it: '0a.jpg' has {size} bytes"):
+        list(read_shard(stream, None, "it"))
+
+
+def test_a_name_that_is_not_utf8_is_refused() -> None:
+    header = tarfile.TarInfo("0a.caf\udce9").tobuf(tarfile.USTAR_FORMAT)
+    with pytest.raises(ShardError, match="not a whole tar"):
+        list(read_shard(io.BytesIO(header)))
 
 
 def test_a_link_is_refused() -> None:

@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -22,16 +21,30 @@ SLOW_S = 2.0
 
 
 class Lasting:
-    """A fault that began: until it is ended it goes on; `spoilt` requests met it."""
+    """A fault that began, and goes on until it is ended; one that spoils requests has met something once it did."""
 
-    def __init__(self, end: Callable[[], int] = lambda: 0) -> None:
-        self._end: Callable[[], int] | None = end
-        self.spoilt = 0
+    def __init__(self, end: Callable[[], None] = lambda: None, spoils: Callable[[], int] | None = None) -> None:
+        self._end: Callable[[], None] | None = end
+        self._spoils = spoils
+        self._spoilt = 0
+
+    @property
+    def spoilt(self) -> int | None:
+        """How many requests met it; None where it is no fault of requests."""
+        if self._spoils is None:
+            return None
+        return self._spoilt if self._end is None else self._spoils()
+
+    @property
+    def met(self) -> bool:
+        """Whether it was there for anything."""
+        return self.spoilt != 0
 
     def end(self) -> None:
         """Once is enough."""
         if self._end is not None:
-            self.spoilt, self._end = self._end(), None
+            self._end()
+            self._spoilt, self._end = self.spoilt or 0, None
 
 
 Begin = Callable[[Command, Grounds, random.Random], Lasting | None]
@@ -68,7 +81,7 @@ def _fill(_: Command, grounds: Grounds, draw: random.Random) -> Lasting | None: 
         return None
     filler = grounds.disk / "filler"
     fill(filler)
-    return Lasting(partial(_free, filler))
+    return Lasting(filler.unlink)
 
 
 def fill(filler: Path) -> None:
@@ -80,23 +93,13 @@ def fill(filler: Path) -> None:
                     pass
 
 
-def _free(filler: Path) -> int:
-    filler.unlink()
-    return 0
-
-
 def _spoil(fault: proxy.Fault) -> Begin:
-    """Every request meets it, for a while."""
+    """Every request meets it, for a while, and longer where there is none."""
 
     def begin(_: Command, grounds: Grounds, draw: random.Random) -> Lasting:  # noqa: ARG001
         dealing = ExitStack()
         dealing.enter_context(grounds.proxy.dealing(lambda _: fault, SLOW_S))
-
-        def end() -> int:
-            dealing.close()
-            return grounds.proxy.counts.total()
-
-        return Lasting(end)
+        return Lasting(dealing.close, grounds.proxy.counts.total)
 
     return begin
 
@@ -107,8 +110,14 @@ FAULTS: Mapping[str, Fault] = {
     "driver": Fault("SIGKILL to the command itself", _kill_driver),
     "Prefect server": Fault("SIGKILL to the run's Prefect server", _kill(prefect_servers)),
     "disk full": Fault("no byte left on the disk of outputs and scratch folders, for 5 to 20 s", _fill),
-    "S3 500": Fault("every request is answered 500, for 5 to 20 s", _spoil(proxy.Fault.ERROR_500)),
-    "S3 503": Fault("every request is answered 503 SlowDown, for 5 to 20 s", _spoil(proxy.Fault.SLOW_DOWN)),
-    "S3 reset": Fault("every connection is reset in mid-request, for 5 to 20 s", _spoil(proxy.Fault.RESET)),
-    "S3 slow": Fault(f"every answer comes {SLOW_S:g} s late, for 5 to 20 s", _spoil(proxy.Fault.SLOW)),
+    "S3 500": Fault("every request is answered 500, for 5 to 20 s, and one at least", _spoil(proxy.Fault.ERROR_500)),
+    "S3 503": Fault(
+        "every request is answered 503 SlowDown, for 5 to 20 s, and one at least", _spoil(proxy.Fault.SLOW_DOWN)
+    ),
+    "S3 reset": Fault(
+        "every connection is reset in mid-request, for 5 to 20 s, and one at least", _spoil(proxy.Fault.RESET)
+    ),
+    "S3 slow": Fault(
+        f"every answer comes {SLOW_S:g} s late, for 5 to 20 s, and one at least", _spoil(proxy.Fault.SLOW)
+    ),
 }

@@ -109,6 +109,19 @@ def _of_composition(path: str, data: bytes) -> bytes | None:
     return data if path.endswith((".png", ".csv")) else None
 
 
+def _judged(path: str, data: bytes) -> Iterable[str]:  # noqa: ARG001
+    """The pictures: each is named by the folder, too, in which its job's images would lie."""
+    if path.endswith(".png"):
+        yield "picture"
+
+
+def _of_evaluation(path: str, data: bytes) -> bytes | None:
+    """Figures, without the examples, which name pictures."""
+    if path.startswith("results/"):
+        return json.dumps({**json.loads(data), "examples": []}).encode()
+    return None
+
+
 def _build(source: str, place: Place, out: str) -> Words:
     return ["dataset", "build", "-c", str(place.inputs / "dataset.yaml"), "--source", source, "--out", out]
 
@@ -124,6 +137,11 @@ def _compose(place: Place, out: str) -> Words:
     return ["compose", job, "--table", table, "--no-page", "--workers", "2", "--out", out]
 
 
+def _evaluate(place: Place) -> Words:
+    asked = ["evaluate", "--protocol", "unite", "--scenes", "4", "--seeds", "1", "--steps", "6"]
+    return [*asked, "--place", str(place.out / "pictures"), "--out", str(place.out / "results")]
+
+
 ANY = {"driver", "disk full"}
 RAY = {"worker", "raylet"}
 PREFECT = {"Prefect server"}
@@ -131,6 +149,7 @@ S3 = {"S3 500", "S3 503", "S3 reset", "S3 slow"}
 DATASET = _records, _of_dataset
 TRAINING = _steps, _of_training
 COMPOSITION = _pictures, _of_composition
+EVALUATION = _judged, _of_evaluation
 
 
 FLOWS = (
@@ -155,4 +174,5 @@ FLOWS = (
     ),
     Flow("compose", lambda at: _compose(at, str(at.out)), *COMPOSITION, frozenset(ANY | RAY | PREFECT)),
     Flow("compose on S3", lambda at: _compose(at, at.remote), *COMPOSITION, frozenset(ANY | RAY | PREFECT | S3)),
+    Flow("evaluate", lambda at: _evaluate(at), *EVALUATION, frozenset(ANY)),
 )

@@ -24,7 +24,7 @@ SHARD = 16
 STAGES = {"image": {"size": 64, "min_side": 16}, "canny": {}, "patient": {"seconds": 0.2}}
 DATASET = {"name": "made", "source": {"kind": "folder"}, "stages": STAGES, "workers": 2, "shard_size": SHARD}
 GUIDED = {"kind": "guided", "model": {"kind": "base", "model": "tabletop"}}
-JOB = {"prompts": ["a red star"], "seeds": [0], "steps": 6, "batch": 2, "picture": {"kind": "ddim", "of": GUIDED}}
+JOB = {"prompts": ["a red star"], "seeds": [0], "steps": 20, "batch": 2, "picture": {"kind": "ddim", "of": GUIDED}}
 ROWS = 8
 
 

@@ -25,6 +25,11 @@ class Soaked:
     left_out: Mapping[str, str]
 
     @property
+    def met(self) -> list[Strike]:
+        """Those that hit something: of a run that ended meanwhile, no more requests may have come."""
+        return [strike for strike in self.strikes if strike.lasting.met]
+
+    @property
     def defects(self) -> list[str]:
         """What must not be, a line each."""
         return [line for outcome in self.outcomes for line in defects_of(outcome)]
@@ -51,18 +56,19 @@ def page(soaked: Soaked) -> str:
         "# Reliability",
         "Every flow, over and over, while faults meet it; what a fault ends is started again by the same command. "
         "Compared is with the same runs undisturbed, made before. This page is written by the command below.",
-        f"**{len(soaked.strikes)} faults: {lost} lost, {doubled} doubled, {different} of {digests} digests differ.**",
+        f"**{len(soaked.met)} faults: {lost} lost, {doubled} doubled, {different} of {digests} digests differ.**",
         "\n".join(f"- {name}: {value}" for name, value in soaked.facts.items()),
         "## Flows",
         _table(_FLOW_HEAD, _flow_rows(soaked)),
         "Counted are records of a data set, logged steps and the network of a training, pictures and rows of a "
-        "composition. Digests are of every file whose bytes are promised.",
+        "composition, pictures of an evaluation. Digests are of every file whose bytes are promised.",
         "## Faults",
         _table(_FAULT_HEAD, _fault_rows(soaked)),
         "It went on when the next shard, picture, checkpoint or network was written, or the run was done: starting "
         "the command again is part of that time.",
         "## Which fault met which flow",
-        _table(("fault", *(flow.name for flow in FLOWS)), _met_rows(soaked.strikes)),
+        _table(("fault", *(flow.name for flow in FLOWS)), _met_rows(soaked.met)),
+        *_idle(soaked),
         *(f"Not dealt: {kind}, {why}." for kind, why in soaked.left_out.items()),
         *(["## What was wrong", "\n".join(f"- {line}" for line in defects[:SHOWN])] if defects else []),
         *([f"And {len(defects) - SHOWN} more."] if len(defects) > SHOWN else []),
@@ -76,7 +82,7 @@ _FAULT_HEAD = ("fault", "what it is", "times", "run went on by itself", "started
 
 
 def _flow_rows(soaked: Soaked) -> Iterator[tuple[object, ...]]:
-    met = Counter(strike.flow for strike in soaked.strikes)
+    met = Counter(strike.flow for strike in soaked.met)
     for flow in FLOWS:
         own = [outcome for outcome in soaked.outcomes if outcome.run.flow == flow.name]
         yield (
@@ -94,7 +100,7 @@ def _flow_rows(soaked: Soaked) -> Iterator[tuple[object, ...]]:
 
 def _fault_rows(soaked: Soaked) -> Iterator[tuple[object, ...]]:
     for kind, fault in FAULTS.items():
-        own = [strike for strike in soaked.strikes if strike.kind == kind]
+        own = [strike for strike in soaked.met if strike.kind == kind]
         waits = [strike.went_on_s for strike in own if strike.went_on_s is not None]
         again = sum(strike.started_again for strike in own)
         yield (
@@ -103,7 +109,7 @@ def _fault_rows(soaked: Soaked) -> Iterator[tuple[object, ...]]:
             len(own),
             len(own) - again,
             again,
-            sum(strike.lasting.spoilt for strike in own) or "",
+            "" if all(strike.lasting.spoilt is None for strike in own) else sum(s.lasting.spoilt or 0 for s in own),
             f"{statistics.median(waits):.0f}" if waits else "",
             f"{max(waits):.0f}" if waits else "",
         )
@@ -113,6 +119,15 @@ def _met_rows(strikes: Sequence[Strike]) -> Iterator[tuple[object, ...]]:
     met = Counter((strike.kind, strike.flow) for strike in strikes)
     for kind in FAULTS:
         yield (kind, *(met[kind, flow.name] if kind in flow.hit_by else "-" for flow in FLOWS))
+
+
+def _idle(soaked: Soaked) -> Iterator[str]:
+    idle = Counter(strike.kind for strike in soaked.strikes if not strike.lasting.met)
+    if idle:
+        yield "Not counted: " + ", ".join(f"{kind} ({count})" for kind, count in sorted(idle.items())) + _NO_REQUEST
+
+
+_NO_REQUEST = ", which no request met before the run, or the minute, was over."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

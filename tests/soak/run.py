@@ -85,11 +85,12 @@ def _once(flow: Flow, place: Place, grounds: Grounds, storm: Storm, run: Run, st
 
 def _watch(command: Command, flow: Flow, place: Place, storm: Storm, struck: list[Strike]) -> bool:
     """Strike, see when it goes on, and press Ctrl-C, then kill, where it does not; whether that was needed."""
-    there, moved = pieces(place), time.monotonic()
+    first = there = pieces(place)
+    moved = time.monotonic()
     waiting = [(strike, there) for strike in struck if strike.went_on_s is None]
     while command.process.poll() is None:
-        strike = storm.blow(command, flow)
         now = pieces(place)
+        strike = storm.blow(command, flow, now != first)
         if strike is not None:
             struck.append(strike)
             waiting.append((strike, now))

@@ -26,10 +26,15 @@ class Strike:
 
 
 class Storm:
-    """Strikes at `moments` (seconds from its beginning), by faults of these kinds."""
+    """Strikes at `moments` (seconds from its beginning), by faults of these kinds; `at_work` once something is written.
 
-    def __init__(self, grounds: Grounds, draw: random.Random, moments: Iterator[float], kinds: Set[str]) -> None:
-        self.grounds, self.draw, self.moments = grounds, draw, moments
+    A run that only starts has little to lose.
+    """
+
+    def __init__(
+        self, grounds: Grounds, draw: random.Random, moments: Iterator[float], kinds: Set[str], at_work: bool = False
+    ) -> None:
+        self.grounds, self.draw, self.moments, self.at_work = grounds, draw, moments, at_work
         self.kinds = {kind for kind in kinds if kind != "disk full" or grounds.small}
         self.began = time.monotonic()
         self.strikes: list[Strike] = []
@@ -41,11 +46,13 @@ class Storm:
     def now_s(self) -> float:
         return time.monotonic() - self.began
 
-    def blow(self, command: Command, flow: Flow) -> Strike | None:
-        """Called all the time: the strike that falls just now, if any."""
-        if self.now_s > self._ends:
+    def blow(self, command: Command, flow: Flow, written: bool) -> Strike | None:
+        """Called all the time: the strike that falls just now, if any, on a run that has `written` something or not."""
+        if self.now_s > self._ends and self.strikes and self.strikes[-1].lasting.met:
             self.calm()
-        if self._next is None or self.now_s < self._next or not (kind := self._kind(flow)):
+        if self._next is None or self.now_s < self._next or (self.at_work and not written):
+            return None
+        if not (kind := self._kind(flow)):
             return None
         self.calm()
         lasting = FAULTS[kind].begin(command, self.grounds, self.draw)

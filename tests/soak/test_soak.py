@@ -59,6 +59,16 @@ def test_a_run_that_hung_or_failed_for_no_fault_is_named() -> None:
     ]
 
 
+def test_a_fault_that_no_request_met_is_not_counted() -> None:
+    missed, met = Lasting(spoils=lambda: 0), Lasting(spoils=lambda: 3)
+    met.end()
+    strikes = [Strike("S3 reset", "train", 3.0, missed), Strike("S3 slow", "train", 70.0, met, went_on_s=5.0)]
+    text = page(Soaked({}, [], strikes, {}))
+    assert "**1 faults:" in text
+    assert "| S3 slow | every answer comes 2 s late, for 5 to 20 s, and one at least | 1 | 1 | 0 | 3 | 5 | 5 |" in text
+    assert "Not counted: S3 reset (1), which no request met before the run, or the minute, was over." in text
+
+
 def test_each_span_has_one_moment_and_a_seed_has_its_own() -> None:
     moments = list(every(60, 600, random.Random(1)))
     assert [int(moment // 60) for moment in moments] == list(range(10))

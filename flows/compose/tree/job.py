@@ -26,7 +26,8 @@ from sluice.flows.compose.tree.models import (
     Share,
 )
 from sluice.flows.compose.tree.nodes import SOURCES, Node, Scene, kinds_of
-from sluice.inference.sampler import Form
+
+Form = Literal["ancestral", "score"]  # as `sampler.Form`, whose module needs torch: half a second before any message
 
 
 class Guided(Node):

@@ -17,9 +17,10 @@ from sluice.flows.evaluate.cases import shown
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.crowds import Crowd, Crowds
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.protocols import aggregates as by
+from sluice.flows.evaluate.world import Lack
 from sluice.flows.tabletop.reading import to_bytes
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.inference.metrics.instances import Score, instance_overlap, instance_score, instance_success_rate
@@ -46,12 +47,13 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     if crowds.pictured:
         true = {(own.figure, TRUE): own.of(shown(some, "image") * 2 - 1, some) for own in told}
         found = replace(found, values=found.values | true)
+    of_all = found.weighed(instances(some))
     verdicts = {
-        f"{one}, against {other}": found.better(SUCCESS, one, other)
+        f"{one}, against {other}": of_all.better(SUCCESS, one, other)
         for one, other in DUELS
         if one in methods and other in methods
     }
-    estimates = [own for outcome in (found, *by_level(found, some)) for own in outcome.estimates()]
+    estimates = [own for outcome in (of_all, *by_level(contest, found, some)) for own in outcome.estimates()]
     return estimates, [Claim(SAYS, BETTER, verdicts)]
 
 
@@ -60,28 +62,37 @@ def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     crowds = contest.crowds
     some, methods = crowds.cases(count), by.variants(contest.sampling)
     found = contest("all", some, methods, figures(crowds), populations=None if crowds.pictured else [])
-    return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(SUCCESS, by.AMDM))]
+    of_all = found.weighed(instances(some))
+    return of_all.estimates(), [Claim(DEFAULTS, UNBEATEN, of_all.none_beats(SUCCESS, by.AMDM))]
 
 
-def by_level(found: Outcome, some: Sequence[Crowd]) -> Iterator[Outcome]:
+def instances(some: Sequence[Crowd]) -> Tensor:
+    """How many each case has, `(cases,)`: COCO-MIG's totals are over instances."""
+    return torch.tensor([float(len(case.instances)) for case in some])
+
+
+def by_level(contest: Contest, found: Outcome, some: Sequence[Crowd]) -> Iterator[Outcome]:
     """L2, L3 and so on, where there are cases enough for an interval."""
     for level in sorted({len(case.instances) for case in some}):
         rows = [row for row, case in enumerate(some) if len(case.instances) == level]
         if len(rows) >= MINIMUM:
             yield found.among(f"L{level}", rows)
+        else:
+            contest.leave_out(f"L{level}", Lack.of_cases(MINIMUM, len(rows)))
 
 
 def figures(crowds: Crowds) -> list[Obeyed]:
     """Means over the instances of a picture."""
+    seen = seen_once(lambda pictures, some: scores(crowds, pictures, some))
 
     def success(pictures: Tensor, some: list[Crowd]) -> Tensor:
-        return torch.stack([instance_success_rate(own).mean() for own in scores(crowds, pictures, some)])
+        return torch.stack([instance_success_rate(own).mean() for own in seen(pictures, some)])
 
     def overlap(pictures: Tensor, some: list[Crowd]) -> Tensor:
-        return torch.stack([instance_overlap(own).mean() for own in scores(crowds, pictures, some)])
+        return torch.stack([instance_overlap(own).mean() for own in seen(pictures, some)])
 
     return [
-        Obeyed(SUCCESS, "share of a picture's instances", "higher", success),
+        Obeyed(SUCCESS, "share of instances", "higher", success),
         Obeyed(OVERLAP, "intersection over union", "higher", overlap),
     ]
 

@@ -24,7 +24,7 @@ from sluice.flows.evaluate.cases import Case, other, shown
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.populations import Population, scores
 from sluice.flows.evaluate.protocols.fused import APART, JOINT, TRAINED_APART, WHOLE, apart, composed
@@ -164,7 +164,7 @@ def placement(contest: Contest) -> list[Obeyed]:
 
 def likeness(contest: Contest, parts: bool = False) -> list[Obeyed]:
     """How alike parts and their exemplars are, also one by one."""
-    alike = similarities(contest)
+    alike = seen_once(similarities(contest))
 
     def of(part: int) -> Callable[[Tensor, list[Case]], Tensor]:
         return lambda pictures, some: alike(pictures, some)[part]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Case, cases, draws_of, shown
-from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
+from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Verdict, judged
 from sluice.flows.evaluate.contest import Contest
+from sluice.flows.evaluate.kept import kept
 from sluice.flows.evaluate.methods import FIRST_STAGE, MICONTROLNET, Method
 from sluice.inference.metrics.asymmetry import asym, nasym, probed
 from sluice.inference.metrics.bootstrap import of_mean, of_ratio
@@ -34,33 +35,41 @@ STEPS = 1000
 HALF, HARMLESS = 0.5, 1.03
 SAYS = "The conservativity loss at least halves Asym, and the noise loss stays within 3%."
 RULE = (
-    f"Of stage 2 over stage 1, 95% intervals paired by case: the ratio of Asym ends below {HALF:g} and that of the "
-    f"noise loss below {HARMLESS:g}. In part: Asym's ends below 1, with the noise loss as asked."
+    f"Of stage 2 over stage 1, 95% intervals paired by case, {ENOUGH} or more: the ratio of Asym ends below {HALF:g} "
+    f"and that of the noise loss below {HARMLESS:g}. In part: Asym's ends below 1, with the noise loss as asked."
 )
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Of each case, means over noise levels and seeds, `(batch,)`: Asym a dimension, NAsym, the noise loss."""
+    """Of each case, means over seeds, `(levels, batch)`: Asym a dimension, NAsym, the noise loss."""
 
     asym: Tensor
     nasym: Tensor
     noise: Tensor
 
+    @property
+    def overall(self) -> Seen:
+        """Means over noise levels, `(batch,)`."""
+        return Seen(*(own.mean(dim=0) for own in (self.asym, self.nasym, self.noise)))
+
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Of every control's two stages, under the whole control."""
-    model = LatentModel.load(found(contest.sampling.base).path)
+    base = found(contest.sampling.base)
+    model = LatentModel.load(base.path)
     estimates: list[Estimate] = []
     verdicts: dict[str, Verdict] = {}
     for control in contest.controls(STAGES):
-        some = cases(CONTROLS[control], count)
-        places = (contest.networks.name(stage, control) for stage in STAGES)
-        first, second = (jacobians(model, place, control, some, contest.sampling.seeds) for place in places)
-        estimates += [*_of_one(control, FIRST_STAGE, first), *_of_one(control, MICONTROLNET, second)]
+        some, seen = cases(CONTROLS[control], count), {}
+        for stage in STAGES:
+            seen[stage] = jacobians(contest, model, base.digest, contest.networks.name(stage, control), control, some)
+            contest.curves.append(_along(control, stage, seen[stage]))
+            estimates += _of_one(control, stage, seen[stage].overall)
+        first, second = (seen[stage].overall for stage in STAGES)
         lower, noise = of_ratio(second.asym, first.asym), of_ratio(second.noise, first.noise)
         harmless = noise.high < HARMLESS
-        verdicts[control] = judged(harmless and lower.high < HALF, harmless and lower.high < 1)
+        verdicts[control] = judged(harmless and lower.high < HALF, harmless and lower.high < 1, len(some))
         estimates += [
             Estimate(f"{figure}, stage 2 / stage 1", control, MICONTROLNET.name, "ratio", ratio, len(some))
             for figure, ratio in (("Asym", lower), ("noise loss", noise))
@@ -74,14 +83,24 @@ def networks(contest: Contest) -> dict[str, str]:
     return {name: contest.networks.of(name) for own in names for name in own}
 
 
-def jacobians(model: LatentModel, name: str, control: str, some: list[Case], seeds: int) -> Seen:
-    """Of the path through a control network alone: what the U-Net's encoder sees, and all weights, are held."""
-    network = load_network(ControlNetModel, found(name).path, dtype=torch.float32).requires_grad_(False)
+def jacobians(contest: Contest, model: LatentModel, base: str, place: str, control: str, some: list[Case]) -> Seen:
+    """Of the path through a control network alone: what the U-Net's encoder sees, and all weights, are held.
+
+    Kept in the contest's place for each batch of cases; `base` is the model's digest.
+    """
+    own, seeds = found(place), contest.sampling.seeds
+    network = load_network(ControlNetModel, own.path, dtype=torch.float32).requires_grad_(False)
+
+    def of(batch: list[Case]) -> list[Any]:
+        at = _Batch.of(model, network, control, batch)
+        return [torch.stack([at.at(t, seed) for seed in range(seeds)]).mean(dim=0).tolist() for t in LEVELS]
+
     parts = []
     for start in range(0, len(some), BATCH):
-        batch = _Batch.of(model, network, control, some[start : start + BATCH])
-        parts.append(torch.stack([batch.at(*own) for own in product(LEVELS, range(seeds))]).mean(dim=0))
-    return Seen(*torch.cat(parts, dim=1))
+        batch = some[start : start + BATCH]
+        told = "jacobians", base, own.digest, control, [case.number for case in batch], seeds, LEVELS, PROBES
+        parts.append(torch.tensor(kept(contest.place, told, partial(of, batch))))
+    return Seen(*torch.cat(parts, dim=2).unbind(dim=1))
 
 
 @dataclass(frozen=True)
@@ -119,6 +138,11 @@ class _Batch:
 
     def _features(self, x: Tensor, t: int) -> tuple[Tensor, ...]:
         return features_of(self.network, x, t, self.states, self.control)
+
+
+def _along(control: str, method: Method, seen: Seen) -> Curve:
+    """Over the noise levels."""
+    return Curve("Asym", control, method.name, "timesteps", LEVELS, list(map(of_mean, seen.asym)), seen.asym.shape[1])
 
 
 def _of_one(control: str, method: Method, seen: Seen) -> list[Estimate]:

@@ -6,18 +6,19 @@ parts, parsed anew, by its edges, and by how near its embedding is to the captio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sluice.flows.evaluate.cases import Case, cases, shown
+from sluice.flows.evaluate.cases import Case, cases, other, shown
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import extractors
 from sluice.flows.evaluate.methods import CONTROLNET
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.flows.evaluate.worded import text_distance
@@ -33,9 +34,13 @@ WEIGHT = 1.0
 UNITE, BOTH_AT_ONCE = "Unite", "one model told both"
 AVERAGES = ("average of predictions", "average of guided predictions")
 ALONE = {"parts": "parts alone", "canny": "sketch alone"}
-RELIABILITIES = {UNITE: (), "Unite, parts relied on": (1.0, 0.0), "Unite, sketch relied on": (0.0, 1.0)}
+PARTS_RELIED_ON, SKETCH_RELIED_ON = "Unite, parts relied on", "Unite, sketch relied on"
+RELIABILITIES = {UNITE: (), PARTS_RELIED_ON: (1.0, 0.0), SKETCH_RELIED_ON: (0.0, 1.0)}
 IOU, F1, EDGES = "mask IoU", "mask F1", "edge F1"
 SAYS = "Unite shows a face's parts and its sketch better than either model, their average, or one model told both."
+FOLLOWS = (
+    "Where a sketch is another face's than the parts, Unite follows the one relied on more than equally relied on."
+)
 DEFAULTS = "Unite's default for faces, equal reliability, is the one that measured best."
 
 
@@ -44,7 +49,25 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     found = contest("faces", cases("faces", count), methods(contest), figures(contest), together=True)
     rivals = dict.fromkeys((*AVERAGES, BOTH_AT_ONCE), (F1, EDGES)) | {ALONE["canny"]: (F1,), ALONE["parts"]: (EDGES,)}
     verdicts = {f"{by}, against {own}": found.better(by, UNITE, own) for own, some in rivals.items() for by in some}
-    return found.estimates(), [Claim(SAYS, BETTER, verdicts)]
+    torn = contest(
+        "parts and sketch of two faces",
+        cases("faces", count),
+        torn_between(contest),
+        torn_figures(contest),
+        together=True,
+        populations=[],
+    )
+    follows = {
+        "parts": torn.better(F1, PARTS_RELIED_ON, UNITE),
+        "sketch": torn.better(EDGES, SKETCH_RELIED_ON, UNITE),
+    }
+    claims = [Claim(SAYS, BETTER, verdicts), Claim(FOLLOWS, BETTER, follows)]
+    return [*found.estimates(), *torn.estimates()], claims
+
+
+def pictures(contest: Contest) -> int:
+    """Of each case and seed."""
+    return len(methods(contest)) + len(torn_between(contest))
 
 
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
@@ -76,6 +99,17 @@ def variants(contest: Contest) -> dict[str, Tree]:
     return {name: unite(contest, WEIGHT, *shares) for name, shares in RELIABILITIES.items()}
 
 
+def torn_between(contest: Contest) -> dict[str, Tree]:
+    """United under a face's parts and another one's edges, by the shares of the null prediction."""
+
+    def of(shares: Sequence[float]) -> Tree:
+        return lambda case: plain(
+            united([told(contest, case, "parts"), told(contest, other(case), "canny")], WEIGHT, shares)
+        )
+
+    return {name: of(shares) for name, shares in RELIABILITIES.items()}
+
+
 def unite(contest: Contest, weight: float, *reliabilities: float) -> Tree:
     """A model for each control, of one weight."""
     return lambda case: plain(united([told(contest, case, own) for own in CONTROLS], weight, reliabilities))
@@ -87,15 +121,26 @@ def told(contest: Contest, case: Case, *controls: str) -> Node:
     return CONTROLNET.model(text(contest.sampling.base), contest.networks, given)
 
 
+def torn_figures(contest: Contest) -> list[Obeyed]:
+    """Parts, parsed anew, of the one face, and edges of the other."""
+    parts, _, edges, _ = figures(contest)
+    return [parts, replace(edges, of=lambda pictures, some: edges.of(pictures, list(map(other, some))))]
+
+
 def figures(contest: Contest) -> list[Obeyed]:
     """Parts, parsed anew, edges, and what the caption says."""
     judges, edges = contest.judges, extractors(contest.judges, None)["canny"]
 
+    @torch.no_grad()
+    def classes(pictures: Tensor, _: list[Case]) -> Tensor:
+        return judges(pictures).classes().argmax(dim=1)
+
+    seen = seen_once(classes)
+
     def parsed(metric: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[Tensor, list[Case]], Tensor]:
-        @torch.no_grad()
         def measured(pictures: Tensor, some: list[Case]) -> Tensor:
             wanted = torch.from_numpy(np.stack([case.truth.semantic for case in some])).long()
-            return metric(judges(pictures).classes().argmax(dim=1), wanted, len(CLASSES))
+            return metric(seen(pictures, some), wanted, len(CLASSES))
 
         return measured
 

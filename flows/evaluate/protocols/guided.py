@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from torch import Tensor
+import torch
 
 from sluice.flows.compose.bound.composer import Composer
 from sluice.flows.compose.run.batches import batches_of, instead, own_conditions
-from sluice.flows.compose.run.pictures import MadeOf, pictures_of
-from sluice.flows.compose.tree.job import Job
+from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Curve, by_case
 from sluice.flows.evaluate.contest import Contest, Tree
+from sluice.flows.evaluate.kept import kept
 from sluice.inference.metrics.bootstrap import of_mean
-from sluice.inference.watching import Watch, What
+from sluice.inference.watching import Watch
 
 WATCHED = 8
 """Cases: they are sampled again, in this process."""
@@ -27,22 +28,27 @@ def along(contest: Contest, condition: str, some: Sequence[Case], methods: Mappi
     sampling, some = contest.sampling, some[:WATCHED]
     for method, tree in methods.items():
         jobs = [sampling.job(case, tree(case), sampling.seeds * len(some)) for case in some]
-        for (what, whose), by_time in _watched(jobs, contest.place).items():
-            if what in FIGURES and by_time:
-                means = [of_mean(by_case(values, sampling.seeds)) for values in by_time.values()]
-                told = f"{FIGURES[what]}: {_unnumbered(whose)}", condition, method, "timesteps"
-                yield Curve(*told, list(by_time), means, len(some))
+        made_of = MadeOf(contest.place)
+        asked = [own for job in jobs for own in pictures_of(job, made_of)]
+        told = ["along", *(own.name for own in asked)]
+        for figure, whose, at, values in kept(contest.place, told, partial(_watched, asked, contest.place)):
+            means = [of_mean(by_case(torch.tensor(own), sampling.seeds)) for own in values]
+            yield Curve(f"{figure}: {_unnumbered(whose)}", condition, method, "timesteps", at, means, len(some))
 
 
-def _watched(jobs: Sequence[Job], place: Path) -> Mapping[tuple[What, str], Mapping[int, Tensor]]:
-    """By what and whom, then by timestep, `(pictures,)`, of jobs that differ in what conditions show or say."""
-    made_of = MadeOf(place)
-    (batch,) = batches_of([own for job in jobs for own in pictures_of(job, made_of)])
+def _watched(asked: Sequence[Asked], place: Path) -> list[tuple[str, str, list[int], list[list[float]]]]:
+    """Figures and whose, their timesteps, and at each of these a value a picture, of a batch that is made again."""
+    (batch,) = batches_of(asked)
     composer = Composer(batch.job, place)
     composer.conditions.instead = instead([own_conditions(own) for own in batch.asked])
     composer.watch = Watch(len(batch.asked))
     composer([own.prompt for own in batch.asked], [own.seed for own in batch.asked])
-    return composer.watch.notes.of
+    noted = composer.watch.notes.of.items()
+    return [
+        (FIGURES[what], whose, list(by_time), [values.tolist() for values in by_time.values()])
+        for (what, whose), by_time in noted
+        if what in FIGURES and by_time
+    ]
 
 
 def _unnumbered(whose: str) -> str:

@@ -76,8 +76,9 @@ def guides(base: str, judges: Judges) -> dict[str, Guide]:
 
 
 def words(case: Case) -> str:
-    """Of a scene's first thing, without how it is drawn: that is for the style to say."""
-    return plain_caption(next(thing for thing in case.scene.things if isinstance(thing, Thing)))
+    """Of a face its caption; of a scene its first thing, without how it is drawn: that is for the style to say."""
+    thing = next((own for own in case.scene.things if isinstance(own, Thing)), None)
+    return case.prompt if thing is None else plain_caption(thing)
 
 
 def _identity(base: str) -> Callable[[Tensor, list[Case]], Tensor]:

@@ -19,7 +19,7 @@ from sluice.flows.evaluate.claims import Claim, Estimate, Verdict
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.extracted import Extract
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Method
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.populations import Crop
 from sluice.flows.evaluate.protocols.layouts import LAYOUTS, Spoken
@@ -64,7 +64,7 @@ DEFAULTS = (
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
-    """Of every pair of controls in every layout; verdicts are of a pair, over all layouts."""
+    """Of every pair of controls in every layout; verdicts are of a pair, by the means of its cases over all layouts."""
     estimates: list[Estimate] = []
     better: dict[str, Verdict] = {}
     for found, layouts in pairs(contest, count, METHODS):
@@ -102,12 +102,12 @@ def here(contest: Contest, some: Sequence[Method]) -> list[tuple[str, str]]:
 
 
 def pairs(contest: Contest, count: int, some: Sequence[Method]) -> Iterator[tuple[Outcome, list[Outcome]]]:
-    """Of every pair of controls that can be measured, over all layouts and in each."""
+    """Of every pair of controls that can be measured, the means of all layouts, and each."""
     for pair in here(contest, some):
         told = contest.world.pairs(pair, count)
         there = contest.there(some, pair)
         layouts = [_in_layout(contest, pair, layout, told, there) for layout in LAYOUTS]
-        yield Outcome.over(" + ".join(pair), layouts), layouts
+        yield Outcome.mean(" + ".join(pair), layouts), layouts
 
 
 def _in_layout(
@@ -148,7 +148,7 @@ def figures(layout: Placed, extract: Mapping[str, Extract]) -> list[Obeyed]:
     """Of both conditions, their mean, and of each."""
 
     def of(which: int) -> Callable[[Tensor, list[Two]], Tensor]:
-        return lambda pictures, some: apart(extract, pictures, [layout(case)[which] for case in some])
+        return seen_once(lambda pictures, some: apart(extract, pictures, [layout(case)[which] for case in some]))
 
     first, second = of(0), of(1)
     return [

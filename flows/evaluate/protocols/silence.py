@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sluice.flows.evaluate.cases import CONTROLS, AnyCase, kept_image, shown
-from sluice.flows.evaluate.claims import Claim, Estimate, Verdict, judged
+from sluice.flows.evaluate.claims import ENOUGH, Claim, Estimate, Verdict, judged
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.methods import BASE, CONTROLNET, MICONTROLNET, REBALANCED
 from sluice.flows.evaluate.obeyed import Obeyed
@@ -26,8 +26,8 @@ TEXTURE, NEARNESS = "total variation in silence", "distance to true pictures, le
 SAYS = "Texture in silent regions is nearer to real pictures' than a plain ControlNet's."
 RULE = (
     "One half of each control is silent. Of the distances between a method's mean total variation there and that of "
-    "true pictures: MIControlNet's less ControlNet's, its 95% interval, paired by case, below 0. In part: the "
-    "difference below 0, its interval not."
+    f"true pictures: MIControlNet's less ControlNet's, its 95% interval, paired by {ENOUGH} cases or more, below 0. In "
+    "part: the difference below 0, its interval not."
 )
 
 
@@ -44,7 +44,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
         ours, plain_ones = (found.values[TEXTURE, own.name] for own in (MICONTROLNET, CONTROLNET))
         nearer = of_nearness(ours, plain_ones, real)
         estimates += [*found.estimates(), Estimate(NEARNESS, control, MICONTROLNET.name, UNIT, nearer, len(real))]
-        verdicts[control] = judged(nearer.high < 0, nearer.estimate < 0)
+        verdicts[control] = judged(nearer.high < 0, nearer.estimate < 0, len(real))
     return estimates, [Claim(SAYS, RULE, verdicts)]
 
 

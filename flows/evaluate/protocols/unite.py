@@ -7,6 +7,7 @@ nearer one's shape, which is what it was trained to be told.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count as numbers
 from itertools import islice
 
@@ -17,21 +18,22 @@ from torch import Tensor
 from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Claim, Estimate
 from sluice.flows.evaluate.contest import Contest, Tree
-from sluice.flows.evaluate.obeyed import Obeyed
+from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN
 from sluice.flows.evaluate.trees import Node, guided, plain, text, united
 from sluice.flows.tabletop.reading import SMALLEST, colour_shown, read_all, to_bytes
 from sluice.preprocess.perception.judges import Judges
 from sluice.preprocess.tabletop.classes import class_number
 from sluice.preprocess.tabletop.scene import Thing
-from sluice.preprocess.tabletop.words import plain_caption
+from sluice.preprocess.tabletop.words import plain_caption, with_article
 
 PARTS = ("unet_class", "judges")
 WEIGHT = 5.0
 """Of each model, the paper's for scenes."""
 RELIED_ON = (0.8, 0.2)
 """The text model, whose null prediction is of all scenes, and the class model; found on 64 scenes of their own."""
-UNITE = "Unite"
+UNITE, TWO_TEXTS = "Unite", "Unite of two texts"
+"""The second one in place of a class model: what is lost by it tells the class model's share from the method's."""
 BASELINES = (
     "text alone",
     "class alone",
@@ -87,6 +89,7 @@ def methods(contest: Contest) -> dict[str, Tree]:
         # The mean of two predictions guided by s is the united one of weights s / 2.
         "average of guided predictions": unite(base, scale / 2),
         "one model told both": lambda case: plain(guided(both(case), scale)),
+        TWO_TEXTS: lambda case: plain(united([worded(base, case), named(base, case)], WEIGHT, RELIED_ON)),
         UNITE: unite(base, WEIGHT, *RELIED_ON),
     }
 
@@ -115,6 +118,11 @@ def worded(base: str, case: Case) -> Node:
     return text(base, plain_caption(things(case)[0]))
 
 
+def named(base: str, case: Case) -> Node:
+    """The text model told the nearer thing's shape, as the class model is."""
+    return text(base, with_article(things(case)[1].shape))
+
+
 def classed(base: str, case: Case) -> Node:
     """The class model told the nearer thing's shape."""
     over = {"kind": "base", "model": base}
@@ -123,11 +131,11 @@ def classed(base: str, case: Case) -> Node:
 
 def figures(judges: Judges) -> list[Obeyed]:
     """Shares of pictures: what each model was told, and both."""
-    share = "share of pictures"
+    share, seen = "share of pictures", seen_once(partial(_shown, judges))
     return [
-        Obeyed(BOTH, share, "higher", lambda pictures, some: _shown(judges, pictures, some).prod(dim=0)),
-        Obeyed("the text's thing shown", share, "higher", lambda pictures, some: _shown(judges, pictures, some)[0]),
-        Obeyed("the class's shape shown", share, "higher", lambda pictures, some: _shown(judges, pictures, some)[1]),
+        Obeyed(BOTH, share, "higher", lambda pictures, some: seen(pictures, some).prod(dim=0)),
+        Obeyed("the text's thing shown", share, "higher", lambda pictures, some: seen(pictures, some)[0]),
+        Obeyed("the class's shape shown", share, "higher", lambda pictures, some: seen(pictures, some)[1]),
     ]
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from sluice.flows.evaluate.cases import Case
+from sluice.flows.evaluate.claims import ENOUGH
 from sluice.flows.evaluate.contest import examples
 from sluice.flows.evaluate.obeyed import Obeyed
 from sluice.flows.evaluate.outcome import Outcome
 
 
 def test_verdicts_are_by_paired_differences_on_the_better_side() -> None:
-    better = {"up": torch.tensor([1.0, 2.0, 3.0]), "down": torch.tensor([0.9, 1.9, 2.9])}
-    mixed = {"up": torch.tensor([1.0, 0.0, 0.5]), "down": torch.tensor([0.0, 1.0, 0.0])}
+    values = torch.arange(float(ENOUGH))
+    better = {"up": values, "down": values - 0.1}
+    mixed = {"up": torch.tensor([1.0, 0.0, 0.5] * 6), "down": torch.tensor([0.0, 1.0, 0.0] * 6)}
     figures = tuple(Obeyed(own, "", own, lambda *_: torch.zeros(1)) for own in ("higher", "lower"))  # type: ignore[arg-type]
     found = Outcome("", figures, {(own.figure, name): better[name] for own in figures for name in better})
     assert [found.better("higher", *pair) for pair in (("up", "down"), ("down", "up"))] == ["holds", "not here"]
@@ -21,14 +24,23 @@ def test_verdicts_are_by_paired_differences_on_the_better_side() -> None:
     unsure = Outcome("", figures, {("higher", name): mixed[name] for name in mixed})
     assert unsure.better("higher", "up", "down") == unsure.unbeaten("higher", "down", "up") == "in part"
     assert unsure.among("last", [1, 2]).values["higher", "up"].tolist() == [0, 0.5]
+    fewer = found.among("fewer", range(ENOUGH - 1))
+    assert fewer.better("higher", "up", "down") == fewer.unbeaten("higher", "up", "down") == "in part"
     assert found.none_beats("higher", "up") == {": higher, down": "holds"}
 
 
-def test_several_outcomes_are_one_of_all_their_cases() -> None:
+def test_of_several_outcomes_of_the_same_cases_each_case_counts_once() -> None:
     one, two = (
-        Outcome(name, (), {("figure", "method"): torch.tensor([value])}) for name, value in (("a", 1.0), ("b", 2.0))
+        Outcome(name, (), {("figure", "method"): torch.tensor([value, 4.0])})
+        for name, value in (("a", 1.0), ("b", 2.0))
     )
-    assert Outcome.over("both", [one, two]).values["figure", "method"].tolist() == [1, 2]
+    assert Outcome.mean("both", [one, two]).values["figure", "method"].tolist() == [1.5, 4]
+
+
+def test_weighed_by_instances_a_mean_is_over_all_of_them() -> None:
+    """Half of two instances, and one of six: two of eight."""
+    found = Outcome("all", (), {("figure", "method"): torch.tensor([1 / 2, 1 / 6])}).weighed(torch.tensor([2.0, 6.0]))
+    assert float(found.values["figure", "method"].mean()) == pytest.approx(2 / 8)
 
 
 def test_the_first_cases_are_shown_and_those_in_which_the_last_method_does_worst() -> None:

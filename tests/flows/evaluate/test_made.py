@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from sluice.flows.evaluate.cases import SIZE, cases
-from sluice.flows.evaluate.made import made
+from sluice.flows.evaluate.made import made, pixels_of
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.trees import guided, plain
 
@@ -19,10 +19,11 @@ def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> Non
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 4) for case in cases("two", 2)]
     first = made(jobs, tmp_path, QUIET)
-    assert first.pixels.shape == (4, 3, SIZE, SIZE)
-    assert {f"{name}.png" for name in first.names} == {path.name for path in (tmp_path / "pictures").glob("*.png")}
+    pixels = pixels_of(first, tmp_path)
+    assert pixels.shape == (4, 3, SIZE, SIZE)
+    assert {f"{name}.png" for name in first} == {path.name for path in (tmp_path / "pictures").glob("*.png")}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
-    assert torch.equal(made(jobs[::-1], tmp_path, QUIET).pixels, first.pixels.roll(2, 0))
+    assert torch.equal(pixels_of(made(jobs[::-1], tmp_path, QUIET), tmp_path), pixels.roll(2, 0))
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
 
 
@@ -30,8 +31,8 @@ def test_a_picture_that_was_cut_is_made_again(untrained: Path, tmp_path: Path) -
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 2) for case in cases("two", 1)]
     first = made(jobs, tmp_path, QUIET)
-    cut = tmp_path / "pictures" / f"{first.names[1]}.png"
+    cut = tmp_path / "pictures" / f"{first[1]}.png"
     whole = cut.read_bytes()
     cut.write_bytes(whole[: len(whole) // 2])
-    assert torch.equal(made(jobs, tmp_path, QUIET).pixels, first.pixels)
+    assert made(jobs, tmp_path, QUIET) == first
     assert cut.read_bytes() == whole

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results, by_case, judged
+from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
 from sluice.flows.evaluate.results import keep, make_ready, page, read, read_all, refuse_others
@@ -24,8 +24,14 @@ SETTLED = {**FOUND.to_json(), "settings": None}
 def test_a_claim_holds_where_it_does_everywhere() -> None:
     assert Claim("", "", {"a": "holds", "b": "holds"}).verdict == "holds"
     assert Claim("", "", {"a": "holds", "b": "not here"}).verdict == "in part"
-    assert Claim("", "", {"a": "not here"}).verdict == "not here"
-    assert [judged(True, True), judged(False, True), judged(False, False)] == ["holds", "in part", "not here"]
+    assert Claim("", "", {"a": "not here"}).verdict == Claim("", "", {}).verdict == "not here"
+    most = Claim("", "", {"a": "holds", "b": "not here", "c": "not here"})
+    assert most.verdict == "not here"
+    assert most.told == "not here: holds 1, not here 2 of 3"
+    assert Claim("", "", {"a": "holds", "b": "holds"}).told == "holds"
+    told = [judged(True, True, ENOUGH), judged(False, True, ENOUGH), judged(False, False, ENOUGH)]
+    assert told == ["holds", "in part", "not here"]
+    assert judged(True, True, ENOUGH - 1) == "in part"
 
 
 def test_a_case_counts_once_however_many_pictures_it_has() -> None:

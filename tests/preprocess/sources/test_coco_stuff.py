@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from sluice.infra.local import LocalStorage
 from sluice.preprocess.record import decode_png
@@ -94,8 +96,13 @@ def test_pixelmaps_number_labels_otherwise(tmp_path: Path, picture: Picture, wri
 def test_a_map_that_is_no_label_map_is_an_error(tmp_path: Path, picture: Picture) -> None:
     release(tmp_path, picture)
     (tmp_path / "annotations/val2017/000000000009.png").write_bytes(picture(1, "PNG"))
-    (tmp_path / "annotations/val2017/000000000025.png").write_bytes(b"broken")
-    assert ["one label a pixel" in str(raw.error) for raw in scan(tmp_path)[:2]] == [True, True]
+    whole = grey(LABELS)
+    end = whole.rindex(b"IEND") - 4
+    text = b"zTXtComment\0\0" + zlib.compress(bytes(PngImagePlugin.MAX_TEXT_CHUNK + 1))
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    (tmp_path / "annotations/val2017/000000000025.png").write_bytes(whole[:end] + chunk + whole[end:])
+    (tmp_path / "annotations/val2017/000000000030.png").write_bytes(b"broken")
+    assert ["one label a pixel" in str(raw.error) for raw in scan(tmp_path)] == [True, True, True]
 
 
 def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]) -> None:
@@ -140,3 +147,31 @@ def test_what_is_missing_is_named(tmp_path: Path, picture: Picture) -> None:
     (tmp_path / "annotations" / "val2017").rename(tmp_path / "elsewhere")
     with pytest.raises(SourceError, match=r"pixel maps.*annotations/val2017 or .*stuff_val2017_pixelmaps"):
         list(source(tmp_path).items())
+
+
+@pytest.mark.parametrize(
+    "text", ['{"images": [', '{"images": []}', "[]", '{"images": [{}], "annotations": []}', "\udcff"]
+)
+def test_captions_that_are_none_are_named(tmp_path: Path, picture: Picture, text: str) -> None:
+    release(tmp_path, picture)
+    (tmp_path / "annotations/captions_val2017.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SourceError, match=r"annotations/captions_val2017\.json is damaged, or not COCO's captions"):
+        scan(tmp_path)
+
+
+def test_a_caption_that_is_no_text_is_a_warning(tmp_path: Path, picture: Picture) -> None:
+    release(tmp_path, picture)
+    file = tmp_path / "annotations/captions_val2017.json"
+    file.write_text(file.read_text().replace('" caption 5.\\n"', "5"))
+    about = json.loads(scan(tmp_path)[0].fields["raw.json"])
+    assert about["captions"] == [f"caption {n}." for n in (1, 2, 3, 4)]
+    assert about["origin"]["warnings"] == ["captions_val2017.json: a caption is not a text but int"]
+
+
+def test_captions_that_lie_elsewhere_are_not_read(tmp_path: Path, picture: Picture) -> None:
+    release(tmp_path / "coco", picture)
+    captions = tmp_path / "coco/annotations/captions_val2017.json"
+    captions.rename(tmp_path / "captions.json")
+    captions.symlink_to(tmp_path / "captions.json")
+    with pytest.raises(SourceError, match=r"captions_val2017\.json' is a symbolic link that leads out"):
+        scan(tmp_path / "coco")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sluice.infra.storage import storage
 from sluice.preprocess.sources import Address, Raw, SourceConfig, SourceError
 from sluice.preprocess.sources.folder import Folder
 
@@ -67,6 +68,21 @@ def test_items_come_in_order_with_sidecars_however_names_interleave(tmp_path: Pa
 
     assert [item.uri for item in source.items()] == sorted(names)
     assert {uri: about(raw)["captions"] for uri, raw in scanned(source).items()} == {name: [name] for name in names}
+
+
+@pytest.mark.timeout(60)
+def test_many_files_behind_one_stem_are_listed_in_no_more_than_their_time(tmp_path: Path) -> None:
+    names = [f"frame.{number:06}" for number in range(10_000)]
+    (tmp_path / "frame").touch()
+    for name in names:
+        (tmp_path / f"{name}.jpg").touch()
+    for ending in ("JSON", "TXT", "json", "txt"):
+        (tmp_path / f"{names[7]}.{ending}").touch()
+
+    items = list(folder(tmp_path).items())
+
+    assert [item.uri for item in items] == [f"{name}.jpg" for name in names]
+    assert [item.locator for item in items if item.locator] == [".TXT,.txt,.JSON,.json"]
 
 
 def test_the_stamp_changes_with_the_image_and_with_its_sidecar(tmp_path: Path, picture: Picture) -> None:
@@ -174,3 +190,16 @@ def test_a_bucket_reads_like_a_folder(tmp_path: Path, picture: Picture, uploaded
     assert scanned(folder(uploaded(tmp_path))) == scanned(folder(tmp_path))
     with pytest.raises(SourceError, match="no-such-bucket-here"):
         list(folder("s3://no-such-bucket-here/photos").items())
+
+
+def test_a_key_that_is_no_path_is_an_error_and_the_others_are_read(
+    tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str]
+) -> None:
+    (tmp_path / "b.jpg").write_bytes(picture(1))
+    uri = uploaded(tmp_path)
+    bucket, _, prefix = uri.rpartition("/")
+    storage(bucket).write(f"{prefix}//a.jpg", picture(0))
+    found = scanned(folder(uri))
+    assert list(found) == ["/a.jpg", "b.jpg"]
+    assert "the key '/a.jpg' starts with '/'" in str(found["/a.jpg"].error)
+    assert found["b.jpg"].fields["raw"] == picture(1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.record import decode_png
 from sluice.preprocess.sources import Raw, SourceConfig, SourceError
 from sluice.preprocess.sources.multigen import MultiGen
+from sluice.preprocess.sources.stored import LARGEST_FILE
 
 Picture = Callable[..., bytes]
 
@@ -119,6 +121,29 @@ def test_a_condition_may_not_climb_out(tmp_path: Path, picture: Picture) -> None
     (raw,) = scan(root).values()
     assert "raw.hed" not in raw.fields
     assert "climbs out" in json.loads(raw.fields["raw.json"])["origin"]["warnings"][0]
+
+
+def test_a_condition_that_is_no_file_of_the_release_is_not_read(tmp_path: Path, picture: Picture) -> None:
+    root = tmp_path / "release"
+    put(root, "images/a.jpg", picture(0))
+    put(tmp_path, "secret.png", picture(1, "PNG"))
+    put(root, "conditions/huge.png", b"")
+    os.truncate(root / "conditions/huge.png", LARGEST_FILE + 1)
+    os.mkfifo(root / "conditions/pipe.png")
+    (root / "conditions/link.png").symlink_to(tmp_path / "secret.png")
+    (root / "conditions/gone.png").symlink_to("nothing.png")
+    wanted = {"canny": "link", "hed": "pipe", "depth": "huge", "openpose": "x" * 300, "seg": "gone"}
+    line = {"source": "a.jpg", "prompt": "a", **{f"control_{task}": f"{name}.png" for task, name in wanted.items()}}
+    table(root, "all", [line])
+
+    (raw,) = scan(root).values()
+
+    assert set(raw.fields) == {"raw", "raw.json"}
+    warnings = json.loads(raw.fields["raw.json"])["origin"]["warnings"]
+    said = {warning.split(":")[0].removeprefix("raw."): warning for warning in warnings}
+    assert "leads out of the source's folder" in said["canny"]
+    assert "more than the 536870912" in said["depth"]
+    assert all("it is not there" in said[name] for name in ("hed", "pose", "segments"))
 
 
 def test_lines_that_are_not_json_are_passed_over(tmp_path: Path, picture: Picture) -> None:

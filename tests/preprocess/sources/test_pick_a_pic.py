@@ -140,6 +140,36 @@ def test_oddities_become_errors_or_empty_captions(tmp_path: Path, picture: Pictu
     assert json.loads(second.fields["raw.json"])["captions"] == []
 
 
+def test_columns_of_other_types_are_warnings_or_errors(tmp_path: Path, picture: Picture) -> None:
+    kinds = {"caption": pa.int64(), "jpg_0": pa.string(), "image_1_uid": pa.binary()}
+    schema = pa.schema([pa.field(f.name, kinds.get(f.name, f.type)) for f in SCHEMA])
+    odd = {"caption": 5, "jpg_0": "a.jpg", "image_1_uid": b"\xff"}
+    write(tmp_path, [row(0, picture, 1.0, **odd), row(1, picture, 0.0, **odd)], schema=schema)
+    first, second = scan(tmp_path)
+    assert "jpg_0, has no bytes" in str(first.error)
+    about = json.loads(second.fields["raw.json"])
+    assert about["captions"] == []
+    assert about["origin"]["warnings"] == ["caption: a caption is not a text but int"]
+    assert "image_uid" not in about["origin"]
+
+
+def test_a_file_damaged_since_it_was_scanned_is_an_error_of_its_images(tmp_path: Path, picture: Picture) -> None:
+    write(tmp_path, [row(n, picture, 1.0) for n in range(6)])
+    raws = scan(tmp_path)
+    damaged = bytearray((tmp_path / FILE).read_bytes())
+    start = pq.ParquetFile(tmp_path / FILE).metadata.row_group(0).column(9).data_page_offset
+    damaged[start : start + 200] = b"\xff" * 200
+    (tmp_path / FILE).write_bytes(damaged)
+    found = {raw.address.uri: raw for raw in source(tmp_path).read([r.address for r in raws], {"raw", "raw.json"})}
+    assert ["damaged" in str(found[raw.address.uri].error) for raw in raws] == [True] * 4 + [False] * 2
+    assert found[raws[4].address.uri] == raws[4]
+    for footer in (b"PAR1 but cut", b"\xff" * 60 + (40).to_bytes(4, "little") + b"PAR1"):
+        (tmp_path / FILE).write_bytes(b"PAR1" + footer)
+        again = list(source(tmp_path).read([r.address for r in raws], {"raw"}))
+        assert ["not a parquet file" in str(raw.error) for raw in again] == [True] * 6
+        assert ["not a parquet file" in str(raw.error) for raw in scan(tmp_path)] == [True]
+
+
 def test_damaged_files_are_errors_and_others_go_on(tmp_path: Path, picture: Picture) -> None:
     write(tmp_path, [row(n, picture, 1.0) for n in range(6)])
     damaged = bytearray((tmp_path / FILE).read_bytes())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from sluice.preprocess.sources import Raw, SourceConfig, SourceError
@@ -220,3 +221,17 @@ def test_a_tar_without_an_image_is_a_failure(tmp_path: Path, picture: Picture) -
         add(tar, "a.txt", b"a caption of nothing")
     img2dataset(tmp_path / "00002.tar", [picture(0)])
     assert [raw.error for raw in scan(tmp_path)] == ["it holds no image", "it holds no image", None]
+
+
+@pytest.mark.parametrize("key", ["/1.tar", "a/../1.tar"])
+def test_a_key_that_is_no_path_is_an_error_and_the_others_are_read(
+    tmp_path: Path, picture: Picture, uploaded: Callable[[Path], str], key: str
+) -> None:
+    img2dataset(tmp_path / "00000.tar", [picture(0)])
+    uri = uploaded(tmp_path)
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    boto3.client("s3").put_object(Bucket=bucket, Key=f"{prefix}/{key}", Body=(tmp_path / "00000.tar").read_bytes())
+    found = {raw.address.item: raw for raw in scan(uri)}
+    assert set(found) == {key, "00000.tar"}
+    assert f"the key '{key}' starts with '/' or has '..' in it" in str(found[key].error)
+    assert found["00000.tar"].fields["raw"] == picture(0)

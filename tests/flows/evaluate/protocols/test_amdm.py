@@ -33,8 +33,9 @@ def test_the_default_is_compared_with_every_option(measured: Callable[[str], Res
 def test_instances_are_counted_apart_where_there_are_enough_for_an_interval(contest: Contest) -> None:
     some = contest.crowds.cases(4)
     found = Outcome("all", (), {("figure", "method"): torch.tensor([1.0, 3.0, 5.0, 7.0])})
-    (level,) = amdm.by_level(found, some)
+    (level,) = amdm.by_level(contest, found, some)
     assert (level.condition, level.values["figure", "method"].tolist()) == ("L2", [1, 3])
+    assert list(contest.left_out) == ["L3", "L4"]
 
 
 def test_true_pictures_show_nearly_all_instances() -> None:

@@ -16,7 +16,7 @@ from sluice.preprocess.perception.judges import Judges
 
 def test_there_is_a_row_for_every_method_and_a_verdict_against_each(measured: Callable[[str], Results]) -> None:
     found = measured("unite")
-    assert {own.method for own in found.estimates} == {*unite.BASELINES, unite.UNITE}
+    assert {own.method for own in found.estimates} == {*unite.BASELINES, unite.TWO_TEXTS, unite.UNITE}
     assert [list(claim.verdicts) for claim in found.claims] == [[f"against {own}" for own in unite.BASELINES]]
 
 

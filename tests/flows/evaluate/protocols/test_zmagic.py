@@ -21,7 +21,7 @@ from sluice.preprocess.perception.judges import Judges
 @pytest.fixture(autouse=True)
 def one_combination(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = zmagic.Wanted("faces", ("identity", "landmarks"))  # who it is, untrained judges see more of than points
-    for name, each in (("ALL", [pair]), ("PICTURES", 5), ("ABLATED", 8)):
+    for name, each in (("ALL", [pair]), ("VARIED", [pair]), ("PICTURES", 5), ("ABLATED", 8)):
         monkeypatch.setattr(zmagic, name, each)
 
 
@@ -40,7 +40,7 @@ def test_there_is_a_row_for_every_method_of_a_combination(measured: Callable[[st
 
 def test_curves_are_of_every_energy_and_every_two_while_they_speak(contest: Contest) -> None:
     told = replace(contest, sampling=replace(contest.sampling, steps=3, seeds=2))
-    wanted, own = next(zmagic.wanted_of(told))
+    wanted, own = next(zmagic.guided_by(told, zmagic.ALL))
     methods = zmagic.methods(told.sampling.base, wanted, own)
     both = {name: methods[name] for name in (zmagic.SUM, zmagic.ZMAGIC)}
     found = list(along(told, wanted.name, cases(wanted.law, 2), both))
