@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 app = typer.Typer(help="Evaluating: the papers' claims, with intervals and a verdict for each.")
 
 RESULTS = Path("docs/results")
+TABLETOP = "tabletop"
 
 
 @app.callback(invoke_without_command=True)
@@ -20,8 +22,8 @@ def measure(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer scenes and steps, and wide intervals.")] = False,
     base: Annotated[
         str, typer.Option(help="A name or a folder: the family with all its parts; of --data any.")
-    ] = "tabletop",
-    networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = "tabletop",
+    ] = TABLETOP,
+    networks: Annotated[str, typer.Option(help="OUT/networks of `sluice train evidence`, or tabletop.")] = TABLETOP,
     data: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +41,8 @@ def measure(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The folder where the figures go, NAME.json of each; docs/results, or of data PLACE/results/VERSION."
+            help="The folder where figures go, NAME.json of each: docs/results where tabletop is measured whole, else "
+            "PLACE/results/BASE (BASE-quick), or of data PLACE/results/VERSION."
         ),
     ] = None,
 ) -> None:
@@ -59,11 +62,21 @@ def measure(
 
     over = {"scenes": scenes, "seeds": seeds, "steps": steps}
     told = None if data is None else opened(data, base)
-    results = out or (RESULTS if told is None else place / "results" / told.version)
-    at = Place(base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False), told, safety)
+    apart = _apart(base, quick, over) if told is None else told.version
+    results = out or (RESULTS if apart is None else place / "results" / apart)
+    at = Place(
+        base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False, markup=False), told, safety
+    )
     evaluate([(name, settings_of(name, quick, over)) for name in names], at)
     asked = "" if results == RESULTS else f" --results {results}"
     at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")
+
+
+def _apart(base: str, quick: bool, over: Mapping[str, int | None]) -> str | None:
+    """Of what is not the whole measure of tabletop, the folder: it is not to take the place of figures in docs."""
+    if base == TABLETOP and not quick and not any(over.values()):
+        return None
+    return f"{Path(base).absolute().name}{'-quick' if quick else ''}"
 
 
 @app.command()
@@ -72,18 +85,19 @@ def report(
     place: Annotated[Path, typer.Option(help="Where pictures are kept, for the page.")] = Path("evaluation"),
     out: Annotated[Path | None, typer.Option(help="The text; unless given, beside the folder, by its name.")] = None,
 ) -> None:
-    """All that was measured, as text, and as a page with pictures beside them (`index.html`)."""
+    """All that was measured, as text, and as a page with pictures beside them, PLACE/NAME.html by the text's name."""
     from sluice.flows.evaluate.made import FOLDER
     from sluice.flows.evaluate.page import page_of
     from sluice.flows.evaluate.results import page, read_all
     from sluice.infra.whole import write_whole
 
     found = read_all(results)
-    text = out or results.with_name(f"{results.name}.md")
+    named = results if results.name not in {"", ".."} else results.resolve()  # `.` has no name to go by
+    text = out or named.with_name(f"{named.name}.md")
+    shown = place / f"{text.stem}.html"
     write_whole(text, page(found))
-    place.mkdir(parents=True, exist_ok=True)
-    write_whole(place / "index.html", page_of(found, place / FOLDER))
-    typer.echo(f"{text}\n{place / 'index.html'}")
+    write_whole(shown, page_of(found, place / FOLDER))
+    typer.echo(f"{text}\n{shown}")
 
 
 @app.command()

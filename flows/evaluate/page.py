@@ -1,4 +1,4 @@
-"""`index.html` of what was measured: verdicts, figures with their intervals, and pictures that methods made."""
+"""A page of what was measured: verdicts, figures with their intervals, and pictures that methods made."""
 
 from __future__ import annotations
 

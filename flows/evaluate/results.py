@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from sluice.flows.compose.run.watched import evenly
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results
@@ -58,6 +59,17 @@ def refuse_others(folder: Path, data: str | None) -> None:
                 f"{file} was measured on {there or scenes}, and this is {data or scenes}: figures of both do not go "
                 "on one page; name another folder with `--out`"
             )
+
+
+def make_ready(folder: Path) -> None:
+    """Raises ConfigError for a folder that figures cannot be kept in: they take long to come."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(
+            f"figures cannot be kept in {folder} ({error.strerror}): name with `--out` a folder that can be written to"
+        ) from error
 
 
 def page(found: Sequence[Results]) -> str:

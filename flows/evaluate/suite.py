@@ -17,7 +17,7 @@ from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.measures import ON_DATA, ON_INSTANCES, PROTOCOLS
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.records import Records
-from sluice.flows.evaluate.results import DATA, keep, refuse_others
+from sluice.flows.evaluate.results import DATA, keep, make_ready, refuse_others
 from sluice.flows.evaluate.settings import Settings
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.errors import SluiceError
@@ -113,7 +113,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
 
     Nothing is made where a part is missing, and how many pictures there are to be, and what judges them, is said first.
     Raises UnknownModel, MissingWeights, Unscreened, NotMeasured at the end, and ConfigError for data that a protocol is
-    not of, or results that are of other data.
+    not of, results that are of other data, or where they cannot be kept.
     """
     names = [name for name, _ in wanted]
     if isinstance(at.data, CocoMig):
@@ -123,6 +123,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     refuse_others(at.results, at.told.get(DATA))
     contests = {name: at.contest(name, settings) for name, settings in wanted}
     made_of = {name: weights_of(name, contest) for name, contest in contests.items()}
+    make_ready(at.results)
     for name, settings in wanted:
         each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
         at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")

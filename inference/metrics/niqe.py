@@ -65,9 +65,9 @@ def niqe(pictures: Tensor, pristine: Pristine) -> Tensor:
 
 
 def brightness(pictures: Tensor) -> Tensor:
-    """Grey values `(batch, height, width)`, 0 to 255, of pictures in the 256 steps that files have."""
+    """Grey values `(batch, height, width)`, 0 to 255, in the 256 steps that files and MATLAB's `rgb2gray` have."""
     weights = pictures.new_tensor(LUMA, dtype=torch.float64)[:, None, None]
-    return ((pictures.clamp(-1, 1).double() + 1) * 127.5).round().mul(weights).sum(dim=1)
+    return ((pictures.clamp(-1, 1).double() + 1) * 127.5).round().mul(weights).sum(dim=1).round()
 
 
 def features_of(grey: Tensor, window: Array) -> Array:

@@ -35,7 +35,10 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
 
 def snapshots(contest: Contest) -> list[int]:
     """Steps after which all networks were saved. Raises MissingWeights."""
-    kept = [{int(own.name) for own in contest.networks.snapshots(name).glob("[0-9]*")} for name in NETWORKS]
+    kept = [
+        {int(own.name) for own in contest.networks.snapshots(name).glob("*") if own.name.isdecimal()}
+        for name in NETWORKS
+    ]
     both = sorted(set.intersection(*kept))
     if not both:
         asked = " ".join(f"--only {name}" for name in NETWORKS)

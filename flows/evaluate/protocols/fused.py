@@ -93,5 +93,9 @@ def _joined(contest: Contest, parts: Mapping[str, str]) -> str:
         with tempfile.TemporaryDirectory(dir=folder.parent) as begun:
             for part, own in held.items():
                 shutil.copytree(own.path / part, Path(begun, "whole", part))
-            Path(begun, "whole").rename(folder)
+            try:
+                Path(begun, "whole").rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another run has put the same there meanwhile
+                    raise
     return str(folder)

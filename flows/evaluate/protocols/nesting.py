@@ -26,14 +26,19 @@ WEIGHT = 4.0
 NONE, NESTED = "no condition", "all five nested"
 ALONE = MINIMAL_IMPACT, CNC, ZMAGIC, UNITE = ("minimal impact alone", "CnC alone", "Z-Magic alone", "Unite alone")
 SAYS = "Nested, all five meet every condition better than a model that is told none of them."
+THAN_ALONE = "Nested, all five meet every condition better than each method alone, also one that is told of it."
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """Each condition by its own figure."""
     told = figures(contest.sampling.base, contest.judges)
     found = contest("figures", cases(LAW, count), methods(contest), told)
+    than_alone = {
+        f"{own.figure}, against {alone}": found.better(own.figure, NESTED, alone) for own in told for alone in ALONE
+    }
     return found.estimates(), [
-        Claim(SAYS, BETTER, {own.figure: found.better(own.figure, NESTED, NONE) for own in told})
+        Claim(SAYS, BETTER, {own.figure: found.better(own.figure, NESTED, NONE) for own in told}),
+        Claim(THAN_ALONE, BETTER, than_alone),
     ]
 
 

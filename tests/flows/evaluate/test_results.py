@@ -12,7 +12,7 @@ import torch
 from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
-from sluice.flows.evaluate.results import keep, page, read, read_all, refuse_others
+from sluice.flows.evaluate.results import keep, make_ready, page, read, read_all, refuse_others
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.infra.settings import ConfigError
 
@@ -88,6 +88,20 @@ def test_two_runs_stand_side_by_side_and_what_differs_is_marked(tmp_path: Path) 
         compare(tmp_path / "a", tmp_path)
 
 
+def test_what_one_run_has_alone_is_named_and_runs_without_a_protocol_in_common_are_refused(tmp_path: Path) -> None:
+    keep(FOUND, tmp_path / "a/silence.json")
+    keep(replace(FOUND, estimates=[replace(ONE, method="ControlNet")], claims=[]), tmp_path / "b/silence.json")
+    keep(replace(FOUND, protocol="unite"), tmp_path / "b/unite.json")
+    keep(replace(FOUND, protocol="unite"), tmp_path / "c/unite.json")
+    shown = compare(tmp_path / "a", tmp_path / "b").splitlines()
+    assert "In the second alone: unite." in shown
+    assert "| edge F1 | canny | base alone | 0.5 (0.25 to 0.75) |  |  |" in shown
+    assert "| edge F1 | canny | ControlNet |  | 0.5 (0.25 to 0.75) |  |" in shown
+    assert f"“{SAYS}”: holds, then not judged." in shown
+    with pytest.raises(ConfigError, match=r"a \(silence\) and .*c \(unite\) have no protocol in common: name folders"):
+        compare(tmp_path / "a", tmp_path / "c")
+
+
 def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
     low, high = Interval(0.0, -5.0, 0.3), Interval(0.6, 0.2, 9.0)
     assert differ(low, high)
@@ -105,3 +119,11 @@ def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -
     for reading in (read_all, lambda folder: refuse_others(folder, None)):
         with pytest.raises(ConfigError, match=r"old.json holds no results of this version .*: delete it, and measure"):
             reading(tmp_path)
+
+
+def test_a_folder_that_is_none_is_named_before_figures_come(tmp_path: Path) -> None:
+    make_ready(tmp_path / "some" / "results")
+    assert list((tmp_path / "some" / "results").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"figures cannot be kept in .*/file \(File exists\): name with `--out`"):
+        make_ready(tmp_path / "file")

@@ -192,9 +192,9 @@ def test_the_report_is_a_text_and_a_page(untrained: Path, tmp_path: Path) -> Non
     evaluate([("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))], place)
     words = ["report", "--results", "results", "--place", "place", "--out", "results.md"]
     run = subprocess.run([SLUICE, "evaluate", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["results.md", "place/index.html"]
+    assert run.stdout.split() == ["results.md", "place/results.html"]
     assert "## Unite and Conquer, scenes" in (tmp_path / "results.md").read_text()
-    page = (tmp_path / "place/index.html").read_text()
+    page = (tmp_path / "place/results.html").read_text()
     assert page.count("<img") == 2 * 6, "two cases by six methods"
     beside = subprocess.run(
         [SLUICE, "evaluate", "compare", "results", "results"], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -44,6 +44,13 @@ def test_two_halves_of_different_widths_are_told_apart() -> None:
     assert np.isnan(asymmetric_gaussian(np.abs(values))[1]).all()
 
 
+def test_grey_values_are_those_of_a_file() -> None:
+    levels = torch.tensor([[10.0, 20, 30], [255, 255, 255], [1, 0, 0]])
+    seen = brightness((levels / 127.5 - 1).T[None, :, None])
+    # 0.2989 * 10 + 0.587 * 20 + 0.114 * 30 = 18.1; the weights sum up to 0.9999.
+    assert seen.flatten().tolist() == [18, 255, 0]
+
+
 def test_normalising_removes_light_and_most_of_contrast() -> None:
     values = brightness(picture(0))[0].numpy()
     np.testing.assert_allclose(normalised(values + 40, WINDOW), normalised(values, WINDOW), atol=1e-8)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from rich.console import Console
 
@@ -130,3 +131,18 @@ def test_a_picture_is_judged_by_what_is_where(tmp_path: Path) -> None:
     assert front.of(pictures(overlap.composite), some).mean() > 0.6
     assert front.of(pictures(lambda case: other(case).levels("image")), some).mean() < 0.2
     assert local.of(pictures(overlap.pasted), some).mean() > local.of(pictures(swapped), some).mean() + 0.05
+
+
+def test_fusers_that_another_run_has_put_together_meanwhile_are_taken(
+    contest: Contest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = shutil.copytree
+
+    def meanwhile(source: Path, to: Path) -> Path:
+        monkeypatch.setattr(shutil, "copytree", copied)
+        fused.apart(contest)
+        return copied(source, to)
+
+    monkeypatch.setattr(shutil, "copytree", meanwhile)
+    assert set(fused.apart(contest)) == set(fused.TRAINED_APART)
+    assert len(list((contest.place / fused.FOLDER).iterdir())) == len(fused.TRAINED_APART)

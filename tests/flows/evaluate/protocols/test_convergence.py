@@ -20,11 +20,12 @@ from sluice.infra.weights.models import MissingWeights, find
 
 @pytest.fixture
 def along(networks: Networks, tmp_path: Path) -> Networks:
-    """Snapshots at two steps of which both networks have one, other than each other; and at a third, of one alone."""
+    """Snapshots at two steps of which both networks have others; and at a third, of one alone; and a copy."""
     for name, other in zip(convergence.NETWORKS, ("controlnet-depth", "micontrolnet-1-depth"), strict=True):
         folder = tmp_path / "networks" / name / "snapshots"
         shutil.copytree(networks.of(name), folder / f"{150:09}")
         shutil.copytree(networks.of(other), folder / f"{300:09}")
+        (folder / f"{300:09}.bak").mkdir()
     shutil.copytree(networks.of(name), folder / f"{450:09}")
     return Networks(str(tmp_path / "networks"))
 

@@ -14,3 +14,4 @@ def test_every_condition_has_its_figure_of_every_method(measured: Callable[[str]
     assert methods == {nesting.NONE, *nesting.ALONE, nesting.NESTED}
     assert {own.figure for own in found.estimates} == set(found.claims[0].verdicts)
     assert len(found.estimates) == 5 * len(methods)
+    assert len(found.claims[1].verdicts) == 5 * len(nesting.ALONE)

@@ -1,0 +1,36 @@
+"""Where the command keeps figures, and the report what it makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sluice.flows.evaluate.commands import app
+from sluice.flows.evaluate.results import read
+
+SMALL = ["--protocol", "unite", "--scenes", "2", "--seeds", "1", "--steps", "1"]
+
+
+def run(*words: str) -> str:
+    return CliRunner().invoke(app, words, catch_exceptions=False).output
+
+
+def test_what_is_not_the_whole_measure_of_tabletop_leaves_docs_as_they_are(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = run(*SMALL, "--base", str(untrained), "--place", "of [v1]")
+    results = Path("of [v1]/results", untrained.name)
+    assert read(results / "unite.json").settings["scenes"] == 2
+    assert f"{results}; `sluice evaluate report --results {results}` makes" in said
+    run(*SMALL[:2], "--quick", *SMALL[2:], "--base", str(untrained), "--place", "of [v1]")
+    assert Path(f"{results}-quick", "unite.json").is_file()
+    assert not Path("docs").exists()
+    monkeypatch.chdir(results)
+    text, page = run("report", "--results", ".", "--place", str(tmp_path / "page")).split("\n")[:2]
+    assert Path(text).parts[-2:] == ("results", f"{untrained.name}.md")
+    assert Path(page) == tmp_path / "page" / f"{untrained.name}.html"
+    assert Path(text).is_file()
+    assert Path(page).is_file()
