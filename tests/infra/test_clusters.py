@@ -39,6 +39,22 @@ def test_rays_launcher_takes_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_what_a_cluster_calls_shared_is_one_file_system_on_all_its_machines(name: str) -> None:
+    assert read("clusters.yaml")[name]["shared"] == ["/weights"]
+    launched = read(f"ray/{name}.yaml")
+    mounts = [option for option in launched["docker"]["run_options"] if option.endswith(":/weights")]
+    assert mounts == ["--volume=/mnt/weights:/weights"]
+    assert any("mountpoint /mnt/weights" in command for command in launched["initialization_commands"])
+    claim = read("kuberay/storage.yaml")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    spec = read(f"kuberay/{name}.yaml")["spec"]
+    for group in (group["template"]["spec"] for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]):
+        mounted = {mount["mountPath"]: mount["name"] for mount in group["containers"][0]["volumeMounts"]}
+        (volume,) = (volume for volume in group["volumes"] if volume["name"] == mounted["/weights"])
+        assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_kubernetes_takes_the_pods_of_a_cluster(name: str) -> None:
     cluster = read(f"kuberay/{name}.yaml")
     assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
