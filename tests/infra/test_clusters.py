@@ -41,6 +41,7 @@ def test_rays_launcher_takes_it(name: str) -> None:
     for command in [*starts, *(workers if config["max_workers"] else [])]:
         assert command.startswith("RAY_AUTH_MODE=token ray start ")
     assert ("--dashboard-host=127.0.0.1" in starts[0]) == (name == "laptop")
+    assert "$" not in config["auth"]["ssh_user"]  # the launcher hands it to ssh as it is
 
 
 @pytest.mark.parametrize("name", KINDS)
