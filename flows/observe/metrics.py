@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hmac
 import logging
+import socket
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import make_wsgi_app, start_wsgi_server
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from sluice.infra.loopback import is_loopback
 from sluice.infra.private import keep_secret, read_private
@@ -20,20 +24,28 @@ TOKEN = Path("~/.config/sluice/metrics_token")
 """What those who ask from elsewhere must bring."""
 
 
+class _IPv6Server(ThreadingWSGIServer):
+    address_family = socket.AF_INET6
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing of what is asked."""
+
+
 def serve_metrics(address: str) -> None:
     """Answer at PORT of this machine alone, or at HOST:PORT whoever brings the token of ~/.config/sluice/metrics_token.
 
     A port that is taken is no reason to end a run: it is said, and the run is not measured. Raises ConfigError.
     """
     host, port = host_and_port(address)
-    token = None if is_loopback(host) else _token()
+    app = make_wsgi_app() if is_loopback(host) else _asking(_token(), make_wsgi_app())
     try:
-        server, _ = start_wsgi_server(port, host)
+        server = make_server(host, port, app, _IPv6Server if ":" in host else ThreadingWSGIServer, _Quiet)
     except OSError as error:
         log.warning("no figures at %s: %s", address, error.strerror)
         return
-    if token is not None:
-        server.set_app(_asking(token, make_wsgi_app()))
+    Thread(target=server.serve_forever, daemon=True).start()
 
 
 def host_and_port(address: str) -> tuple[str, int]:

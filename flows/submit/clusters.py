@@ -49,7 +49,7 @@ class Cluster(BaseModel):
         """What a request carries. Raises ConfigError for a token that is not here, or that others may read."""
         if self.token is None:
             return {"Authorization": ""}  # Ray's client would fill in this machine's own token
-        remedy = "copy it from the cluster's head, where `ray get-auth-token --generate` made it, with mode 0600"
+        remedy = "copy it with mode 0600 from where `ray get-auth-token --generate` made it, or from KubeRay's secret"
         token = read_private(self.token, "the cluster's token", remedy)
         return {"Authorization": f"Bearer {token}"}
 

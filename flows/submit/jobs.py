@@ -64,7 +64,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the cluster knows it: `state` is Ray's, times are seconds since 1970, `digest` is of what was asked."""
+    """A job as the cluster knows it: `state` is Ray's, times are seconds since 1970.
+
+    `digest` is of what `submit` was asked; a job that others started has none.
+    """
 
     id: str
     digest: str
@@ -90,10 +93,24 @@ class Jobs:
         """
         command = shlex.join([*asked.options, *asked.words])
         digest = _digest(command, asked)
-        if (before := self.find(id)) is not None:
-            if before.digest != digest:
-                raise WrongJob(f"{id} is a job of another command ({before.command}): give this one another --id")
+        if (before := self._same(id, digest)) is not None:
             return before
+        try:
+            self._start(command, digest, asked, id, share)
+        except NoSuchCluster:
+            if (meanwhile := self._same(id, digest)) is None:
+                raise
+            return meanwhile
+        return None
+
+    def _same(self, id: str, digest: str) -> Job | None:
+        """The job of an id. Raises WrongJob where it is of another command."""
+        before = next((job for job in self._listed() if job.id == id), None)
+        if before is not None and before.digest != digest:
+            raise WrongJob(f"{id} is a job of another command ({before.command}): give this one another --id")
+        return before
+
+    def _start(self, command: str, digest: str, asked: Asked, id: str, share: Share) -> None:
         with TemporaryDirectory(prefix="sluice-") as folder:
             pack(Path(folder), asked.files)
             with _speaking(self.cluster):
@@ -108,17 +125,15 @@ class Jobs:
                     entrypoint_num_cpus=share.cpus or None,
                     entrypoint_num_gpus=share.gpus or None,
                 )
-        return None
 
     def all(self) -> list[Job]:
         """What `submit` started, the newest first."""
-        with _speaking(self.cluster):
-            found = [job for job in self.client.list_jobs() if "digest" in (job.metadata or {})]
-        return sorted((_job(each) for each in found), key=lambda job: job.began or 0, reverse=True)
+        return sorted((job for job in self._listed() if job.digest), key=lambda job: job.began or 0, reverse=True)
 
-    def find(self, id: str) -> Job | None:
-        """A job by its id."""
-        return next((job for job in self.all() if job.id == id), None)
+    def _listed(self) -> list[Job]:
+        """All that the cluster knows, also what others started."""
+        with _speaking(self.cluster):
+            return [_job(each) for each in self.client.list_jobs()]
 
     def named(self, id: str) -> Job:
         """A job by its id. Raises WrongJob."""
@@ -197,8 +212,8 @@ def _speaking(cluster: Cluster) -> Iterator[None]:
         aiohttp.ClientConnectionError,
     ) as error:
         raise NoSuchCluster(
-            f"nobody answers at {cluster.address}: is the cluster up, and its port brought here (`ray dashboard "
-            "infra/ray/NAME.yaml`, or `kubectl port-forward`)?"
+            f"nobody answers at {cluster.address}: is the cluster up, and its dashboard brought to this port (`ray "
+            "dashboard infra/ray/NAME.yaml --port PORT`, or `kubectl port-forward`)?"
         ) from error
     except (RuntimeError, AuthenticationError, aiohttp.ClientError) as error:
         raise NoSuchCluster(_why(str(error), cluster)) from error
@@ -209,7 +224,9 @@ def _why(said: str, cluster: Cluster) -> str:
         return f"{cluster.address} asks for a token, and the cluster's `token:` is null: name the file of it"
     if said.startswith("Authentication failed"):
         return f"{cluster.address} has another token than {cluster.token}: copy it anew from the cluster's head"
-    return f"{cluster.address} could not do it: {said.splitlines()[0]}"
+    told, _, traceback = said.rstrip(".\n").partition("Traceback (most recent call last):")
+    words = [*told.splitlines()[:1], *traceback.splitlines()[-1:]]
+    return f"{cluster.address} could not do it: {''.join(words)}"
 
 
 def _digest(command: str, asked: Asked) -> str:
@@ -222,4 +239,5 @@ def _job(details: Any) -> Job:
     began, ended = (None if at is None else at / 1000 for at in (details.start_time, details.end_time))
     about = details.metadata or {}
     message = (details.message or "").partition(", last available logs")[0]
-    return Job(details.submission_id, about["digest"], details.status.value, about["command"], message, began, ended)
+    command = about.get("command", details.entrypoint)
+    return Job(details.submission_id, about.get("digest", ""), details.status.value, command, message, began, ended)

@@ -158,13 +158,20 @@ def _look(option: str, value: str, sight: Sight) -> None:
     path = Path(value)
     if (option not in PLACES or _is_prompts(option, value)) and path.is_file():
         sight.take(path, f"files/{len(sight.files)}/{path.name}")
-    elif path.is_dir() or (option in PLACES and not _is_name(option, value)):
+    elif (path.is_dir() and not _is_ready(option, path)) or (option in PLACES and not _is_name(option, value)):
         sight.refuse_unseen(f"--{option} {value}", value)
 
 
 def _is_prompts(option: str, value: str) -> bool:
     """Whether a file of prompts and boxes is meant in a data set's place."""
     return option == "data" and value.endswith(".json")
+
+
+def _is_ready(option: str, path: Path) -> bool:
+    """Whether a ready configuration is meant, whatever lies here under its name."""
+    from sluice.flows.configs import find_config
+
+    return option == "config" and find_config(path) != path
 
 
 def _is_name(option: str, value: str) -> bool:
@@ -228,7 +235,6 @@ def _on_the_cluster(given: dict[str, Any], alone: bool) -> list[str]:
 
 
 def _renamed(word: str, files: dict[Path, str]) -> str:
-    option, equals, value = word.partition("=")
-    if word.startswith("--") and equals and Path(value) in files:
-        return f"{option}={files[Path(value)]}"
-    return files.get(Path(word), word)
+    """A word that is a file, or an option with it in one word: `--config=FILE`, `-cFILE`."""
+    start = word.find("=") + 1 if word.startswith("--") else 2 * word.startswith("-")
+    return word[:start] + files.get(Path(word[start:]), word[start:])

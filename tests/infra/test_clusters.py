@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -11,10 +12,14 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from pydantic import ValidationError
+from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 from ray.autoscaler._private.util import prepare_config, validate_config
 from typer.testing import CliRunner
 
 from sluice.flows.cli import app
+from sluice.infra.execution.placement import memory_of
+from tests.infra.kuberay import RayCluster, RayJob
 
 INFRA = Path(__file__).parents[2] / "infra"
 PINNED = dict(line.split("==") for line in (INFRA.parent / "constraints.txt").read_text().split())
@@ -36,6 +41,47 @@ def test_rays_launcher_takes_it(name: str) -> None:
     for command in [*starts, *(workers if config["max_workers"] else [])]:
         assert command.startswith("RAY_AUTH_MODE=token ray start ")
     assert ("--dashboard-host=127.0.0.1" in starts[0]) == (name == "laptop")
+    assert "$" not in config["auth"]["ssh_user"]  # the launcher hands it to ssh as it is
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_a_cluster_calls_shared_is_one_file_system_on_all_its_machines(name: str) -> None:
+    assert read("clusters.yaml")[name]["shared"] == ["/weights"]
+    launched = read(f"ray/{name}.yaml")
+    mounts = [option for option in launched["docker"]["run_options"] if option.endswith(":/weights")]
+    assert mounts == ["--volume=/mnt/weights:/weights"]
+    assert any("mountpoint /mnt/weights" in command for command in launched["initialization_commands"])
+    claim = read("kuberay/storage.yaml")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    spec = read(f"kuberay/{name}.yaml")["spec"]
+    for group in (group["template"]["spec"] for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]):
+        mounted = {mount["mountPath"]: mount["name"] for mount in group["containers"][0]["volumeMounts"]}
+        (volume,) = (volume for volume in group["volumes"] if volume["name"] == mounted["/weights"])
+        assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kuberay_knows_every_field(name: str) -> None:
+    RayCluster.model_validate(read(f"kuberay/{name}.yaml"))
+    RayJob.model_validate(read(f"kuberay/{name}-job.yaml"))
+    mistyped = read(f"kuberay/{name}.yaml")
+    mistyped["spec"]["workerGroupSpecs"][0]["maxReplica"] = mistyped["spec"]["workerGroupSpecs"][0].pop("maxReplicas")
+    with pytest.raises(ValidationError, match="maxReplica"):
+        RayCluster.model_validate(mistyped)
+
+
+@pytest.mark.parametrize(("name", "memory"), [("a800", 80), ("v100", 32)])
+def test_rays_autoscaler_grows_a_cluster_of_kuberay_by_what_its_cards_have(name: str, memory: int) -> None:
+    cluster = read(f"kuberay/{name}.yaml")
+    metadata = {**cluster["metadata"], "namespace": "default"}
+    kinds = _derive_autoscaling_config_from_ray_cr({**cluster, "metadata": metadata})["available_node_types"]
+    assert {kind: known["min_workers"] for kind, known in kinds.items()} == {"headgroup": 0, "decode": 1, name: 1}
+    resources = kinds[name]["resources"]
+    assert memory_of({**resources, f"accelerator_type:{name.upper()}": 1}) == memory
+    training = cluster["spec"]["workerGroupSpecs"][1]
+    assert training["template"]["spec"]["nodeSelector"]["nvidia.com/gpu.product"].endswith(f"{memory}GB")
+    for word in shlex.split(training["rayStartParams"].get("resources", "")):  # as the pod's shell reads it
+        assert json.loads(word).items() <= resources.items()
 
 
 @pytest.mark.parametrize("name", KINDS)

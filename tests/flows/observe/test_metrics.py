@@ -7,11 +7,13 @@ import logging
 import re
 import socket
 from pathlib import Path
+from wsgiref.types import WSGIApplication
 
 import httpx
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
+from sluice.flows.observe import metrics as observe
 from sluice.flows.observe.metrics import serve_metrics
 from sluice.infra import metrics
 from sluice.infra.settings import ConfigError
@@ -42,6 +44,28 @@ def test_others_bring_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         refused = httpx.get(url, headers=headers)
         assert (refused.status_code, "sluice_" in refused.text) == (401, False)
     assert "sluice_records" in httpx.get(url, headers={"Authorization": f"Bearer {token}"}).text
+
+
+def test_nobody_is_answered_before_the_token_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    port, asking = free(), observe._asking
+
+    def asked_first(token: str, app: WSGIApplication) -> WSGIApplication:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        return asking(token, app)
+
+    monkeypatch.setattr(observe, "_asking", asked_first)
+    serve_metrics(f"0.0.0.0:{port}")
+    assert httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 401
+
+
+def test_an_address_of_the_newer_kind_is_answered(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listening:
+        port = listening.getsockname()[1]
+    serve_metrics(f"[::1]:{port}")
+    assert "sluice_records" in httpx.get(f"http://[::1]:{port}/metrics").text
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,11 +18,18 @@ import ray
 from typer.testing import Result
 
 from sluice.flows.submit.clusters import Cluster
-from sluice.flows.submit.jobs import Jobs, NoSuchCluster
+from sluice.flows.submit.jobs import Jobs, NoSuchCluster, Share
+from sluice.flows.submit.words import Asked
 from tests.flows.conftest import write_pictures
 from tests.flows.submit.conftest import Head
 
 Sluice = Callable[..., Result]
+
+
+@pytest.fixture
+def here(head: Head) -> Cluster:
+    """The cluster itself."""
+    return Cluster(address=head.address, token=str(head.shared.parent / "token"))
 
 
 def test_a_build_runs_there_once_and_says_here_what_it_does(head: Head, sluice: Sluice, build: list[str]) -> None:
@@ -59,6 +66,23 @@ def test_a_job_that_failed_says_why_and_is_not_run_twice(sluice: Sluice, build: 
     assert "wrong was started before and failed" in str(sluice("submit", *words).exception)
     told = sluice("status", "--cluster", "here").output
     assert "sluice logs wrong --cluster here says why" in told
+
+
+def test_two_that_submit_one_id_at_once_start_one_job(here: Cluster) -> None:
+    asked = Asked(("evaluate", "--help"))
+    with ThreadPoolExecutor(2) as both:
+        met = list(both.map(lambda jobs: jobs.submit(asked, "both", Share()), [Jobs(here), Jobs(here)]))
+    assert [job.id for job in met if job is not None] == ["both"]
+    other = Asked(("evaluate", "--list"))
+    with pytest.raises(NoSuchCluster, match=r"could not do it: Request .*: ValueError: Job with .* both already"):
+        Jobs(here)._start("", "", other, "both", Share())
+
+
+def test_an_id_that_others_gave_to_a_job_of_theirs_is_refused(here: Cluster, sluice: Sluice, build: list[str]) -> None:
+    Jobs(here).client.submit_job(entrypoint="true", submission_id="theirs")
+    refused = sluice("submit", *build, "--cluster", "here", "--id", "theirs").exception
+    assert "theirs is a job of another command (true): give this one another --id" in str(refused)
+    assert "theirs" not in sluice("status", "--cluster", "here", "--json").output
 
 
 @pytest.mark.slow

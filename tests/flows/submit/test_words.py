@@ -87,12 +87,20 @@ def test_a_log_that_nobody_would_find_is_refused(log: str) -> None:
 def test_small_files_go_along(folder: Path) -> None:
     (folder / "team.yaml").write_text("source: {uri: s3://team/pictures}\nout: s3://team/sluice\nstages: {canny: {}}")
     (folder / "engine.json").write_text("{}")
-    asked = send("dataset build --config=./team.yaml")
-    assert asked.words[2] == "--config=files/0/team.yaml"
-    assert asked.files == {Path("team.yaml"): "files/0/team.yaml"}
-    assert asked.name == "dataset build"
+    for given, there in (("--config=./", "--config="), ("-c", "-c")):
+        asked = send(f"dataset build {given}team.yaml")
+        assert asked.words[2] == f"{there}files/0/team.yaml"
+        assert asked.files == {Path("team.yaml"): "files/0/team.yaml"}
+        assert asked.name == "dataset build"
     asked = send("train controlnet --data s3://a/b --out /weights/one --ray 8 --engine engine.json")
     assert asked.files == {Path("engine.json"): "files/0/engine.json"}
+
+
+def test_a_ready_configuration_is_meant_whatever_folder_is_called_so(folder: Path) -> None:
+    (folder / "tabletop").mkdir()
+    assert send("dataset build -c tabletop --source tabletop:20 --out s3://a/b").files == {}
+    with pytest.raises(CannotSubmit, match="--source tabletop would be of one machine alone"):
+        send("dataset build -c tabletop --source tabletop --out s3://a/b")
 
 
 def test_a_file_of_prompts_and_boxes_goes_along(folder: Path) -> None:
