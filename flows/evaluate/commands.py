@@ -101,6 +101,16 @@ def report(
 
 
 @app.command()
+def metrics() -> None:
+    """Every metric, what its numbers mean, and which are better; also those of installed packages."""
+    from rich.console import Console
+
+    from sluice.flows.evaluate.listed import table
+
+    Console().print(table())
+
+
+@app.command()
 def compare(
     one: Annotated[Path, typer.Argument(help="A folder of results.")],
     other: Annotated[Path, typer.Argument(help="Another one.")],

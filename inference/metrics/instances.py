@@ -6,7 +6,6 @@ colour. The detector and the segmenter are functions; `judged.py` has tabletop's
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -84,14 +83,6 @@ def instance_overlap(scores: Sequence[Score]) -> Tensor:
     """Overlap, 0 to 1, of each of the instances of all pictures, `(n,)`: their mean is mIoU; higher is better."""
     enough("instance mIoU", 1, instances=len(scores))
     return torch.tensor([score.overlap for score in scores])
-
-
-def by_level(pictures: Sequence[Sequence[Score]]) -> dict[str, list[Score]]:
-    """The scores of pictures by how many instances were asked for: L2 to L6 in COCO-MIG."""
-    levels: dict[str, list[Score]] = defaultdict(list)
-    for scores in sorted(pictures, key=len):
-        levels[f"L{len(scores)}"] += scores
-    return dict(levels)
 
 
 def box_overlap(one: Sequence[float] | Array, other: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from sluice.flows.evaluate.commands import app
 from sluice.flows.evaluate.results import read
+from sluice.inference.metrics.registry import METRICS
 
 SMALL = ["--protocol", "unite", "--scenes", "2", "--seeds", "1", "--steps", "1"]
 
@@ -34,3 +35,11 @@ def test_what_is_not_the_whole_measure_of_tabletop_leaves_docs_as_they_are(
     assert Path(page) == tmp_path / "page" / f"{untrained.name}.html"
     assert Path(text).is_file()
     assert Path(page).is_file()
+
+
+def test_every_metric_is_listed_with_what_its_numbers_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rows = run("metrics").splitlines()
+    assert {row.split()[0] for row in rows[1:] if row[1:2].strip()} >= METRICS.keys()
+    (fid,) = (row for row in rows if row.split()[0] == "fid")
+    assert fid.split()[-4:] == ["to", "inf", "lower", "100"]

@@ -11,7 +11,6 @@ from sluice.inference.metrics.instances import (
     Instance,
     Score,
     box_overlap,
-    by_level,
     coloured,
     instance_overlap,
     instance_score,
@@ -75,11 +74,10 @@ def test_every_colour_is_seen_in_the_middle_of_its_range_and_by_no_other_name(co
     assert found == {name: float(name == colour) for name in RANGES}
 
 
-def test_the_rate_and_the_mean_overlap_are_over_instances_and_told_by_level() -> None:
+def test_the_rate_and_the_mean_overlap_are_over_instances() -> None:
     two, four = [Score(True, 0.8), Score(False, 0.2)], [Score(False, 0.0)] * 3 + [Score(True, 1.0)]
     assert instance_success_rate(two + four).mean().item() == pytest.approx(2 / 6)
     assert instance_overlap(two + four).mean().item() == pytest.approx(2 / 6)
-    assert by_level([four, two, two]) == {"L2": two + two, "L4": four}
 
 
 def test_unknown_colours_and_no_instances_are_errors() -> None:
