@@ -38,6 +38,7 @@ from sluice.flows.submit.words import config_of, parsed, understood
 from sluice.infra.private import read_private
 from sluice.infra.settings import ConfigError
 from sluice.infra.spans import seconds_of
+from sluice.infra.storage import storage
 
 WEBHOOK = "sluice-failures"
 FAILED = {RUN_FAILED, "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
@@ -50,7 +51,7 @@ ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrateg
 def deployments(table: Timetable, folder: Path, pool: str | None) -> list[RunnerDeployment]:
     """One of each entry, understood as the command line would, for a work pool or for this process to serve.
 
-    Raises ConfigError, CannotSubmit, and what the command line raises for words that it does not know.
+    Raises ConfigError, CannotSubmit, StorageError, and what the command line raises for words that it does not know.
     """
     return [_deployment(name, entry, folder.absolute(), pool) for name, entry in table.runs.items()]
 
@@ -92,12 +93,11 @@ def holds(entry: Entry, folder: Path) -> str:
         if entry.cluster:
             understood(entry.words, find_cluster(entry.cluster), entry.cluster, bool(entry.cpus or entry.gpus))
         given = parsed(entry.words).params
-        place = str(given.get("out") or given.get("place") or "")
+        place = storage(given.get("out") or given.get("place") or folder).uri
         if entry.words[0] == "dataset" and "source" in given:
             config = config_of(given)
-            place = f"{config.out}/datasets/{config.name}"
-    whole = place if "://" in place else str(folder / place)
-    return f"sluice-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
+            place = f"{storage(config.out).uri}/datasets/{config.name}"
+    return f"sluice-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
 
 def set_limits(entries: Sequence[RunnerDeployment]) -> None:
