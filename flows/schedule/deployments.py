@@ -37,6 +37,7 @@ from sluice.flows.submit.clusters import find_cluster
 from sluice.flows.submit.jobs import Share
 from sluice.flows.submit.words import config_of, parsed, understood
 from sluice.infra.spans import seconds_of
+from sluice.infra.storage import storage
 
 MONDAY = date(2024, 1, 1)
 """Spans are counted from its midnight, and not from the last start: who starts often would never come to `7d`."""
@@ -47,7 +48,7 @@ ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrateg
 def deployments(table: Timetable, file: Path, pool: str | None) -> list[RunnerDeployment]:
     """One of each entry, understood as the command line would, for a work pool or for this process to serve.
 
-    Raises ConfigError, CannotSubmit, and what the command line raises for words that it does not know.
+    Raises ConfigError, CannotSubmit, StorageError, and what the command line raises for words that it does not know.
     """
     return [_deployment(name, entry, file, pool) for name, entry in table.runs.items()]
 
@@ -96,12 +97,11 @@ def holds(entry: Entry, folder: Path) -> str:
         if entry.cluster:
             understood(entry.words, find_cluster(entry.cluster), entry.cluster, bool(entry.cpus or entry.gpus))
         given = parsed(entry.words).params
-        place = str(given.get("out") or given.get("place") or "")
+        place = storage(given.get("out") or given.get("place") or folder).uri
         if entry.words[0] == "dataset" and "source" in given:
             config = config_of(given)
-            place = f"{config.out}/datasets/{config.name}"
-    whole = place if "://" in place else str(folder / place)
-    return f"sluice-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
+            place = f"{storage(config.out).uri}/datasets/{config.name}"
+    return f"sluice-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
 
 def set_limits(entries: Sequence[RunnerDeployment]) -> None:

@@ -101,6 +101,10 @@ def test_what_writes_to_one_place_waits_for_each_other(tmp_path: Path) -> None:
 
     weekly = held("dataset build -c tabletop --out data")
     assert held(f"dataset build -c tabletop --source tabletop:9 --out {tmp_path}/data") == weekly
+    assert held("dataset build -c tabletop --out ~/data") == held(
+        f"dataset build -c tabletop --out {Path.home()}/data/"
+    )
+    assert held("dataset build -c tabletop --out s3://a/b/") == held("dataset build -c tabletop --out s3://a/b")
     others = [
         held("dataset build -c tabletop --out data2"),
         held("dataset build -c tabletop --out data --set name=other"),
