@@ -1,4 +1,7 @@
-"""Every metric that torchmetrics or scikit-image has too, against that library's own loop over the same pictures."""
+"""Metrics that torchmetrics or scikit-image has too, against that library's own loop over the same pictures.
+
+LPIPS and CLIPScore are not among them: theirs begin by fetching a network.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassF1Score, MulticlassJaccardIndex
+from torchmetrics.image import TotalVariation
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
@@ -21,6 +25,7 @@ from sluice.inference.metrics.mask_f1 import mask_f1
 from sluice.inference.metrics.mean_iou import mask_iou
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.ssim import ssim
+from sluice.inference.metrics.total_variation import silent_total_variation
 from sluice.infra.weights.models import find
 from sluice.preprocess.perception.inception import Inception
 from tests.benchmarks.result import Goal, Result
@@ -123,10 +128,15 @@ def _of_pictures(generator: torch.Generator) -> list[Duel]:
         pairs = [tuple(((side.double() + 1) / 2).numpy() for side in pair) for pair in zip(made, true, strict=True)]
         return lambda: [figure(*pair, data_range=1, **told) for pair in pairs]
 
+    def varied() -> Tensor:
+        return torch.as_tensor(TotalVariation(reduction="none")(made)) / (2 * 3 * WIDTH * (WIDTH - 1))
+
+    silent = torch.ones(SEEN, WIDTH, WIDTH, dtype=torch.bool)
     window = {"channel_axis": 0, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     return [
         Duel("SSIM / scikit-image's", SEEN, lambda: ssim(made, true), one_by_one(structural_similarity, **window)),
         Duel("PSNR / scikit-image's", SEEN, lambda: psnr(made, true), one_by_one(peak_signal_noise_ratio)),
+        Duel("total variation / torchmetrics'", SEEN, lambda: silent_total_variation(made, silent), varied),
     ]
 
 
