@@ -95,7 +95,8 @@ def _part(control: str, of: AnyCase, dice: np.random.Generator, column: int) -> 
 
     def placed(field: str) -> Array:
         levels = np.zeros((size, size, 3), np.float32)
-        levels[rows, columns] = cv2.resize(of.levels(field)[own, own], (side, side), interpolation=cv2.INTER_AREA)
+        resized = cv2.resize(of.levels(field)[own, own], (side, side), interpolation=cv2.INTER_AREA)
+        levels[rows, columns] = resized.clip(0, 1)  # means of ones may come to more by rounding
         return levels
 
     return Spoken(control, placed(control), speaks, placed("image"))
