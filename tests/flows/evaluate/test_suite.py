@@ -86,8 +86,8 @@ def test_how_many_pictures_there_are_to_be_is_said_first(untrained: Path, tmp_pa
     evaluate([("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))], place)
     assert isinstance(console.file, io.StringIO)
     first, *_ = console.file.getvalue().splitlines()
-    assert first == "unite: at most 12 pictures, 6 of each scene and seed"
-    assert len(list((tmp_path / "place/pictures").glob("*.png"))) == 12
+    assert first == "unite: at most 14 pictures, 7 of each scene and seed"
+    assert len(list((tmp_path / "place/pictures").glob("*.png"))) == 14
 
 
 def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path,
     said = [line for line in console.file.getvalue().splitlines() if "judge" in line.partition(":")[0]]
     assert said == [UNJUDGED, JUDGED.format(judge)]
     records = [json.loads(file.read_text()) for file in (tmp_path / "place/pictures").glob("*.json")]
-    assert sorted(own["safety"]["by"] for own in records) == sorted(["none", str(judge)] * 12)
+    assert sorted(own["safety"]["by"] for own in records) == sorted(["none", str(judge)] * 14)
 
 
 def test_a_protocol_that_ends_takes_no_other_along(
@@ -118,7 +118,7 @@ def test_a_protocol_that_ends_takes_no_other_along(
         shutil.copytree(networks.of(name), tmp_path / "canny" / name / "model")
     wanted = [(name, Settings(scenes=2, seeds=1, steps=1)) for name in ("unite", "conservativity")]
     place = replace(at(str(untrained), tmp_path, Console(quiet=True)), networks=Networks(str(tmp_path / "canny")))
-    with pytest.raises(NotMeasured, match=r"1 of 2 protocols were not measured:\nunite: 12 pictures were not made"):
+    with pytest.raises(NotMeasured, match=r"1 of 2 protocols were not measured:\nunite: 14 pictures were not made"):
         evaluate(wanted, replace(place, safety=str(checker(tmp_path, -1))))
     assert NotMeasured.exit_code == 1
     assert [path.stem for path in place.results.glob("*.json")] == ["conservativity"]
@@ -138,13 +138,13 @@ def test_pictures_are_counted_by_protocol_as_they_are_made_and_judged(
     log.addHandler(caplog.handler)
     try:
         with caplog.at_level(logging.INFO, log.name):
-            assert counted() == [12, 12]
-            assert counted() == [0, 12], "none is made twice"
+            assert counted() == [14, 14]
+            assert counted() == [0, 14], "none is made twice"
     finally:
         log.removeHandler(caplog.handler)
     told = [(own.stage, own.shard, own.records) for own in caplog.records if own.message == "done"]  # type: ignore[attr-defined]
-    assert told.count(("unite-judged", "scenes", 12)) == 2
-    assert sum(records for stage, _, records in told if stage == "unite-made") == 12
+    assert told.count(("unite-judged", "scenes", 14)) == 2
+    assert sum(records for stage, _, records in told if stage == "unite-made") == 14
 
 
 def test_edges_that_nothing_draws_are_left_out_and_this_is_said(
@@ -195,7 +195,7 @@ def test_the_report_is_a_text_and_a_page(untrained: Path, tmp_path: Path) -> Non
     assert run.stdout.split() == ["results.md", "place/results.html"]
     assert "## Unite and Conquer, scenes" in (tmp_path / "results.md").read_text()
     page = (tmp_path / "place/results.html").read_text()
-    assert page.count("<img") == 2 * 6, "two cases by six methods"
+    assert page.count("<img") == 2 * 7, "two cases by seven methods"
     beside = subprocess.run(
         [SLUICE, "evaluate", "compare", "results", "results"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
