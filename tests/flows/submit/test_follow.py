@@ -57,6 +57,7 @@ def _pass_on(one: socket.socket, other: socket.socket) -> None:
         other.shutdown(socket.SHUT_WR)
 
 
+@pytest.mark.slow
 def test_what_a_job_says_is_heard_once_and_to_its_end(
     head: Head, sluice: Callable[..., Result], build: list[str | Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,9 @@ def run(asked: dict[str, tuple[float, int]]) -> tuple[list[str], int]:
     ("asked", "most"),
     [
         pytest.param({"small": (0.6, 4)}, 2, id="as many as two GPUs hold"),
-        pytest.param({"small": (0.6, 2), "large": (0.7, 1)}, 3, id="the room that is left is in pieces"),
+        pytest.param(
+            {"small": (0.6, 2), "large": (0.7, 1)}, 3, id="the room that is left is in pieces", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_none_waits_for_ever_for_room_that_only_adds_up(asked: dict[str, tuple[float, int]], most: int) -> None:
