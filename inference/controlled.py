@@ -1,6 +1,8 @@
 """What controls act on: a U-Net's encoder with its conditions bound, and ControlNets with their images.
 
-Both halves of guidance see the controls and differ in their text alone; each sample of each half is balanced by itself.
+Both halves of guidance see the controls and differ in their text alone, as in diffusers' pipelines; of models that are
+united the null half sees none, since Unite takes it away (Unite and Conquer, Eq. 10). Each sample of each half is
+balanced by itself.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sluice.inference.denoisers import Bound, doubled, noise_in
@@ -36,6 +39,25 @@ def encoder(unet: Any, told: Tensor) -> Ground:
 def decoded(unet: Any, ground: Ground) -> Bound:
     """A model of a ground, by the decoder of the same U-Net."""
     return doubled(lambda x, t: noise_in(decode(unet, ground(x, t)), x))
+
+
+def apart_from_null(combine: Callable[[Ground], Ground], below: Ground) -> Ground:
+    """A ground that `combine` makes of one below, but that the null half is handed on as it came from there."""
+    seen: list[Encoded] = []
+
+    def kept(x: Tensor, t: float) -> Encoded:
+        seen[:] = [below(x, t)]
+        return seen[0]
+
+    controlled = combine(kept)
+
+    def halved(x: Tensor, t: float) -> Encoded:
+        after, null = controlled(x, t), len(x) // 2
+        before = seen.pop()
+        both = zip(before.features, after.features, strict=True)
+        return after.with_features(tuple(torch.cat([plain[:null], own[null:]]) for plain, own in both))
+
+    return halved
 
 
 def features_at(controls: Sequence[Controlled], x: Tensor, t: float, told: Tensor) -> list[Features]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from sluice.inference.combiners.compose_and_conquer import compose_and_conquer
 from sluice.inference.combiners.minimal_impact import minimal_impact
 from sluice.inference.combiners.multi_controlnet import multi_controlnet
-from sluice.inference.controlled import Controlled, Ground, decoded, encoder
+from sluice.inference.controlled import Controlled, Ground, apart_from_null, decoded, encoder
 from sluice.inference.denoisers import by_text, guided, halves
 from sluice.training.networks.fusers import Fusers
 from sluice.training.networks.global_fuser import GlobalFuser
@@ -109,6 +109,22 @@ def test_over_fusers_a_control_is_balanced_against_what_they_made_and_sees_the_t
         assert not torch.allclose(e, base, atol=1e-4)
         added = (with_control - e).flatten(1)
         assert ((with_control.flatten(1) * e.flatten(1)).sum(dim=1) >= -1e-3 * added.norm(dim=1)).all()
+
+
+@pytest.mark.parametrize("combine", [multi_controlnet, minimal_impact])
+@torch.no_grad()
+def test_apart_from_the_null_half_controls_are_heard(model: LatentModel, combine: type[minimal_impact]) -> None:
+    """Unite takes away a null prediction: the base's, where controls are heard by the other half alone."""
+    x, states, null, image = given()
+    told, controls = halves(null, states), [Controlled(controlnet(model, seed), image) for seed in (1, 2)]
+    below = encoder(model.unet, told)
+    untold, own = decoded(model.unet, apart_from_null(lambda ground: combine(ground, told, controls), below))(x, 10)
+    plain_untold, plain = decoded(model.unet, below)(x, 10)
+    heard_untold, heard = decoded(model.unet, combine(below, told, controls))(x, 10)
+    torch.testing.assert_close(untold, plain_untold, rtol=0, atol=0)
+    torch.testing.assert_close(own, heard, rtol=0, atol=0)
+    assert not torch.allclose(heard_untold, plain_untold, atol=1e-3)
+    assert not torch.allclose(heard, plain, atol=1e-3)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from sluice.flows.compose.tree.nodes import Image
 from sluice.inference.combiners.compose_and_conquer import compose_and_conquer
 from sluice.inference.combiners.minimal_impact import minimal_impact
 from sluice.inference.combiners.multi_controlnet import multi_controlnet
-from sluice.inference.controlled import Controlled, Ground, decoded, encoder
+from sluice.inference.controlled import Controlled, Ground, apart_from_null, decoded, encoder
 from sluice.inference.denoisers import Bound, by_boxes, by_class, by_nothing, by_picture, by_text, halves
 from sluice.inference.watching import Watch
 from sluice.inference.watching_controls import summed, watched_controls, watched_fusers
@@ -34,12 +34,14 @@ from sluice.training.tabletop.box_denoiser import in_slots
 class Binding:
     """Called with a node and the job's prompts, a model of so many pictures at once. Raises ConfigError.
 
-    Where somebody watches, it notes what controls do.
+    Where somebody watches, it notes what controls do. Those of a model that is `united` with others are no part of its
+    null condition.
     """
 
     parts: Parts
     given: Conditions
     watch: Watch | None = None
+    united: bool = False
 
     def __call__(self, node: tree.Model, prompts: Sequence[str]) -> Bound:
         model, batch = self.parts.model(node), len(prompts)
@@ -93,7 +95,11 @@ class Binding:
         weighed = (
             partial(balanced, rule=rule, most=node.most_gain) if isinstance(node, tree.MinimalImpact) else summed(rule)
         )
-        return watched_controls(combined, below, controls, names, weighed, self.watch)
+
+        def heard(ground: Ground) -> Ground:
+            return watched_controls(combined, ground, controls, names, weighed, self.watch)
+
+        return apart_from_null(heard, below) if self.united else heard(below)
 
     def _control(self, of: tree.Control, batch: int) -> Controlled:
         """A ControlNet with its image, black where it is silent."""

@@ -144,12 +144,12 @@ class Composer:
 
     def _matched(self, node: Model, along: Model, prompts: Sequence[str], watch: Watch | None) -> Bound:
         """A model whose schedule may be another than that of the model which is sampled along."""
-        model = self._bound(node, prompts, watch)
+        model = self._bound(node, prompts, watch, united=True)
         own, wanted = (self.parts.model(each).scheduler for each in (node, along))
         return model if _alike(own, wanted) else matched(model, own, wanted)
 
-    def _bound(self, node: Model, prompts: Sequence[str], watch: Watch | None) -> Bound:
-        model = replace(self.bound, watch=watch)(node, prompts)
+    def _bound(self, node: Model, prompts: Sequence[str], watch: Watch | None, united: bool = False) -> Bound:
+        model = replace(self.bound, watch=watch, united=united)(node, prompts)
         return watched_model(noise_of(model, self.parts.model(node).scheduler), watch)
 
 

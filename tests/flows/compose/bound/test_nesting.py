@@ -79,6 +79,21 @@ def test_fusers_of_one_base_keep_their_own_attention(make: Make, fused: dict[str
     assert not torch.allclose(both, united(models[1], models[1]), atol=1e-5)
 
 
+def test_of_united_models_a_control_is_no_part_of_the_null_prediction(
+    make: Make, base: dict[str, Any], controlled: dict[str, Any]
+) -> None:
+    """Of one base, then, whichever model is relied on for it."""
+
+    def united(controls: float, text: float) -> Tensor:
+        models = [
+            {"model": controlled["picture"]["of"]["model"], "weight": 2, "reliability": controls},
+            {"model": base, "reliability": text},
+        ]
+        return make({"kind": "ddim", "of": {"kind": "unite", "models": models}})
+
+    torch.testing.assert_close(united(1, 0), united(0, 1), **EXACT)
+
+
 def test_steps_are_repeated_between_two_timesteps(make: Make, base: dict[str, Any]) -> None:
     plain = make(guided(base))
     assert torch.equal(make(guided(base, repeats={"times": 1})), plain)
