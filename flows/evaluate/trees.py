@@ -23,8 +23,11 @@ def plain(denoiser: Node, eta: float = 0.0) -> Node:
     return {"kind": "ddim", "of": denoiser, "eta": eta}
 
 
-def united(models: Sequence[Node], weight: float, reliabilities: Sequence[float] | None = None) -> Node:
-    """Several models of one weight, relied on equally unless told otherwise."""
-    shares = reliabilities or [1.0] * len(models)
-    told = [{"model": own, "weight": weight, "reliability": share} for own, share in zip(models, shares, strict=True)]
+def united(
+    models: Sequence[Node], weights: float | Sequence[float], reliabilities: Sequence[float] | None = None
+) -> Node:
+    """Several models of one weight, or each of its own, relied on equally unless told otherwise."""
+    own = [weights] * len(models) if isinstance(weights, float | int) else weights
+    each = zip(models, own, reliabilities or [1.0] * len(models), strict=True)
+    told = [{"model": model, "weight": weight, "reliability": share} for model, weight, share in each]
     return {"kind": "unite", "models": told}

@@ -6,7 +6,7 @@ parts, parsed anew, by its edges, and by how near its embedding is to the captio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -34,14 +34,14 @@ WEIGHT = 1.0
 UNITE, BOTH_AT_ONCE = "Unite", "one model told both"
 AVERAGES = ("average of predictions", "average of guided predictions")
 ALONE = {"parts": "parts alone", "canny": "sketch alone"}
-PARTS_RELIED_ON, SKETCH_RELIED_ON = "Unite, parts relied on", "Unite, sketch relied on"
-RELIABILITIES = {UNITE: (), PARTS_RELIED_ON: (1.0, 0.0), SKETCH_RELIED_ON: (0.0, 1.0)}
+OTHER_WEIGHTS = (1.5, 2.0, 3.0)
+PARTS_WEIGH_MORE, SKETCH_WEIGHS_MORE = "Unite, parts weigh 2", "Unite, sketch weighs 2"
+TORN = {UNITE: (WEIGHT, WEIGHT), PARTS_WEIGH_MORE: (2.0, WEIGHT), SKETCH_WEIGHS_MORE: (WEIGHT, 2.0)}
+"""What both models weigh. Reliability would change nothing: of controls over one base both null predictions are its."""
 IOU, F1, EDGES = "mask IoU", "mask F1", "edge F1"
 SAYS = "Unite shows a face's parts and its sketch better than either model, their average, or one model told both."
-FOLLOWS = (
-    "Where a sketch is another face's than the parts, Unite follows the one relied on more than equally relied on."
-)
-DEFAULTS = "Unite's default for faces, equal reliability, is the one that measured best."
+FOLLOWS = "Where a sketch is another face's than the parts, Unite follows the one that weighs more."
+DEFAULTS = "Unite's default for faces, a weight of 1 for each, is the one that measured best."
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
@@ -58,8 +58,8 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
         populations=[],
     )
     follows = {
-        "parts": torn.better(F1, PARTS_RELIED_ON, UNITE),
-        "sketch": torn.better(EDGES, SKETCH_RELIED_ON, UNITE),
+        "parts": torn.better(F1, PARTS_WEIGH_MORE, UNITE),
+        "sketch": torn.better(EDGES, SKETCH_WEIGHS_MORE, UNITE),
     }
     claims = [Claim(SAYS, BETTER, verdicts), Claim(FOLLOWS, BETTER, follows)]
     return [*found.estimates(), *torn.estimates()], claims
@@ -71,7 +71,7 @@ def pictures(contest: Contest) -> int:
 
 
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
-    """The default, and one model relied on alone."""
+    """The default, and other weights."""
     found = contest("faces", cases("faces", count), variants(contest), figures(contest), together=True)
     best = found.none_beats(F1, UNITE) | found.none_beats(EDGES, UNITE)
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, best)]
@@ -95,24 +95,22 @@ def methods(contest: Contest) -> dict[str, Tree]:
 
 
 def variants(contest: Contest) -> dict[str, Tree]:
-    """By the shares of the null prediction."""
-    return {name: unite(contest, WEIGHT, *shares) for name, shares in RELIABILITIES.items()}
+    """By what each model weighs."""
+    return {UNITE: unite(contest, WEIGHT)} | {f"Unite, weights {own:g}": unite(contest, own) for own in OTHER_WEIGHTS}
 
 
 def torn_between(contest: Contest) -> dict[str, Tree]:
-    """United under a face's parts and another one's edges, by the shares of the null prediction."""
+    """United under a face's parts and another one's edges, by what they weigh."""
 
-    def of(shares: Sequence[float]) -> Tree:
-        return lambda case: plain(
-            united([told(contest, case, "parts"), told(contest, other(case), "canny")], WEIGHT, shares)
-        )
+    def of(weights: tuple[float, float]) -> Tree:
+        return lambda case: plain(united([told(contest, case, "parts"), told(contest, other(case), "canny")], weights))
 
-    return {name: of(shares) for name, shares in RELIABILITIES.items()}
+    return {name: of(weights) for name, weights in TORN.items()}
 
 
-def unite(contest: Contest, weight: float, *reliabilities: float) -> Tree:
+def unite(contest: Contest, weight: float) -> Tree:
     """A model for each control, of one weight."""
-    return lambda case: plain(united([told(contest, case, own) for own in CONTROLS], weight, reliabilities))
+    return lambda case: plain(united([told(contest, case, own) for own in CONTROLS], weight))
 
 
 def told(contest: Contest, case: Case, *controls: str) -> Node:

@@ -27,10 +27,12 @@ def test_every_method_has_a_row_for_parts_and_edges(measured: Callable[[str], Re
     ]
 
 
-def test_of_two_faces_the_one_relied_on_is_compared_with_equal_reliability(measured: Callable[[str], Results]) -> None:
+def test_of_two_faces_the_one_that_weighs_more_is_set_beside_equal_weights(
+    measured: Callable[[str], Results],
+) -> None:
     found = measured("unite-faces")
     torn = [(own.method, own.figure) for own in found.estimates if own.condition != "faces"]
-    assert torn == [(name, figure) for figure in (faces.F1, faces.EDGES) for name in faces.RELIABILITIES]
+    assert torn == [(name, figure) for figure in (faces.F1, faces.EDGES) for name in faces.TORN]
     assert list(found.claims[1].verdicts) == ["parts", "sketch"]
 
 
@@ -43,7 +45,7 @@ def test_torn_between_two_faces_parts_are_of_the_one_and_edges_of_the_other(tmp_
 
 
 def test_the_default_is_compared_with_every_option(measured: Callable[[str], Results]) -> None:
-    assert len(measured("unite-faces-ablations").claims[0].verdicts) == 2 * 2
+    assert len(measured("unite-faces-ablations").claims[0].verdicts) == 2 * 3
 
 
 def test_a_true_face_has_its_own_parts_edges_and_caption(tmp_path: Path) -> None:
