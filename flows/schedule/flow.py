@@ -17,7 +17,6 @@ from uuid import UUID
 
 from prefect import flow, get_client, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
@@ -140,7 +139,7 @@ def _not_here(folder: str) -> str:
 def _make(place: str) -> None:
     """Make the limit of a place where nobody has: `sluice deploy` does, and Prefect's own command does not."""
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=place, limit=1))
+        client.upsert_global_concurrency_limit_by_name(place, 1)  # it looks first: of a second one the server complains
 
 
 def _last_completed() -> float:

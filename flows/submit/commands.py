@@ -40,12 +40,14 @@ def submit(
 ) -> None:
     """Run a command as a job on a cluster: code and small files go along, data and weights are named."""
     from sluice.flows.submit.clusters import find_cluster
-    from sluice.flows.submit.jobs import Jobs, Share, new_id
+    from sluice.flows.submit.ids import checked_id, new_id
+    from sluice.flows.submit.jobs import Jobs, Share
     from sluice.flows.submit.words import understood, watched
 
     found = find_cluster(cluster)
+    told = None if id_ is None else checked_id(id_)
     asked = replace(understood(words, found, cluster, bool(cpus or gpus)), options=watched(log, metrics, found))
-    jobs, id = Jobs(found), id_ or new_id(asked.name)
+    jobs, id = Jobs(found), told or new_id(asked.name)
     before = jobs.submit(asked, id, Share(cpus, gpus))
     if before is None:
         console.print(f"{id}: started on {cluster}; `sluice logs {id} --cluster {cluster} --follow` shows what it says")

@@ -7,12 +7,10 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -163,11 +161,6 @@ class Jobs:
         self.named(id)
         with _speaking(self.cluster):
             return bool(self.client.stop_job(id))
-
-
-def new_id(command: str) -> str:
-    """An id that nobody has: what it does, and when."""
-    return f"{command.replace(' ', '-')}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def _client(cluster: Cluster) -> JobSubmissionClient:
