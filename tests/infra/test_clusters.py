@@ -13,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from pydantic import ValidationError
+from ray._private.ray_constants import ENABLE_RAY_CLUSTERS_ENV_VAR
 from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 from ray.autoscaler._private.util import prepare_config, validate_config
 from typer.testing import CliRunner
@@ -39,8 +40,9 @@ def test_rays_launcher_takes_it(name: str) -> None:
     assert starts
     workers = [command for command in config["worker_start_ray_commands"] if "ray start" in command]
     for command in [*starts, *(workers if config["max_workers"] else [])]:
-        assert command.startswith("RAY_AUTH_MODE=token ray start ")
+        assert command.startswith("RAY_AUTH_MODE=token ")
     assert ("--dashboard-host=127.0.0.1" in starts[0]) == (name == "laptop")
+    assert (f"{ENABLE_RAY_CLUSTERS_ENV_VAR}=0 " in starts[0]) == (name == "laptop"), "its ports are on loopback alone"
     assert "$" not in config["auth"]["ssh_user"]  # the launcher hands it to ssh as it is
 
 
