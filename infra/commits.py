@@ -142,7 +142,12 @@ class CommitLog:
     def _load(self, path: str) -> Commit | None:
         try:
             return _commit(self.storage.read(path).decode())
-        except (MissingFile, ValueError):  # gone since it was listed, or damaged: the unit runs again
+        except (
+            MissingFile,
+            ValueError,
+            TypeError,
+            AttributeError,
+        ):  # gone since it was listed, or damaged: the unit runs again
             return None
 
     def _rolled(self, entries: Sequence[Entry]) -> dict[str, tuple[Commit | None, str]]:

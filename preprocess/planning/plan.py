@@ -168,7 +168,8 @@ def store_plan(storage: Storage, prefix: str, layout: Layout) -> None:
     """Write the rows that are not there yet, then the plan, which points to them. Raises TakenDown."""
     store_rows(storage, prefix, layout)
     path = f"{prefix}/{plan_file(layout.stored)}"
-    if _read(storage, path) != layout.stored:
+    there = _read(storage, path)
+    if there is None or there[1] != layout.stored:
         storage.write(path, json.dumps(layout.stored).encode())
 
 
@@ -209,16 +210,16 @@ def stored_plan(stored: Mapping[str, Any]) -> Plan:
 def read_plans(storage: Storage, prefix: str) -> dict[str, tuple[Plan, dict[str, Any]]]:
     """Every plan of a data set and all that its file says, by the file's name."""
     read = {entry.path.rpartition("/")[2]: _read(storage, entry.path) for entry in storage.list(f"{prefix}/plan-")}
-    return {name: (stored_plan(stored), stored) for name, stored in read.items() if stored is not None}
+    return {name: found for name, found in read.items() if found is not None}
 
 
-def _read(storage: Storage, path: str) -> dict[str, Any] | None:
+def _read(storage: Storage, path: str) -> tuple[Plan, dict[str, Any]] | None:
     try:
         stored: dict[str, Any] = json.loads(storage.read(path))
+        return stored_plan(stored), stored
     except MissingFile:
         return None
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise DamagedPlan(
             f"{storage.uri}/{path} is damaged ({error}); delete it and build again, which plans anew from the index"
         ) from error
-    return stored

@@ -106,6 +106,15 @@ def test_who_may_not_write_reads_all_the_same(open_folder: Path) -> None:
     assert log.storage.head(f"stage/{CLAIM}") is None
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"unit": "a"}', '{"unit": "a", "facts": []}'])
+def test_a_damaged_commit_is_none(tmp_path: Path, text: str) -> None:
+    """Its unit runs again."""
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / "a.json").write_text(text)
+    (tmp_path / "stage" / "a.tar").write_bytes(b"1")
+    assert CommitLog(LocalStorage(tmp_path), "stage").all() == {}
+
+
 def test_what_all_commits_say_alike_is_in_memory_once(tmp_path: Path) -> None:
     """As builds write them: a driver holds a million."""
     log, count = CommitLog(LocalStorage(tmp_path), "stage"), 500

@@ -116,9 +116,10 @@ def test_a_stored_plan_reads_back(tmp_path: Path) -> None:
     assert [row.key for row in read_rows(place, "plan", plan.shards[1])] == ["k03", "k04"]
 
 
-def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [b"{", b"[]", b"{}", b'{"shards": [1]}'])
+def test_a_damaged_plan_is_named(tmp_path: Path, text: bytes) -> None:
     place = storage(tmp_path)
-    place.write("plan/plan-1.json", b"{")
+    place.write("plan/plan-1.json", text)
     with pytest.raises(DamagedPlan, match=r"plan/plan-1\.json is damaged .* delete it and build again"):
         read_plans(place, "plan")
 
