@@ -32,6 +32,10 @@ CLAIM, CLAIM_SECONDS = "in-use", 3600
 """A file beside commits: its time is when somebody last read them all, as a build does that may name them."""
 
 
+DAMAGED = (ValueError, TypeError, AttributeError)
+"""What a text that is no commit is met with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What a unit made: the file that holds it, its SHA-256 and size, what it was made from, and what it says.
@@ -142,12 +146,7 @@ class CommitLog:
     def _load(self, path: str) -> Commit | None:
         try:
             return _commit(self.storage.read(path).decode())
-        except (
-            MissingFile,
-            ValueError,
-            TypeError,
-            AttributeError,
-        ):  # gone since it was listed, or damaged: the unit runs again
+        except (MissingFile, *DAMAGED):  # gone since it was listed, or damaged: the unit runs again
             return None
 
     def _rolled(self, entries: Sequence[Entry]) -> dict[str, tuple[Commit | None, str]]:
