@@ -22,8 +22,8 @@ def kept(place: Path, told: Any, make: Callable[[], Any]) -> Any:
     code = code_version()
     if code.endswith(CHANGED):
         return make()
-    print_of = hashlib.sha256(json.dumps([told, code], sort_keys=True).encode()).hexdigest()[:16]
-    file = place / FOLDER / f"{print_of}.json"
+    fingerprint = hashlib.sha256(json.dumps([told, code], sort_keys=True).encode()).hexdigest()[:16]
+    file = place / FOLDER / f"{fingerprint}.json"
     try:
         return json.loads(file.read_bytes())
     except (FileNotFoundError, ValueError):  # a damaged one is made again
