@@ -1,7 +1,7 @@
 """What controls act on: a U-Net's encoder with its conditions bound, and ControlNets with their images.
 
 Both halves of guidance see the controls and differ in their text alone, as in diffusers' pipelines; of models that are
-united the null half sees none, since Unite takes it away (Unite and Conquer, Eq. 10). Each sample of each half is
+united the null prediction sees none, since Unite takes it away (Unite and Conquer, Eq. 10). Each sample of each half is
 balanced by itself.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from sluice.inference.denoisers import Bound, doubled, noise_in
@@ -19,7 +18,9 @@ from sluice.training.networks.minimal_impact import Features, features_of
 from sluice.training.networks.unet import Encoded, decode, encode
 
 Ground = Callable[[Tensor, float], Encoded]
-"""Of a doubled batch `x` and a timestep, what the U-Net's decoder is handed; controls make of one ground another."""
+"""Of `x` and a timestep what the U-Net's decoder is handed; controls make of one ground another.
+
+`x` are both halves of guidance, or one, as the text states are that the ground was made with."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Controlled:
 
 
 def encoder(unet: Any, told: Tensor) -> Ground:
-    """A U-Net's encoder under the text states of both halves, `(2 batch, tokens, width)`."""
+    """A U-Net's encoder under text states, `(2 batch, tokens, width)` where they are those of both halves."""
     return lambda x, t: encode(unet, x, t, told)
 
 
@@ -41,25 +42,18 @@ def decoded(unet: Any, ground: Ground) -> Bound:
     return doubled(lambda x, t: noise_in(decode(unet, ground(x, t)), x))
 
 
-def apart_from_null(combine: Callable[[Ground], Ground], below: Ground) -> Ground:
-    """A ground that `combine` makes of one below, but that the null half is handed on as it came from there."""
-    seen: list[Encoded] = []
+def apart_from_null(unet: Any, ground: Ground, null: Tensor) -> Bound:
+    """A model of a ground that was told its own states alone, and as null prediction the U-Net's bare one."""
 
-    def kept(x: Tensor, t: float) -> Encoded:
-        seen[:] = [below(x, t)]
-        return seen[0]
+    def model(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
+        untold = unet(x, t, null.expand(len(x), -1, -1)).sample
+        return noise_in(untold, x), noise_in(decode(unet, ground(x, t)), x)
 
-    controlled = combine(kept)
-
-    def halved(x: Tensor, t: float) -> Encoded:
-        after, null = controlled(x, t), len(x) // 2
-        before = seen.pop()
-        both = zip(before.features, after.features, strict=True)
-        return after.with_features(tuple(torch.cat([plain[:null], own[null:]]) for plain, own in both))
-
-    return halved
+    return model
 
 
 def features_at(controls: Sequence[Controlled], x: Tensor, t: float, told: Tensor) -> list[Features]:
-    """What each control says of a doubled batch under its text states."""
-    return [features_of(own.network, x, t, told, own.image.repeat(2, 1, 1, 1)) for own in controls]
+    """What each control says under text states, its image being the same for all halves of a batch."""
+    return [
+        features_of(own.network, x, t, told, own.image.repeat(len(x) // len(own.image), 1, 1, 1)) for own in controls
+    ]

@@ -39,7 +39,7 @@ def watched_controls(
         said: list[Features] = []
         listening = [replace(own, network=_overheard(own.network, said)) for own in controls]
         after = combine(_kept(below, before), listening)(x, t)
-        told = _told(watch, len(x))
+        told = _told(watch, len(x), len(controls[0].image))
         _note_sum(watch, told(before[0].features), told(after.features))
         _note_each(watch, replace(before[0], features=told(before[0].features)), [told(own) for own in said], names,
                    [own.strength for own in controls], balanced)  # fmt: skip
@@ -48,7 +48,7 @@ def watched_controls(
     return watched
 
 
-def watched_fusers(fuse: Callable[[Any], Ground], fusers: Any, watch: Watch | None) -> Ground:
+def watched_fusers(fuse: Callable[[Any], Ground], fusers: Any, batch: int, watch: Watch | None) -> Ground:
     """A ground that `fuse` makes of fusers, with what the local one adds to it; exemplars act in attention, unseen."""
     plain = fuse(fusers)
     if watch is None:
@@ -65,7 +65,7 @@ def watched_fusers(fuse: Callable[[Any], Ground], fusers: Any, watch: Watch | No
             return known, attention, features
 
         after = fuse(overheard)(x, t)
-        told = _told(watch, len(x))
+        told = _told(watch, len(x), batch)
         for features in added:
             before = tuple(e - own for e, own in zip(told(after.features), told(features), strict=True))
             watch.note("share", FUSER, _shares(told(features), before))
@@ -103,9 +103,9 @@ def _kept(ground: Ground, before: list[Encoded]) -> Ground:
     return kept
 
 
-def _told(watch: Watch, doubled: int) -> Callable[[Features], Features]:
-    """Of a doubled batch's features, those of the pictures that are watched, under their own condition."""
-    own = slice(doubled // 2, doubled // 2 + watch.count)
+def _told(watch: Watch, rows: int, batch: int) -> Callable[[Features], Features]:
+    """Of so many rows of features those that are watched: the first of the last `batch`, under their own condition."""
+    own = slice(rows - batch, rows - batch + watch.count)
     return lambda features: tuple(feature[own].detach() for feature in features)
 
 

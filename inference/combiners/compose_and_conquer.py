@@ -15,15 +15,16 @@ from sluice.training.networks.unet import Encoded, encode
 def compose_and_conquer(unet: Any, fusers: Any, told: Tensor, conditions: Mapping[str, Tensor]) -> Ground:
     """A ground by fusers, `conditions` being what they were trained on: mask, images, embeddings, `(batch, ...)`.
 
-    `told` are the text states of both halves: the null condition keeps all else, as the released code does. The U-Net
-    has soft guidance in its attention. What the local fuser says is added to the encoder's features, `e_j + e'_j`.
+    Where `told` are the text states of both halves, the null condition keeps all else, as the released code does. The
+    U-Net has soft guidance in its attention. What the local fuser says is added to the features, `e_j + e'_j`.
     """
-    both = {name: torch.cat([value, value]) for name, value in conditions.items()}
-    mask = both.pop("mask")
+    halves = len(told) // len(conditions["mask"])
+    said = {name: torch.cat([value] * halves) for name, value in conditions.items()}
+    mask = said.pop("mask")
 
     def ground(x: Tensor, t: float) -> Encoded:
         steps = torch.full((len(x),), t, device=x.device)
-        known, attention, features = fusers(x, steps, told, mask, both)
+        known, attention, features = fusers(x, steps, told, mask, said)
         encoded = encode(unet, x, t, known, attention=attention)
         if features is None:
             return encoded

@@ -21,7 +21,7 @@ def minimal_impact(
 ) -> Ground:
     """A ground with controls in it, combined by a rule, with gains up to `most` (MIControlNet, Eqs. 10 and 12).
 
-    `told` are the text states of both halves, which is all of the text that the control networks see.
+    `told` are the ground's own text states, which is all of the text that the control networks see.
     """
     strengths = [own.strength for own in controls]
 

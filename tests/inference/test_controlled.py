@@ -113,16 +113,21 @@ def test_over_fusers_a_control_is_balanced_against_what_they_made_and_sees_the_t
 
 @pytest.mark.parametrize("combine", [multi_controlnet, minimal_impact])
 @torch.no_grad()
-def test_apart_from_the_null_half_controls_are_heard(model: LatentModel, combine: type[minimal_impact]) -> None:
-    """Unite takes away a null prediction: the base's, where controls are heard by the other half alone."""
+def test_apart_from_the_null_half_fusers_and_controls_are_heard(
+    model: LatentModel, fusers: Fusers, combine: type[minimal_impact]
+) -> None:
+    """Unite takes away a null prediction: the base's, where all but the text is heard by the other one alone."""
     x, states, null, image = given()
-    told, controls = halves(null, states), [Controlled(controlnet(model, seed), image) for seed in (1, 2)]
-    below = encoder(model.unet, told)
-    untold, own = decoded(model.unet, apart_from_null(lambda ground: combine(ground, told, controls), below))(x, 10)
-    plain_untold, plain = decoded(model.unet, below)(x, 10)
-    heard_untold, heard = decoded(model.unet, combine(below, told, controls))(x, 10)
-    torch.testing.assert_close(untold, plain_untold, rtol=0, atol=0)
-    torch.testing.assert_close(own, heard, rtol=0, atol=0)
+    controls = [Controlled(controlnet(model, seed), image) for seed in (1, 2)]
+
+    def nested(told: Tensor) -> Ground:
+        return combine(compose_and_conquer(model.unet, fusers, told, conditions(image)), told, controls)
+
+    untold, own = apart_from_null(model.unet, nested(states), null)(x, 10)
+    plain_untold, plain = by_text(model.unet, states, null)(x, 10)
+    heard_untold, heard = decoded(model.unet, nested(halves(null, states)))(x, 10)
+    torch.testing.assert_close(untold, plain_untold)
+    torch.testing.assert_close(own, heard, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(heard_untold, plain_untold, atol=1e-3)
     assert not torch.allclose(heard, plain, atol=1e-3)
 

@@ -35,7 +35,8 @@ from tests.small_unet import small_model
 
 STEPS = 3
 NOTHING = torch.zeros(1)
-IMAGE = torch.zeros(1, 1, 1, 1)
+BATCH = 2
+IMAGE = torch.zeros(BATCH, 1, 1, 1)
 Combine = Callable[[Ground, Sequence[Controlled]], Ground]
 
 
@@ -56,9 +57,9 @@ def path() -> list[Moment]:
 
 
 def layer(x: Tensor, *vector: float) -> Tensor:
-    """A feature for each of a doubled batch: nothing for the null condition's half, which is not what is noted."""
-    half = torch.tensor([vector]).expand(len(x) // 2, -1)
-    return torch.cat([torch.ones_like(half), half])
+    """A feature for each of a batch, and before them ones for the null condition's half, which is not what is noted."""
+    null = torch.ones(len(x) - BATCH, len(vector))
+    return torch.cat([null, torch.tensor([vector]).expand(BATCH, -1)])
 
 
 def feature(x: Tensor, _: float) -> Encoded:
@@ -70,22 +71,22 @@ def says(*vector: float, strength: float = 1.0) -> Controlled:
     return Controlled(lambda x, *_, **__: ((), layer(x, *vector)), IMAGE, strength)
 
 
-def noted(path: Sequence[Moment], make: Callable[[Watch], Ground]) -> dict[tuple[str, str], float]:
-    """Of one step, by what and whom, its one layer."""
+def noted(path: Sequence[Moment], make: Callable[[Watch], Ground], halves: int = 2) -> dict[tuple[str, str], float]:
+    """Of one step, by what and whom, its one layer; of both halves of guidance, or of models that are united one."""
     watch = Watch(1)
     ground = make(watch)
     watch.begin(path[0])
-    ground(torch.zeros(4, 1, 1, 1), 10)
+    ground(torch.zeros(halves * BATCH, 1, 1, 1), 10)
     return {name: float(by_time[path[0].t][0]) for name, by_time in watch.notes.of.items()}
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.5, 0.0])
-def test_a_control_of_half_the_length_is_added_four_times(strength: float, path: list[Moment]) -> None:
+@pytest.mark.parametrize(("strength", "halves"), [(1.0, 2), (0.5, 2), (0.0, 2), (0.5, 1)])
+def test_a_control_of_half_the_length_is_added_four_times(strength: float, halves: int, path: list[Moment]) -> None:
     def impact(below: Ground, heard: Sequence[Controlled]) -> Ground:
         return minimal_impact(below, NOTHING, heard)
 
     controls = [says(0.0, 2.4, 0.0, strength=strength)]
-    found = noted(path, lambda watch: watched_controls(impact, feature, controls, ["c"], balance, watch))
+    found = noted(path, lambda watch: watched_controls(impact, feature, controls, ["c"], balance, watch), halves)
     # At right angles l = 1 / (1 + r^2), and the gain l / (1 - l) = 1 / r^2 at r = 1 / 2 (MIControlNet, Eq. 10).
     share = pytest.approx(2 * strength)
     assert found == {
@@ -120,7 +121,8 @@ def test_two_controls_have_the_weights_that_they_had(
     assert found["gain", ALL] == pytest.approx(gain)
 
 
-def test_fusers_add_what_they_say(path: list[Moment]) -> None:
+@pytest.mark.parametrize("halves", [1, 2])
+def test_fusers_add_what_they_say(halves: int, path: list[Moment]) -> None:
     def fuse(fusers: Callable[..., tuple[Tensor, None, tuple[Tensor, ...]]]) -> Ground:
         def ground(x: Tensor, t: float) -> Encoded:
             (own,) = fusers(x)[2]
@@ -132,7 +134,7 @@ def test_fusers_add_what_they_say(path: list[Moment]) -> None:
     def fusers(x: Tensor) -> tuple[Tensor, None, tuple[Tensor, ...]]:
         return NOTHING, None, (layer(x, 0.0, 1.2, 0.0),)
 
-    found = noted(path, lambda watch: watched_fusers(fuse, fusers, watch))
+    found = noted(path, lambda watch: watched_fusers(fuse, fusers, BATCH, watch), halves)
     assert found == {("share", FUSER): pytest.approx(0.25)}
 
 

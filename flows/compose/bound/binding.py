@@ -34,8 +34,8 @@ from sluice.training.tabletop.box_denoiser import in_slots
 class Binding:
     """Called with a node and the job's prompts, a model of so many pictures at once. Raises ConfigError.
 
-    Where somebody watches, it notes what controls do. Those of a model that is `united` with others are no part of its
-    null condition.
+    Where somebody watches, it notes what controls do. The null condition of a model that is `united` with others has
+    neither controls nor fusers in it.
     """
 
     parts: Parts
@@ -57,6 +57,8 @@ class Binding:
         if isinstance(node, tree.Reference):
             embeds = self._embeddings(node.image, node.over).expand(batch, -1)
             return by_picture(model.unet, states, null, embeds)
+        if self.united:
+            return apart_from_null(model.unet, self._ground(node, model, states, batch), null)
         return decoded(model.unet, self._ground(node, model, halves(null, states), batch))
 
     def _ground(
@@ -73,6 +75,7 @@ class Binding:
             return watched_fusers(
                 lambda fusers: compose_and_conquer(model.unet, fusers, told, conditions),
                 self.parts.fusers(node),
+                batch,
                 self.watch,
             )
         below, controls = (
@@ -96,10 +99,7 @@ class Binding:
             partial(balanced, rule=rule, most=node.most_gain) if isinstance(node, tree.MinimalImpact) else summed(rule)
         )
 
-        def heard(ground: Ground) -> Ground:
-            return watched_controls(combined, ground, controls, names, weighed, self.watch)
-
-        return apart_from_null(heard, below) if self.united else heard(below)
+        return watched_controls(combined, below, controls, names, weighed, self.watch)
 
     def _control(self, of: tree.Control, batch: int) -> Controlled:
         """A ControlNet with its image, black where it is silent."""
