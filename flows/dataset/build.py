@@ -12,7 +12,7 @@ from sluice.flows.dataset.indexing import prepare_build
 from sluice.flows.dataset.show_plan import warnings
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.config import DatasetConfig
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 
 
 def run_build(
@@ -38,4 +38,4 @@ def _left_out_images(storage: Storage, version: Version) -> Iterator[str]:
     counts = version.manifest["counts"]
     if counts["quarantined"] + counts["filtered"]:
         yield "Left out (all of them in quarantine.parquet and on the page):"
-        yield from causes(read_table(storage, version, "quarantine.parquet"))
+        yield from causes(table_rows(storage, version, "quarantine.parquet"))

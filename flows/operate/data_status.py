@@ -13,7 +13,7 @@ from sluice.flows.configs import find_config
 from sluice.flows.operate.making import Merging, Outputs, merging
 from sluice.flows.operate.stored import DataSet, Stored
 from sluice.infra.storage import MissingFile, Storage
-from sluice.preprocess.version.reading import table_rows
+from sluice.preprocess.version.manifest import DamagedVersion, table_rows
 
 RECENT = 600
 """Seconds: a build that wrote something since seems to run. It leaves no other trace."""
@@ -110,7 +110,7 @@ def _of_plan(data: DataSet, outputs: Sequence[Outputs]) -> Iterator[tuple[Output
 
 def _reasons(place: Storage, stored: Stored) -> dict[str, int]:
     """Why images are in quarantine, the most frequent first."""
-    with suppress(MissingFile):
+    with suppress(MissingFile, DamagedVersion):  # which `verify` tells of
         entries = table_rows(place, stored.version, "quarantine.parquet")
         told = Counter(f"{e['stage']}: {e['reason'].split(chr(10))[0]}" for e in entries if e["kind"] == "failed")
         return dict(told.most_common(REASONS))

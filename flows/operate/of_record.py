@@ -19,7 +19,7 @@ from sluice.preprocess.planning.plan import Row, Shard
 from sluice.preprocess.planning.registry import source_class
 from sluice.preprocess.planning.removed import read_removed
 from sluice.preprocess.sources import Address
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 from sluice.preprocess.version.reading import StageOutput, find_rows, plan_prefix, planned_rows, shard_outputs
 
 NAMED_KEYS = 5
@@ -30,7 +30,7 @@ def of_record(place: Storage, version: Version, key: str) -> Told:
     shard, row = _found(place, version, key)
     outputs = next((own for own in shard_outputs(place, version) if own[0].shard == shard.id), [])
     left_out = {
-        e["stage"]: e["reason"] for e in read_table(place, version, "quarantine.parquet") if e["key"] == row.key
+        e["stage"]: e["reason"] for e in table_rows(place, version, "quarantine.parquet") if e["key"] == row.key
     }
     return Told(
         f"record {row.key} of data set {version.dataset}, version {version.id} in {place.uri}, shard {shard.id}",

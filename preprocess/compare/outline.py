@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
 from sluice.preprocess.record import Array
-from sluice.preprocess.version.manifest import Version
-from sluice.preprocess.version.reading import StageOutput, table_rows
+from sluice.preprocess.version.manifest import Version, table_rows
+from sluice.preprocess.version.reading import StageOutput
 
 # Shards are named by digests, so the first of them by name are a fair sample; equal shards of both versions are in it.
 SAMPLED_SHARDS = 1000

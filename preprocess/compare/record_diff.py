@@ -12,14 +12,13 @@ from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.plan import Row, Shard
 from sluice.preprocess.shards import ShardError
-from sluice.preprocess.version.manifest import Version
+from sluice.preprocess.version.manifest import Version, table_rows
 from sluice.preprocess.version.reading import (
     StageOutput,
     find_rows,
     planned_rows,
     shard_outputs,
     stream_output,
-    table_rows,
 )
 
 UNEXPLAINED = "nothing that fingerprints cover: other library versions, or another kind of machine"

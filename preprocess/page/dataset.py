@@ -20,7 +20,7 @@ from sluice.preprocess.planning.build import Build, Commits
 from sluice.preprocess.record import field_named
 from sluice.preprocess.version.export import scalars
 from sluice.preprocess.version.making import Counts, describe_node
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 
 MEASURED_SHARDS = 64
 READERS = 16
@@ -50,7 +50,7 @@ class Shown:
 def of_version(storage: Storage, version: Version) -> Shown:
     """A version; of its stages' commits, those that it is made of."""
     manifest = version.manifest
-    outputs = read_table(storage, version, "shards.parquet")
+    outputs = list(table_rows(storage, version, "shards.parquet"))
     made_of = {output["digest"] for output in outputs}
     commits = {}
     for stage in manifest["stages"]:
@@ -69,7 +69,7 @@ def of_version(storage: Storage, version: Version) -> Shown:
         planned=sum(records for _, _, records in manifest["shards"]),
         counts=Counts(**manifest["counts"]),
         outputs=outputs,
-        quarantine=read_table(storage, version, "quarantine.parquet"),
+        quarantine=list(table_rows(storage, version, "quarantine.parquet")),
         commits=commits,
     )
 

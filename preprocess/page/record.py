@@ -24,7 +24,7 @@ from sluice.preprocess.page.stages import notices
 from sluice.preprocess.record import Record, field_named
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.version.export import read_export, scalars
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 
 READERS = 16
 LARGEST = 1024
@@ -67,7 +67,7 @@ def find_record(storage: Storage, version: Version, key: str) -> Found:
     Raises UnknownRecord, which says why where the record was left out, and ShardError for a damaged tar.
     """
     name = f"data set '{version.dataset}', version {version.id}"
-    shards = by_shard(read_table(storage, version, "shards.parquet"))
+    shards = by_shard(table_rows(storage, version, "shards.parquet"))
     with ThreadPoolExecutor(READERS) as readers:
         found = [
             match for part in readers.map(lambda o: _matches(storage, o, shards[o], key), shards) for match in part
@@ -103,7 +103,7 @@ def _keys(storage: Storage, sidecar: str, start: str) -> set[str]:
 
 
 def _why(storage: Storage, version: Version, key: str) -> str:
-    for entry in read_table(storage, version, "quarantine.parquet"):
+    for entry in table_rows(storage, version, "quarantine.parquet"):
         if key and entry["key"].startswith(key):
             return f": stage '{entry['stage']}' left out {entry['uri']} because: {entry['reason']}"
     return "; its page lists some of its keys, and `uri` and `key` of all are in the parquet beside each shard"

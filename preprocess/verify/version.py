@@ -22,14 +22,13 @@ from sluice.preprocess.verify.shard import ShardCheck, StageFacts
 from sluice.preprocess.version.cut import is_as_named, version_id
 from sluice.preprocess.version.export import Exported
 from sluice.preprocess.version.making import Counts
-from sluice.preprocess.version.manifest import Version
+from sluice.preprocess.version.manifest import DamagedVersion, Version, table_rows
 from sluice.preprocess.version.reading import (
     StageOutput,
     find_rows,
     plan_prefix,
     planned_rows,
     shard_outputs,
-    table_rows,
 )
 
 Progress = Callable[[int, int], None]
@@ -77,8 +76,8 @@ def _check_tables(storage: Storage, version: Version) -> Iterator[Problem]:
             digest = _digest(table_rows(storage, version, name))
         except MissingFile:
             yield Problem(path, "is missing", REBUILD)
-        except (ArrowException, OSError) as error:
-            yield Problem(path, f"does not read as parquet ({error})", ANEW)
+        except DamagedVersion as error:
+            yield Problem(path, f"does not read as parquet ({error.__cause__})", ANEW)
         else:
             if digest != version.manifest.get(said):
                 what = f"its rows have SHA-256 {digest}, where the manifest says {version.manifest.get(said)}"

@@ -19,7 +19,7 @@ from sluice.preprocess.planning.cut import Cut
 from sluice.preprocess.planning.removed import tombstone
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.version.making import QUARANTINE, Counts
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 
 ID_DIGITS = 12
 
@@ -64,11 +64,11 @@ def cut_version(storage: Storage, version: Version, left: Left) -> CutVersion:
     """
     manifest, cuts = version.manifest, left.cuts
     outputs = [
-        row for old in read_table(storage, version, "shards.parquet") for row in _output(storage, version, old, left)
+        row for old in table_rows(storage, version, "shards.parquet") for row in _output(storage, version, old, left)
     ]
     quarantine = [
         {**entry, "shard": cuts[entry["shard"]].new if entry["shard"] in cuts else entry["shard"]}
-        for entry in read_table(storage, version, "quarantine.parquet")
+        for entry in table_rows(storage, version, "quarantine.parquet")
         if entry["shard"] not in cuts or entry["key"] not in cuts[entry["shard"]].keys
     ]
     shards = [row for old in manifest["shards"] for row in _shard(old, cuts)]

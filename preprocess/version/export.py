@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.shards import join, read_shard, write_shard
 from sluice.preprocess.units.output import fetch
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 
 EXPORTERS = 4
 OWN_FILES = ("manifest.json", "shards.parquet", "quarantine.parquet", "README.md", "export.json")
@@ -81,7 +81,7 @@ def scalars(storage: Storage, outputs: Sequence[dict[str, Any]]) -> list[dict[st
     return [row for _, row in sorted((merged or {}).items())]
 
 
-def export_units(version: Version, rows: Sequence[dict[str, Any]], prefix: str, tars: bool) -> list[ExportUnit]:
+def export_units(version: Version, rows: Iterable[dict[str, Any]], prefix: str, tars: bool) -> list[ExportUnit]:
     """A unit for each shard of a version, from the rows of its `shards.parquet`."""
     outputs: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
@@ -99,7 +99,7 @@ def export_version(
 
     Raises OccupiedFolder, before anything is written, where that holds more than an earlier export of the same shards.
     """
-    units = export_units(version, read_table(storage, version, "shards.parquet"), "", tars=True)
+    units = export_units(version, table_rows(storage, version, "shards.parquet"), "", tars=True)
     _check_free(destination, units)
 
     def run(unit: ExportUnit) -> Exported:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -122,19 +122,24 @@ def version_ids(storage: Storage, dataset: str) -> list[str]:
     return sorted(path[2] for path in paths if len(path) == 4 and path[3] == "manifest.json")
 
 
-def read_table(storage: Storage, version: Version, name: str) -> list[dict[str, Any]]:
-    """The rows of `shards.parquet` or `quarantine.parquet` of a version. Raises MissingFile, DamagedVersion."""
+def table_rows(storage: Storage, version: Version, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of `shards.parquet` or `quarantine.parquet` of a version, a batch of them at a time.
+
+    Raises MissingFile, DamagedVersion.
+    """
     path = f"{version.prefix}/{name}"
     try:
-        rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(storage.read(path))).to_pylist()
+        data = storage.read(path)
     except MissingFile as error:
         raise MissingFile(
             f"{storage.uri}/{path} is missing, and only it says what version {version.id} is made of. Run the build "
             "that made it again, which writes it anew, or name another version."
         ) from error
-    except pa.ArrowException as error:
+    try:
+        for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches():
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DamagedVersion(
             f"{storage.uri}/{path} is damaged ({error}); delete it and run the build that made it again, which writes "
             "it anew"
         ) from error
-    return rows

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, BinaryIO, cast
-
-import pyarrow.parquet as pq
+from typing import BinaryIO, cast
 
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Row, Shard, read_plans, shard_id
 from sluice.preprocess.planning.rows import read_file, read_rows
 from sluice.preprocess.shards import ShardError, read_shard
-from sluice.preprocess.version.manifest import Version
+from sluice.preprocess.version.manifest import Version, table_rows
 
 HASH_BLOCK = 1 << 20
 
@@ -59,13 +56,6 @@ class Digested:
         while self.read(HASH_BLOCK):
             pass
         return self.digest.hexdigest()
-
-
-def table_rows(storage: Storage, version: Version, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of one of a version's parquet files, one at a time."""
-    table = pq.ParquetFile(io.BytesIO(storage.read(f"{version.prefix}/{name}")))
-    for batch in table.iter_batches():
-        yield from batch.to_pylist()
 
 
 def shard_outputs(storage: Storage, version: Version) -> Iterator[list[StageOutput]]:

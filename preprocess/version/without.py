@@ -22,7 +22,7 @@ from sluice.preprocess.version.export import (
     listed_exports,
     merged_already,
 )
-from sluice.preprocess.version.manifest import Version, read_table, read_version, store_version, version_ids
+from sluice.preprocess.version.manifest import Version, read_version, store_version, table_rows, version_ids
 
 
 def remove_records(storage: Storage, dataset: str, gone: Collection[str]) -> Version | None:
@@ -66,7 +66,7 @@ def _merge(
     storage: Storage, last: Version, version: Version, outputs: Sequence[dict[str, Any]], changed: Iterable[int]
 ) -> list[Exported]:
     """Copies of the merged shards of the last version, but of those that changed."""
-    rows = [row for row in read_table(storage, last, "shards.parquet") if row["ordinal"] not in set(changed)]
+    rows = [row for row in table_rows(storage, last, "shards.parquet") if row["ordinal"] not in set(changed)]
     tars = any(made.digest for made in listed_exports(storage, last).values())
     same = merged_already(storage, last, export_units(last, rows, f"{last.prefix}/", tars))
     there = {made.target.removeprefix(last.prefix): made for made in same}

@@ -15,7 +15,7 @@ import pytest
 from sluice.flows.dataset.tally import TooManyFailures
 from sluice.infra.execution.placement import ExecutionError
 from sluice.preprocess.planning.build import Build
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 from tests.flows.conftest import THIN, config_for, write_pictures
 from tests.flows.dataset.corpus import FATES, bomb, jpeg, write_corpus
 from tests.flows.records import Records, read_records
@@ -26,7 +26,7 @@ PLAIN = {"image": THIN["image"]}
 
 def quarantine_of(build: Build, version: Version) -> dict[str, dict[str, str]]:
     """The entries of the quarantine, by URI."""
-    entries = read_table(build.storage, version, "quarantine.parquet")
+    entries = list(table_rows(build.storage, version, "quarantine.parquet"))
     assert len({entry["uri"] for entry in entries}) == len(entries)
     return {entry["uri"]: entry for entry in entries}
 

@@ -17,7 +17,7 @@ import pytest
 from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.shards import read_shard
 from sluice.preprocess.units.work import CHUNK
-from sluice.preprocess.version.manifest import read_table
+from sluice.preprocess.version.manifest import table_rows
 from tests.flows.conftest import config_for, tree, write_pictures
 from tests.flows.runs import SHARD, Journal, assert_nothing_half, patient_config, wait_until, working
 
@@ -121,7 +121,7 @@ def test_the_image_that_kills_its_worker_is_found_and_the_others_are_kept(
     poison(tmp_path / "in", 40, 17)
     prepared, version, _ = build(poison_config(tmp_path, 8))
     assert len(deaths) == 2 + 1 + 1 + 2, "of the shard twice, of its half, of its quarter, of the image twice"
-    (entry,) = read_table(prepared.storage, version, "quarantine.parquet")
+    (entry,) = list(table_rows(prepared.storage, version, "quarantine.parquet"))
     assert (entry["uri"], entry["stage"], entry["kind"]) == ("00017.jpg", "poison", "failed")
     assert entry["reason"] == "the image killed its worker each time it was tried"
     assert version.manifest["counts"] | {"records": 39, "quarantined": 1} == version.manifest["counts"]

@@ -14,7 +14,7 @@ import pytest
 from sluice.flows.dataset.indexing import FEW_BUNDLES, scan_runner
 from sluice.infra.execution.placement import ExecutionError
 from sluice.preprocess.sources import Item, SourceError
-from sluice.preprocess.version.manifest import read_table
+from sluice.preprocess.version.manifest import table_rows
 from tests.flows.conftest import config_for
 
 Read = Callable[[list[Item]], None]
@@ -85,7 +85,7 @@ def test_a_picture_that_kills_who_indexes_it_is_found_and_the_others_are_kept(
     config = config_for(source, tmp_path / "out", stages=stages, max_failures=0.5, workers=1)
     prepared, version, _ = build(config)
     assert version.manifest["counts"]["records"] == 3
-    (entry,) = read_table(prepared.storage, version, "quarantine.parquet")
+    (entry,) = list(table_rows(prepared.storage, version, "quarantine.parquet"))
     assert entry["uri"] == "colour-2"
     assert entry["reason"].startswith("reading 'colour-2' for the index killed its worker each time it was tried")
     parts = list((tmp_path / "out/index").rglob("part-*.parquet"))

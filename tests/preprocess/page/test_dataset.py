@@ -12,7 +12,7 @@ from sluice.preprocess.page.dataset import dataset_page, of_run, of_version
 from sluice.preprocess.page.quarantine import quarantine_blocks
 from sluice.preprocess.page.record import record_page
 from sluice.preprocess.page.records import sample
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 from tests.made_version import make_build, make_version
 from tests.preprocess.page.made_pages import LEFT_OUT, WHEN, section
 
@@ -54,7 +54,7 @@ def test_16_bits_drawn_in_colours_are_called_so(small: tuple[LocalStorage, Versi
     drawn = lead.partition("16 bits in the files: ")[2]
     assert set(re.findall("`(.*?)`", drawn)) == {"segments.png", "depth.png", "fg_depth.png", "bg_depth.png"}
     storage, version = small
-    key = sample(storage, read_table(storage, version, "shards.parquet"), 1).records[0].key
+    key = sample(storage, list(table_rows(storage, version, "shards.parquet")), 1).records[0].key
     notes = {f.label: f.note for f in section(record_page(storage, version, key, WHEN), "fields")[0].figures}
     assert notes["depth.png"].endswith("drawn in colours here, 16 bits in the file")
     assert "colours" not in notes["canny.png"]
@@ -82,7 +82,7 @@ def test_the_quarantine_is_grouped_by_reason_whatever_the_numbers_in_it() -> Non
 def test_a_shard_that_cannot_be_read_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     version = make_version(storage, 30, 10, large=32)
-    first = next(row for row in read_table(storage, version, "shards.parquet") if row["stage"] == "canny")
+    first = next(row for row in table_rows(storage, version, "shards.parquet") if row["stage"] == "canny")
     shown = of_version(storage, version)
     storage.delete([first["file"]])
     page = dataset_page(shown, WHEN)

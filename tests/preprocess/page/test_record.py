@@ -8,7 +8,7 @@ from sluice.infra.local import LocalStorage
 from sluice.infra.page.render import render
 from sluice.preprocess.page.record import UnknownRecord, find_record, record_page
 from sluice.preprocess.page.records import sample
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 from tests.preprocess.page.made_pages import WHEN, section
 
 
@@ -16,7 +16,7 @@ def test_a_record_is_found_by_the_beginning_of_its_key_and_its_fields_lie_where_
     small: tuple[LocalStorage, Version],
 ) -> None:
     storage, version = small
-    key = sample(storage, read_table(storage, version, "shards.parquet"), 7).records[6].key
+    key = sample(storage, list(table_rows(storage, version, "shards.parquet")), 7).records[6].key
     found = find_record(storage, version, key[:12])
     assert found.key == key
     assert {place.field for place in found.places} == {w for s in version.manifest["stages"] for w in s["writes"]}
@@ -26,7 +26,7 @@ def test_a_record_is_found_by_the_beginning_of_its_key_and_its_fields_lie_where_
 
 def test_the_page_of_a_record_holds_every_field(small: tuple[LocalStorage, Version]) -> None:
     storage, version = small
-    key = sample(storage, read_table(storage, version, "shards.parquet"), 1).records[0].key
+    key = sample(storage, list(table_rows(storage, version, "shards.parquet")), 1).records[0].key
     page = record_page(storage, version, key, WHEN)
     labels = [figure.label for figure in section(page, "fields")[0].figures]
     assert sorted([*labels, "txt", "json"]) == sorted(w for s in version.manifest["stages"] for w in s["writes"])
@@ -38,7 +38,7 @@ def test_the_page_of_a_record_holds_every_field(small: tuple[LocalStorage, Versi
 
 def test_a_key_that_is_no_record_is_explained(small: tuple[LocalStorage, Version]) -> None:
     storage, version = small
-    refused = next(e for e in read_table(storage, version, "quarantine.parquet") if e["stage"] == "canny")
+    refused = next(e for e in table_rows(storage, version, "quarantine.parquet") if e["stage"] == "canny")
     with pytest.raises(UnknownRecord, match=r"(?s)stage 'canny' left out bad/.*ValueError"):
         find_record(storage, version, refused["key"])
     with pytest.raises(UnknownRecord, match="no record 'nothing'"):

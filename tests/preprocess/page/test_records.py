@@ -12,7 +12,7 @@ from sluice.infra.local import LocalStorage
 from sluice.preprocess.page.records import cards, control_to_silence, sample, silenced_strip
 from sluice.preprocess.record import Record
 from sluice.preprocess.silence import kept_segments, labels_present
-from sluice.preprocess.version.manifest import Version, read_table
+from sluice.preprocess.version.manifest import Version, table_rows
 from tests.made_version import make_version, scene
 
 
@@ -41,7 +41,7 @@ class Watched(LocalStorage):
 
 def test_a_sample_is_spread_over_the_shards_and_reads_only_their_beginnings(tmp_path: Path) -> None:
     storage = Watched(tmp_path)
-    outputs = read_table(storage, make_version(storage, 400, 100, large=32), "shards.parquet")
+    outputs = list(table_rows(storage, make_version(storage, 400, 100, large=32), "shards.parquet"))
     found = sample(storage, outputs, count=2)
     read = {path: file.count for path, file in storage.opened.items() if path.endswith(".tar")}
     sizes = {o["file"]: o["bytes"] for o in outputs if o["ordinal"] in (0, 2)}
@@ -53,7 +53,7 @@ def test_a_sample_is_spread_over_the_shards_and_reads_only_their_beginnings(tmp_
 
 def test_a_shard_of_which_a_stage_kept_nothing_has_no_records_to_show(small: tuple[LocalStorage, Version]) -> None:
     storage, version = small
-    outputs = read_table(storage, version, "shards.parquet")
+    outputs = list(table_rows(storage, version, "shards.parquet"))
     emptied = [{**o, "records": 0} if (o["ordinal"], o["stage"]) == (0, "mask") else o for o in outputs]
     assert len(sample(storage, outputs, 60).records) == 60
     assert len(sample(storage, emptied, 60).records) == 50
@@ -61,7 +61,7 @@ def test_a_shard_of_which_a_stage_kept_nothing_has_no_records_to_show(small: tup
 
 def test_every_beginning_of_a_sample_is_spread_as_well(small: tuple[LocalStorage, Version]) -> None:
     storage, version = small
-    outputs = read_table(storage, version, "shards.parquet")
+    outputs = list(table_rows(storage, version, "shards.parquet"))
     first = {s["ordinal"]: sample(storage, [o for o in outputs if o["ordinal"] == s["ordinal"]], 1) for s in outputs}
     six = [record.key for record in sample(storage, outputs, 24).records[:6]]
     assert six == [found.records[0].key for found in first.values()]

@@ -16,7 +16,7 @@ from sluice.preprocess.version.export import (
     is_whole,
     merged_already,
 )
-from sluice.preprocess.version.manifest import read_table
+from sluice.preprocess.version.manifest import table_rows
 from tests.preprocess.builds import BuiltVersion, write_photo
 
 Built = Callable[..., BuiltVersion]
@@ -69,7 +69,7 @@ def test_a_smaller_version_does_not_go_where_a_larger_one_lies(built: Built, tmp
 
 def units_of(made: BuiltVersion, tars: bool = True) -> list[ExportUnit]:
     build, version = made
-    return export_units(version, read_table(build.storage, version, "shards.parquet"), f"{version.prefix}/", tars)
+    return export_units(version, list(table_rows(build.storage, version, "shards.parquet")), f"{version.prefix}/", tars)
 
 
 def test_only_what_is_there_as_it_was_written_is_merged_already(built: Built, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.preprocess.version.manifest import DamagedVersion, read_table, read_version
+from sluice.preprocess.version.manifest import DamagedVersion, read_version, table_rows
 from tests.preprocess.builds import build_here, config_here, write_photos
 
 
@@ -16,7 +16,7 @@ def test_a_cut_table_or_alias_is_named_with_its_remedy(tmp_path: Path) -> None:
     table = tmp_path / "out" / version.prefix / "shards.parquet"
     table.write_bytes(table.read_bytes()[:50])
     with pytest.raises(DamagedVersion, match=r"shards\.parquet is damaged .*delete it"):
-        read_table(build.storage, version, "shards.parquet")
+        list(table_rows(build.storage, version, "shards.parquet"))
     alias = tmp_path / "out" / "datasets" / version.dataset / "aliases" / "latest.json"
     alias.write_text('{"ver')
     with pytest.raises(DamagedVersion, match=r"latest\.json is damaged .*name a version by its id"):

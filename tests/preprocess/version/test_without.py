@@ -12,7 +12,7 @@ from sluice.preprocess.planning.build import pending, prepare, read_commits
 from sluice.preprocess.planning.removed import DamagedTombstones, bury, removed_keys
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.verify.version import verify
-from sluice.preprocess.version.manifest import Version, read_table, read_version
+from sluice.preprocess.version.manifest import Version, read_version, table_rows
 from sluice.preprocess.version.without import remove_records
 from tests.preprocess.builds import build_here, run_scan, write_photos
 from tests.preprocess.removals import GONE, Removable, copy_of, moments_lead_to_the_same_end, write_removable
@@ -79,7 +79,7 @@ def test_what_no_version_holds_makes_no_version(removable: Removable) -> None:
 
 
 def test_a_missing_tar_stops_it_before_a_version_is_made(removable: Removable) -> None:
-    row = read_table(removable.place, removable.last, "shards.parquet")[0]
+    row = next(table_rows(removable.place, removable.last, "shards.parquet"))
     (removable.place.root / row["file"]).unlink()
     with pytest.raises(ShardError, match=rf"{row['file']} is missing, and version {removable.last.id} is made of it"):
         take(removable, *(f"p{number}.png" for number in range(9)))
