@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Entry, MissingFile, PermissionDenied, Storage
+from sluice.infra.tables import DamagedTable, read_table
 
 ROLL_UP = 1000
 READERS = 16
@@ -153,8 +154,9 @@ class CommitLog:
         rolled: dict[str, tuple[Commit | None, str]] = {}
         for entry in entries:
             if entry.path.startswith(self.path("roll-up-")):
-                for row in pq.read_table(io.BytesIO(self.storage.read(entry.path))).to_pylist():
-                    rolled[row["path"]] = (_commit(row["commit"]), row["stamp"])
+                with suppress(DamagedTable):  # the commits that it sums up lie beside it
+                    for row in read_table(self.storage, entry.path).to_pylist():
+                        rolled[row["path"]] = (_commit(row["commit"]), row["stamp"])
         return rolled
 
     def _roll_up(self, fresh: Sequence[tuple[Entry, Commit]], before: int) -> None:

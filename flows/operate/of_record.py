@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -14,10 +13,12 @@ from sluice.flows.operate.told import NoLineage, Told, plain
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import parse
 from sluice.infra.storage import MissingFile, Storage
+from sluice.infra.tables import naming, read_table
 from sluice.preprocess.planning.index import key_of
 from sluice.preprocess.planning.plan import Row, Shard
 from sluice.preprocess.planning.registry import source_class
 from sluice.preprocess.planning.removed import read_removed
+from sluice.preprocess.planning.rows import PLAN_ANEW
 from sluice.preprocess.sources import Address
 from sluice.preprocess.version.manifest import Version, table_rows
 from sluice.preprocess.version.reading import StageOutput, find_rows, plan_prefix, planned_rows, shard_outputs
@@ -63,7 +64,8 @@ def _keys(place: Storage, version: Version, shards: list[Shard], start: str) -> 
     """(shard, key) of planned rows whose key begins so; of each file of rows, the keys alone are read."""
     ordered = sorted(shards, key=lambda shard: (shard.file, shard.group))
     for file, own in groupby(ordered, key=lambda shard: shard.file):
-        with place.open(f"{plan_prefix(version)}/{file}") as stream:
+        path = f"{plan_prefix(version)}/{file}"
+        with place.open(path) as stream, naming(place, path, PLAN_ANEW):
             table = pq.ParquetFile(stream)
             for shard in own:
                 keys = table.read_row_group(shard.group, columns=["key"])["key"].to_pylist()
@@ -106,7 +108,8 @@ def _scalars(place: Storage, output: StageOutput, key: str) -> dict[str, Any] | 
     if not output.sidecar:
         return None
     try:
-        rows = pq.read_table(io.BytesIO(place.read(output.sidecar)), filters=[("key", "=", key)]).to_pylist()
+        rows = read_table(place, output.sidecar).to_pylist()
     except MissingFile:
         return None
-    return {name: value for name, value in rows[0].items() if name != "key"} if rows else None
+    own: dict[str, Any] = next((row for row in rows if row["key"] == key), {})
+    return {name: value for name, value in own.items() if name != "key"} or None

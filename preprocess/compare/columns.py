@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming
 from sluice.preprocess.compare.outline import as_numbers
 from sluice.preprocess.record import Array
 from sluice.preprocess.version.reading import StageOutput
@@ -37,8 +37,10 @@ def read_columns(storage: Storage, output: StageOutput, left_out: Array) -> dict
     """
     if not output.sidecar:
         return {}
-    parquet = pq.ParquetFile(io.BytesIO(storage.read(output.sidecar)))
-    table = parquet.read([name for name in parquet.schema_arrow.names if name != "caption"])
+    data = pa.BufferReader(storage.read(output.sidecar))
+    with naming(storage, output.sidecar):
+        parquet = pq.ParquetFile(data)
+        table = parquet.read([name for name in parquet.schema_arrow.names if name != "caption"])
     keys = as_numbers(table["key"].to_pylist())
     kept = np.isin(keys, left_out, invert=True)
     columns = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
+from sluice.infra.tables import read_table
 from sluice.preprocess.record import Array
 from sluice.preprocess.version.reading import StageOutput
 
@@ -61,7 +60,7 @@ def shard_columns(storage: Storage, outputs: Sequence[StageOutput], left_out: Co
     columns: dict[str, Array] = {}
     for output in outputs:
         if output.sidecar:
-            table = pq.read_table(io.BytesIO(storage.read(output.sidecar)))
+            table = read_table(storage, output.sidecar)
             kept = pc.invert(pc.is_in(table["key"], value_set=pa.array(sorted(left_out), pa.string())))
             for name in table.column_names:
                 if pa.types.is_integer(table[name].type) or pa.types.is_floating(table[name].type):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming
 from sluice.preprocess.record import Array
 from sluice.preprocess.version.manifest import Version, table_rows
 from sluice.preprocess.version.reading import StageOutput
@@ -78,6 +79,7 @@ def _quarantine(storage: Storage, version: Version) -> tuple[dict[str, Array], C
 
 
 def _batches(storage: Storage, version: Version, name: str) -> Iterator[list[dict[str, str]]]:
-    table = pq.ParquetFile(io.BytesIO(storage.read(f"{version.prefix}/{name}")))
-    for batch in table.iter_batches():
-        yield batch.to_pylist()
+    path = f"{version.prefix}/{name}"
+    with naming(storage, path):
+        for batch in pq.ParquetFile(pa.BufferReader(storage.read(path))).iter_batches():
+            yield batch.to_pylist()

@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 
 from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming
 from sluice.preprocess.compare.outline import NOBODY, Outline, as_numbers
 from sluice.preprocess.compare.record_diff import rows_of
 from sluice.preprocess.planning.plan import Shard
+from sluice.preprocess.planning.rows import PLAN_ANEW
 from sluice.preprocess.record import Array
 from sluice.preprocess.version.reading import plan_prefix
 
@@ -62,7 +64,8 @@ def _rows(storage: Storage, side: Outline, shards: Collection[str], workers: int
 
 def _file(storage: Storage, side: Outline, asked: tuple[str, list[Shard]]) -> tuple[Array, Array]:
     file, shards = asked
-    with storage.open(f"{plan_prefix(side.version)}/{file}") as stream:
+    path = f"{plan_prefix(side.version)}/{file}"
+    with storage.open(path) as stream, naming(storage, path, PLAN_ANEW):
         parquet = pq.ParquetFile(stream)
         read = [_group(parquet, shard, side.without(shard.id)) for shard in shards]
     return np.concatenate([keys for keys, _ in read]), np.concatenate([said for _, said in read])

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.page.blocks import Block, Cell, Code, Figure, Fold, Page, Section, Strip, Table, Text
 from sluice.infra.page.text import time_text
 from sluice.infra.storage import Storage
+from sluice.infra.tables import read_table
 from sluice.preprocess.page.pictures import figure, in_words, is_picture, picture
 from sluice.preprocess.page.records import by_shard, controls_of, facts_of, shown_fields, silenced_strip
 from sluice.preprocess.page.stages import notices
@@ -98,8 +98,7 @@ def _matches(storage: Storage, ordinal: int, outputs: list[dict[str, Any]], star
 
 
 def _keys(storage: Storage, sidecar: str, start: str) -> set[str]:
-    with storage.open(sidecar) as stream:
-        return {key for key in pq.read_table(stream, columns=["key"])["key"].to_pylist() if key.startswith(start)}
+    return {key for key in read_table(storage, sidecar, ["key"])["key"].to_pylist() if key.startswith(start)}
 
 
 def _why(storage: Storage, version: Version, key: str) -> str:

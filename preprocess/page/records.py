@@ -38,7 +38,7 @@ class Sample:
     problems: list[str] = field(default_factory=list)
 
 
-def by_shard(outputs: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+def by_shard(outputs: Iterable[Mapping[str, Any]]) -> dict[int, list[dict[str, Any]]]:
     """The rows of `shards.parquet` by the shard's place."""
     shards: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for output in outputs:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming
 from sluice.preprocess.planning.columns import Numbers, hashed, keys_of, recurring, within
-from sluice.preprocess.planning.index import FEW_VALUES, GONE, SCHEMA, Image
+from sluice.preprocess.planning.index import FEW_VALUES, GONE, READ_ANEW, SCHEMA, Image
 
 IMAGE = [name for name in SCHEMA.names if name != "row"]
 
@@ -60,9 +61,8 @@ class Catalogue:
         """The rows of a part that hold: their numbers in it, and these columns."""
         dropped = self._dropped.get(place)
         asked = dict.fromkeys([*columns, "item"] if dropped else columns)
-        data = pa.BufferReader(self.storage.read(self.path(place)))
         few = [name for name in FEW_VALUES if name in columns and not dropped]
-        table = pq.ParquetFile(data, read_dictionary=few).read(list(asked), use_threads=False).combine_chunks()
+        table = read_part(self.storage, self.path(place), list(asked), few)
         if not dropped:
             return np.arange(len(table)), table
         held = pc.invert(pc.is_in(table["item"], pa.array(sorted(dropped), pa.string())))
@@ -136,6 +136,14 @@ def read_catalogue(storage: Storage, prefix: str, before: Catalogue | None = Non
     return Catalogue(storage, prefix, tuple(names), _again(storage, prefix, names, items), items)
 
 
+def read_part(storage: Storage, path: str, columns: Sequence[str], few: Sequence[str] = ()) -> pa.Table:
+    """Columns of a part, those of `few` values as dictionaries. Raises DamagedTable."""
+    data = pa.BufferReader(storage.read(path))
+    with naming(storage, path, READ_ANEW):
+        file = pq.ParquetFile(data, read_dictionary=few)
+        return file.read(columns, use_threads=False).combine_chunks()
+
+
 def _read_items(storage: Storage, path: str) -> _Items:
     names, stamps, errors = _columns(storage, path)
     return _Items(
@@ -148,9 +156,8 @@ def _read_items(storage: Storage, path: str) -> _Items:
 
 def _columns(storage: Storage, path: str) -> tuple[list[str], list[str], frozenset[str]]:
     """The items of a part and their stamps, and those of which something could not be read."""
-    data = pa.BufferReader(storage.read(path))
     columns = ["item", "stamp", "error"]
-    table = pq.ParquetFile(data, read_dictionary=columns).read(columns, use_threads=False).combine_chunks()
+    table = read_part(storage, path, columns, columns)
     if not len(table):
         return [], [], frozenset()
     item, stamp, error = (column.chunk(0) for column in table.columns)

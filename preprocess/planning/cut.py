@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming
 from sluice.preprocess.planning.catalogue import read_catalogue
 from sluice.preprocess.planning.columns import keys_of
 from sluice.preprocess.planning.plan import Draft, Row, Shard, lay_out, read_plans, shard_id, store_rows
-from sluice.preprocess.planning.rows import read_file, read_rows
+from sluice.preprocess.planning.rows import PLAN_ANEW, read_file, read_rows
 
 NO_FACTS = {"images": 0, "duplicates": 0, "unreadable": []}
 
@@ -60,7 +61,7 @@ def _holding(storage: Storage, file: str, gone: Collection[str]) -> Iterator[lis
 def _groups(storage: Storage, file: str, gone: Collection[str]) -> Iterator[int]:
     """The row groups, a shard each, that hold removed keys."""
     wanted = pa.array(sorted(gone), pa.string())
-    with storage.open(file) as stream:
+    with storage.open(file) as stream, naming(storage, file, PLAN_ANEW):
         parquet = pq.ParquetFile(stream)
         for group in range(parquet.num_row_groups):
             if pc.any(pc.is_in(parquet.read_row_group(group, ["key"])["key"], wanted)).as_py():

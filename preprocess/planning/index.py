@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
+from sluice.infra.tables import read_table
 from sluice.preprocess.planning.near_duplicates import perceptual_hash
 from sluice.preprocess.planning.removed import Removed
 from sluice.preprocess.sources import Item, Raw, Source
@@ -44,6 +45,8 @@ SCHEMA = pa.schema(
 
 FEW_VALUES = ["item", "stamp", "container", "look", "error"]
 """Columns whose values repeat: a dictionary of any other costs half the time of writing and reading it."""
+READ_ANEW = "delete it and build again, which reads its images anew"
+"""What mends a damaged part of an index."""
 BLANK = {"key": "", "side": "", "look": "", "size": 0, "row": None}
 
 
@@ -161,7 +164,7 @@ def parts(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 def forget(storage: Storage, part: str, gone: Collection[str]) -> None:
     """Blank the images of these keys in a part of an index, as if they had been removed before it was read."""
-    rows = pq.read_table(io.BytesIO(storage.read(part))).to_pylist()
+    rows = read_table(storage, part, remedy=READ_ANEW).to_pylist()
     kept = [row | BLANK if row["key"] in gone else row for row in rows]
     if kept != rows:
         storage.write(part, encode(kept))

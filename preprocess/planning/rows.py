@@ -10,18 +10,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming
 from sluice.preprocess.planning.plan import Draft, Plan, Row, Shard
+
+PLAN_ANEW = "delete it and the plan-*.json beside it, and build again, which plans anew from the index"
+"""What mends a damaged file of rows."""
 
 
 def read_rows(storage: Storage, prefix: str, shard: Shard) -> list[Row]:
     """The rows of a shard, by key."""
-    with storage.open(f"{prefix}/{shard.file}") as stream:
+    path = f"{prefix}/{shard.file}"
+    with storage.open(path) as stream, naming(storage, path, PLAN_ANEW):
         return rows_of(pq.ParquetFile(stream).read_row_group(shard.group))
 
 
 def read_file(storage: Storage, prefix: str, file: str) -> list[list[Row]]:
     """The rows of every shard that a file lists, by row group; to open it for each shard takes ten times as long."""
-    with storage.open(f"{prefix}/{file}") as stream:
+    path = f"{prefix}/{file}"
+    with storage.open(path) as stream, naming(storage, path, PLAN_ANEW):
         parquet = pq.ParquetFile(stream)
         return [rows_of(parquet.read_row_group(group)) for group in range(parquet.num_row_groups)]
 

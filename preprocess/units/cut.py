@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from sluice.infra.commits import Commit, CommitLog
 from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import Storage
+from sluice.infra.tables import read_table
 from sluice.preprocess.planning.cut import Cut
 from sluice.preprocess.shards import ShardError, read_shard, write_shard
 
@@ -45,7 +46,7 @@ def outputs_in(storage: Storage, folders: Iterable[str], shard: str) -> list[str
 
 def cut_roll_up(storage: Storage, path: str, cuts: Collection[str]) -> None:
     """Take the commits of these shards out of a roll-up; those that are left speak for themselves."""
-    rows = pq.read_table(io.BytesIO(storage.read(path)))
+    rows = read_table(storage, path, remedy="delete it: the commits that it sums up lie beside it")
     shards = [commit.rpartition("/")[2].removesuffix(".json") for commit in rows["path"].to_pylist()]
     kept = rows.filter(pa.array([shard not in cuts for shard in shards], pa.bool_()))
     if kept.num_rows < rows.num_rows:
@@ -93,7 +94,7 @@ def _checked_digest(file: Path, name: str, path: str) -> str:
 def _cut_sidecar(storage: Storage, path: str, cut: Cut) -> bytes | None:
     if storage.head(path) is None:
         return None
-    rows = [row for row in pq.read_table(io.BytesIO(storage.read(path))).to_pylist() if row["key"] not in cut.keys]
+    rows = [row for row in read_table(storage, path).to_pylist() if row["key"] not in cut.keys]
     stream = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows), stream, compression="zstd")
     return stream.getvalue()

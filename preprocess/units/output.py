@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.infra.commits import Commit, CommitLog
+from sluice.infra.tables import read_table
 from sluice.preprocess.planning.plan import Row
 from sluice.preprocess.shards import ShardError, read_shard, write_shard
 from sluice.preprocess.units.measures import Scalar
@@ -70,8 +71,7 @@ def read_scalars(log: CommitLog, commit: Commit) -> list[dict[str, Any]]:
     """The sidecar of a committed output: a row for each record, its key first."""
     if commit.sidecar is None:
         return []
-    with log.storage.open(log.path(commit.sidecar)) as stream:
-        rows: list[dict[str, Any]] = pq.read_table(stream).to_pylist()
+    rows: list[dict[str, Any]] = read_table(log.storage, log.path(commit.sidecar)).to_pylist()
     return rows
 
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from pyarrow import ArrowException
-
 from sluice.infra.parallel import in_threads
 from sluice.infra.storage import MissingFile, Storage
+from sluice.infra.tables import DamagedTable
 from sluice.preprocess.planning.plan import Shard
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.verify.export import ExportCheck, load_export, rewrite
@@ -142,7 +141,7 @@ class VersionCheck:
             return None, [Problem(f"{path}/plan-*.json", f"know no rows of shard {shard}", remedy)]
         try:
             rows = planned_rows(self.storage, self.version, self.rows[shard])
-        except (ShardError, ArrowException, OSError, TypeError) as error:
+        except (ShardError, DamagedTable, OSError, TypeError) as error:
             file = f"{path}/{self.rows[shard].file}"
             return None, [Problem(file, f"the rows of shard {shard} cannot be had ({error})", remedy)]
         return frozenset(row.key for row in rows), []

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming, read_table
 from sluice.preprocess.shards import read_shard, write_shard
 from sluice.preprocess.version.export import Exported, list_exported, read_export
 from sluice.preprocess.version.reading import Digested
@@ -21,10 +22,10 @@ def cut_beside(storage: Storage, table: str, gone: Collection[str]) -> bool:
 
     The table is written last, so that a kill in between leaves it to be found again.
     """
-    with storage.open(table) as file:
+    with storage.open(table) as file, naming(storage, table):
         if "key" not in pq.read_schema(file).names:
             return False
-    rows = pq.read_table(io.BytesIO(storage.read(table))).to_pylist()
+    rows = read_table(storage, table).to_pylist()
     kept = [row for row in rows if row["key"] not in gone]
     if len(kept) == len(rows):
         return False
@@ -61,7 +62,7 @@ def _seen(storage: Storage, stem: str, made: Exported) -> Exported:
     entry = storage.head(f"{stem}.tar")
     if not made.digest or (entry is not None and entry.size == made.size):
         return made
-    records = pq.read_table(io.BytesIO(storage.read(f"{stem}.parquet"))).num_rows
+    records = read_table(storage, f"{stem}.parquet").num_rows
     if entry is None:
         return replace(made, digest="", size=0, records=records)
     with storage.open(f"{stem}.tar") as stream:

@@ -17,6 +17,7 @@ from sluice.infra.commits import Commit, CommitLog
 from sluice.infra.errors import SluiceError
 from sluice.infra.scratch import scratch_folder
 from sluice.infra.storage import MissingFile, Storage
+from sluice.infra.tables import read_table
 from sluice.preprocess.shards import join, read_shard, write_shard
 from sluice.preprocess.units.output import fetch
 from sluice.preprocess.version.manifest import Version, table_rows
@@ -75,7 +76,7 @@ def scalars(storage: Storage, outputs: Sequence[dict[str, Any]]) -> list[dict[st
     """The scalars of the records that every stage kept, by key."""
     merged: dict[str, dict[str, Any]] | None = None
     for output in outputs:
-        table = pq.read_table(io.BytesIO(storage.read(output["sidecar"]))).to_pylist() if output["sidecar"] else []
+        table = read_table(storage, output["sidecar"]).to_pylist() if output["sidecar"] else []
         found = {row["key"]: row for row in table}
         merged = found if merged is None else {k: {**v, **found[k]} for k, v in merged.items() if k in found}
     return [row for _, row in sorted((merged or {}).items())]

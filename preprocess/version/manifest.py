@@ -140,6 +140,6 @@ def table_rows(storage: Storage, version: Version, name: str) -> Iterator[dict[s
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DamagedVersion(
-            f"{storage.uri}/{path} is damaged ({error}); delete it and run the build that made it again, which writes "
-            "it anew"
+            f"{storage.uri}/{path} is damaged ({' '.join(str(error).split())}); delete it and run the build that made "
+            "it again, which writes it anew"
         ) from error

@@ -8,9 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-import pyarrow.parquet as pq
-
 from sluice.infra.storage import Storage
+from sluice.infra.tables import read_table
 from sluice.preprocess.planning.cut import Cut, find_cuts
 from sluice.preprocess.planning.plan import read_plans
 
@@ -98,8 +97,7 @@ def survey(storage: Storage, gone: Collection[str]) -> Survey:
 def _keys(storage: Storage, file: str) -> list[str]:
     """The keys that a sidecar or a commit names; of a tar nothing, for its sidecar tells."""
     if file.endswith(".parquet"):
-        with storage.open(file) as stream:
-            keys: list[str] = pq.read_table(stream, columns=["key"])["key"].to_pylist()
+        keys: list[str] = read_table(storage, file, ["key"])["key"].to_pylist()
         return keys
     if file.endswith(".json"):
         return [entry["key"] for entry in json.loads(storage.read(file))["quarantined"]]

@@ -10,13 +10,12 @@ from functools import lru_cache, partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sluice.infra.parallel import in_threads
 from sluice.preprocess.planning.by_columns.by_uri import first_uri, in_order, pieces
 from sluice.preprocess.planning.by_columns.duplicates import Duplicates
 from sluice.preprocess.planning.by_columns.survey import View
-from sluice.preprocess.planning.catalogue import Catalogue
+from sluice.preprocess.planning.catalogue import Catalogue, read_part
 from sluice.preprocess.planning.columns import Mask, Places, keys_of, place_of, split_place
 from sluice.preprocess.planning.index import ROW_BYTES
 from sluice.preprocess.planning.plan import ROW, id_of
@@ -123,8 +122,7 @@ def strings_of(catalogue: Catalogue) -> Callable[[Places], pa.Table]:
 
     @lru_cache(PARTS_AT_HAND)
     def read(part: int) -> pa.Table:
-        data = pa.BufferReader(catalogue.storage.read(catalogue.path(part)))
-        return pq.ParquetFile(data).read(STRINGS, use_threads=False).combine_chunks()
+        return read_part(catalogue.storage, catalogue.path(part), STRINGS)
 
     def take(places: Places) -> pa.Table:
         parts, rows = split_place(places)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import groupby
@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
+from sluice.infra.tables import naming
 from sluice.preprocess.planning.columns import Numbers, keys_of
 from sluice.preprocess.planning.plan import Draft, Plan, Shard
-from sluice.preprocess.planning.rows import rows_of
+from sluice.preprocess.planning.rows import PLAN_ANEW, rows_of
 
 OPEN_FILES = 4
 
@@ -38,18 +39,19 @@ class Before:
     @cached_property
     def file(self) -> Callable[[str], pq.ParquetFile]:
         """A function that opens a file of rows; it keeps a few at hand."""
-        return lru_cache(OPEN_FILES)(lambda name: pq.ParquetFile(pa.BufferReader(self.read(name))))
+        return lru_cache(OPEN_FILES)(self._opened)
 
-    def read(self, file: str) -> bytes:
-        """A file of rows."""
-        return self.storage.read(f"{self.prefix}/{file}")
+    def _opened(self, file: str, few: Sequence[str] = ()) -> pq.ParquetFile:
+        path = f"{self.prefix}/{file}"
+        data = pa.BufferReader(self.storage.read(path))
+        with naming(self.storage, path, PLAN_ANEW):
+            return pq.ParquetFile(data, read_dictionary=few)
 
     def columns(self, file: str, names: Collection[str]) -> pa.Table:
         """Some columns of a file of rows."""
-        data = pa.BufferReader(self.read(file))
-        few = [name for name in ("item",) if name in names]
-        table = pq.ParquetFile(data, read_dictionary=few).read(list(names), use_threads=False)
-        return table.combine_chunks()
+        parquet = self._opened(file, [name for name in ("item",) if name in names])
+        with naming(self.storage, f"{self.prefix}/{file}", PLAN_ANEW):
+            return parquet.read(list(names), use_threads=False).combine_chunks()
 
     def keys(self) -> Numbers:
         """The keys of all rows, ordered."""

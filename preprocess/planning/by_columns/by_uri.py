@@ -8,12 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sluice.infra.tables import naming
 from sluice.preprocess.planning.catalogue import Catalogue
+from sluice.preprocess.planning.index import READ_ANEW
 
 
 def first_uri(catalogue: Catalogue, part: int) -> str:
     """A URI that none in a part comes before, as its file tells; empty where it does not."""
-    with catalogue.storage.open(catalogue.path(part)) as stream:
+    path = catalogue.path(part)
+    with catalogue.storage.open(path) as stream, naming(catalogue.storage, path, READ_ANEW):
         metadata = pq.ParquetFile(stream).metadata
         groups = [metadata.row_group(group).column(0) for group in range(metadata.num_row_groups)]
         told = [group.statistics.min for group in groups if group.is_stats_set and group.statistics.has_min_max]
