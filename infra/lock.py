@@ -10,6 +10,10 @@ from pathlib import Path
 from sluice.infra.errors import SluiceError
 
 LOCK = ".lock"
+OCCUPIED = (
+    "{} is being written by another process of Sluice: wait until it is done, stop it, or give this one an --out of "
+    "its own."
+)
 
 
 class Occupied(SluiceError):
@@ -21,7 +25,7 @@ class NoFolder(SluiceError):
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path, occupied: str = OCCUPIED) -> Iterator[None]:
     """Hold a folder, which is made, to the block's end; a process that dies lets go. Raises Occupied, NoFolder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,7 +33,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         raise NoFolder(f"{folder} is to be a folder, and a file is in its way: name another one") from error
     with (folder / LOCK).open("w") as lock:
         with suppress(OSError):  # a file system without locks
-            _hold(lock.fileno(), folder)
+            _hold(lock.fileno(), occupied.format(folder))
         yield
 
 
@@ -45,11 +49,8 @@ def is_held(folder: Path) -> bool:
     return False
 
 
-def _hold(lock: int, folder: Path) -> None:
+def _hold(lock: int, occupied: str) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise Occupied(
-            f"{folder} is being written by another process of Sluice: wait until it is done, stop it, or give this one "
-            "an --out of its own."
-        ) from error
+        raise Occupied(occupied) from error

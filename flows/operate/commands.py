@@ -66,13 +66,14 @@ def gc(
         raise ConfigError("--keep and --keep-since are two ways to say which versions stay: give one of them")
     wish = Wish(keep, moment_of(keep_since) if keep_since else None)
     asked, young = out or (None if trained else DEFAULT), seconds_of(grace, "--grace")
-    if delete and asked and young < CLAIM_SECONDS:
+    too_young = asked is not None and young < CLAIM_SECONDS
+    if delete and too_young:
         raise ConfigError(
             f"--grace {grace}: with --delete give at least 1h; a build says that it uses what is older than that, and "
             "would lose what is younger"
         )
     told = GarbageCollection(wish, young, delete)(storage(asked) if asked else None, trained or ())
-    for line in said_gc(told, delete):
+    for line in said_gc(told, delete, too_young):
         console.print(line)
 
 

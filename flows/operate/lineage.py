@@ -15,6 +15,9 @@ from sluice.infra.storage import storage
 from sluice.infra.weights.catalogue import catalogue
 
 PICTURE = (".png", ".json")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".onnx")
+CONFIGS = ("model_index.json", "config.json")
+"""By which a folder is a pipeline or a network."""
 
 
 def lineage(artifact: str, of: str | None = None) -> Told:
@@ -31,12 +34,17 @@ def lineage(artifact: str, of: str | None = None) -> Told:
         return of_picture(storage(folder or "."), name)
     if BUILT.fullmatch(artifact):
         return of_version(*built(artifact))
-    if path.exists() or artifact in catalogue():
+    if artifact in catalogue() or training_of(path) is not None or _is_network(path):
         return of_weights(artifact, None, Path())
     raise NoLineage(
-        f"{artifact} is nothing that is there: name a picture of `sluice compose`, a network, its training or its "
-        "checkpoints, OUT/datasets/NAME or one of its versions, or a record by its key and --of OUT/datasets/NAME"
+        f"{artifact} is nothing that {'was made by Sluice' if path.exists() else 'is there'}: name a picture of "
+        "`sluice compose`, a network, its training or its checkpoints, OUT/datasets/NAME or one of its versions, or a "
+        "record by its key and --of OUT/datasets/NAME"
     )
+
+
+def _is_network(path: Path) -> bool:
+    return path.suffix in WEIGHTS or any((path / name).is_file() for name in CONFIGS)
 
 
 def _of_checkpoints(path: Path) -> Told:

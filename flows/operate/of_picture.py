@@ -48,6 +48,9 @@ def _record(place: Storage, path: str) -> dict[str, Any]:
     try:
         read: dict[str, Any] = json.loads(place.read(path))
     except MissingFile as error:
+        picture = f"{path.removesuffix('.json')}.png"
+        if place.head(picture) is None:
+            raise NoLineage(f"{place.uri}/{picture} is not there: name a picture that `sluice compose` made") from error
         raise NoLineage(
             f"{place.uri}/{path} is not there, and only it says how the picture was made: a picture of "
             "`sluice compose` has it beside it"

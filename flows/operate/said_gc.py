@@ -10,8 +10,8 @@ from sluice.flows.operate.keeping import Kept
 from sluice.infra.page.text import bytes_text, count_text
 
 
-def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool) -> Iterator[str]:
-    """Lines as things happen, and last how much it was."""
+def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool, too_young: bool) -> Iterator[str]:
+    """Lines as things happen, and last how much it was; some of it `too_young` for a deletion."""
     files, size = 0, 0
     for each in told:
         match each:
@@ -29,7 +29,8 @@ def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool) -> Ite
     elif delete:
         yield f"{_much(files, size)} deleted."
     else:
-        yield f"{_much(files, size)} would go. Nothing was deleted: the same with --delete does it."
+        how = "--delete takes a --grace of 1h or more" if too_young else "the same with --delete does it"
+        yield f"{_much(files, size)} would go. Nothing was deleted: {how}."
 
 
 def _kept(kept: Kept) -> Iterator[str]:

@@ -17,6 +17,9 @@ SAID = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_TO_API_ENABLED": "true
 
 SERVING = Path("~/.cache/sluice/serve")
 """Held while a process serves: whose runs are going on is then certain."""
+OTHER_SERVES = (
+    "another `sluice serve` keeps a timetable for this user on this machine: stop it, or put all entries into one file"
+)
 
 
 def serve(file: Path, console: Console) -> None:
@@ -27,7 +30,7 @@ def serve(file: Path, console: Console) -> None:
     table = read_timetable(file)
     for name, value in SAID.items():
         os.environ.setdefault(name, value)
-    with alone_in(SERVING.expanduser()), prefect_server(services=True):
+    with alone_in(SERVING.expanduser(), OTHER_SERVES), prefect_server(services=True):
         import prefect
         from prefect.settings import PREFECT_API_URL
 

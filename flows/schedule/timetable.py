@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -10,7 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sluice.flows.submit.words import RUN
-from sluice.infra.settings import ConfigError, nearest, parse, read_settings
+from sluice.infra.settings import ConfigError, parse, read_settings
 from sluice.infra.spans import seconds_of
 
 LOOKS = "10m"
@@ -60,7 +61,9 @@ class Entry(BaseModel):
     @classmethod
     def _is_known(cls, timezone: str) -> str:
         if timezone not in available_timezones():
-            raise ValueError(f"no time zone; {nearest(timezone, available_timezones())}")
+            close = difflib.get_close_matches(timezone, available_timezones(), n=1)
+            meant = f"did you mean '{close[0]}'?" if close else "give one of IANA's, such as Europe/Berlin"
+            raise ValueError(f"no time zone; {meant}")
         return timezone
 
     @model_validator(mode="after")
@@ -107,8 +110,7 @@ def read_timetable(path: Path) -> Timetable:
     """A timetable from its YAML file, from whose folder a relative `notify` is meant. Raises ConfigError."""
     table = parse(Timetable, read_settings(path, "`runs: {weekly: {command: ..., cron: ...}}`"), str(path))
     for name, entry in table.runs.items():
-        seconds = entry.seconds
-        if seconds is not None and seconds < 1:
+        if entry.every is not None and seconds_of(entry.every, f"{path}: runs.{name}.every:") < 1:
             raise ConfigError(f"{path}: runs.{name}.every: it is {entry.every}, and no run is over so soon")
         seconds_of(entry.retry_after, f"{path}: runs.{name}.retry_after:")
     if table.notify is None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from sluice.infra.storage import Storage
 from sluice.infra.tables import naming
 from sluice.preprocess.planning.catalogue import read_catalogue
 from sluice.preprocess.planning.columns import keys_of
-from sluice.preprocess.planning.plan import Draft, Row, Shard, lay_out, read_plans, shard_id, store_rows
+from sluice.preprocess.planning.plan import Draft, Plan, Row, Shard, lay_out, read_plans, shard_id, store_rows
 from sluice.preprocess.planning.rows import PLAN_ANEW, read_file, read_rows
 
 NO_FACTS = {"images": 0, "duplicates": 0, "unreadable": []}
@@ -78,20 +79,40 @@ def copies(storage: Storage, dataset: str, gone: Collection[str]) -> Counter[str
 
 
 def cut_plans(storage: Storage, dataset: str, cuts: Mapping[str, Cut], images: Counter[str]) -> None:
-    """Store today's plans of a data set with the cuts of its shards; `images` are the images of each removed key."""
+    """Store today's plans of a data set with the cuts of its shards; `images` are the images of each removed key.
+
+    Which plan is newest is told by when it was written: those that are newer than a changed one are written anew too.
+    """
     prefix = f"datasets/{dataset}/plan"
-    for name, (plan, stored) in read_plans(storage, prefix).items():
-        rows = [key for shard in plan.shards if shard.id in cuts for key in cuts[shard.id].keys]
-        if rows:
-            further = sum(max(images[key] - 1, 0) for key in rows)
-            files = groupby(plan.shards, key=lambda shard: shard.file)
-            shards = [new for file, of_file in files for new in _cut_file(storage, prefix, file, list(of_file), cuts)]
-            said = {
-                "images": stored["images"] - len(rows) - further,
-                "duplicates": stored["duplicates"] - further,
-                "shards": [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in shards],
-            }
+    written = {entry.path.rpartition("/")[2]: entry.modified for entry in storage.list(f"{prefix}/plan-")}
+    plans, changed = read_plans(storage, prefix), False
+    for name in sorted(plans, key=lambda name: written.get(name, 0)):
+        plan, stored = plans[name]
+        lost = [key for shard in plan.shards if shard.id in cuts for key in cuts[shard.id].keys]
+        changed = changed or bool(lost)
+        if changed:
+            said = _cut_plan(storage, prefix, plan, stored, cuts, lost, images) if lost else {}
             storage.write(f"{prefix}/{name}", json.dumps({**stored, **said}).encode())
+
+
+def _cut_plan(
+    storage: Storage,
+    prefix: str,
+    plan: Plan,
+    stored: Mapping[str, Any],
+    cuts: Mapping[str, Cut],
+    lost: Sequence[str],
+    images: Counter[str],
+) -> dict[str, Any]:
+    """What the file of a plan says otherwise without its lost keys; the rows of what is left are stored."""
+    further = sum(max(images[key] - 1, 0) for key in lost)
+    files = groupby(plan.shards, key=lambda shard: shard.file)
+    shards = [new for file, of_file in files for new in _cut_file(storage, prefix, file, list(of_file), cuts)]
+    return {
+        "images": stored["images"] - len(lost) - further,
+        "duplicates": stored["duplicates"] - further,
+        "shards": [[s.ordinal, s.id, s.container, s.records, s.file, s.group] for s in shards],
+    }
 
 
 def _cut_file(

@@ -14,6 +14,7 @@ from sluice.infra.parallel import in_threads
 from sluice.infra.storage import MissingFile, Storage
 from sluice.infra.tables import DamagedTable
 from sluice.preprocess.planning.plan import Shard
+from sluice.preprocess.planning.rows import PLAN_ANEW
 from sluice.preprocess.shards import ShardError
 from sluice.preprocess.verify.export import ExportCheck, load_export, rewrite
 from sluice.preprocess.verify.problems import ANEW, REBUILD, Problem
@@ -143,7 +144,7 @@ class VersionCheck:
             rows = planned_rows(self.storage, self.version, self.rows[shard])
         except (ShardError, DamagedTable, OSError, TypeError) as error:
             file = f"{path}/{self.rows[shard].file}"
-            return None, [Problem(file, f"the rows of shard {shard} cannot be had ({error})", remedy)]
+            return None, [Problem(file, f"the rows of shard {shard} cannot be had ({error})", PLAN_ANEW)]
         return frozenset(row.key for row in rows), []
 
     def _owner(self, digest: str) -> str | None:

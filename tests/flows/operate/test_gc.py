@@ -16,6 +16,7 @@ from sluice.flows.operate.activity import Activity
 from sluice.flows.operate.doomed import Doomed
 from sluice.flows.operate.gc import GarbageCollection, clock_of
 from sluice.flows.operate.keeping import Kept, Wish
+from sluice.flows.operate.stored import data_sets
 from sluice.infra.commits import CLAIM
 from sluice.infra.local import LocalStorage
 from sluice.infra.storage import Entry, PermissionDenied
@@ -159,6 +160,22 @@ def test_a_withdrawal_makes_no_version_newer(two: tuple[Path, Version, Version])
     assert [stored.id for stored in kept.going] == [first.id]
 
 
+def test_a_withdrawal_makes_no_plan_newer(tmp_path: Path) -> None:
+    """Though it writes the plans that had the record, and those alone."""
+    photos = write_photos(tmp_path / "photos", 8)
+    first, _ = build_here(config_here(tmp_path))
+    key = hashlib.sha256((photos / "p2.png").read_bytes()).hexdigest()[:16]
+    (photos / "p2.png").unlink()
+    last, _ = build_here(config_here(tmp_path, shard_size=3), prune=True)
+    age(tmp_path / "out")
+    place = LocalStorage(tmp_path / "out")
+    withdraw(place, [key])
+    (data,) = data_sets(place)
+    assert [sum(shard.records for shard in plan.shards) for plan in data.plans] == [7, 7]
+    assert data.plans[-1] == last.plan
+    assert data.plans[0] != first.plan
+
+
 def test_a_version_that_latest_never_pointed_to_is_older_than_one_that_it_did(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", 8)
     _, whole = build_here(config_here(tmp_path))
@@ -214,6 +231,13 @@ def test_the_clock_is_read_beside_another_collection(tmp_path: Path) -> None:
     assert abs(clock_of(Beside(tmp_path)) - time.time()) < 60
     assert taken == ["gc-clock"]
     assert files(tmp_path) == set()
+
+
+def test_a_dry_run_says_how_a_deletion_must_be_asked_for(two: tuple[Path, Version, Version], sluice: Sluice) -> None:
+    folder, *_ = two
+    assert "deleted: the same with --delete does it." in sluice("gc", folder / "out", "--keep", "1").out
+    said = sluice("gc", folder / "out", "--keep", "1", "--grace", "59m")
+    assert "deleted: --delete takes a --grace of 1h or more." in said.out
 
 
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, sluice: Sluice) -> None:

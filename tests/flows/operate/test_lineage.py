@@ -223,8 +223,12 @@ def test_what_has_no_lineage_is_refused(folder: Path, version: Version, tmp_path
     (tmp_path / "some.png").touch()
     (tmp_path / "other.json").write_text("{}")
     (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "notes.txt").touch()
     refused: dict[tuple[str, str | None], str] = {
         ("nothing", None): "is nothing that is there: name a picture",
+        (str(tmp_path), None): "is nothing that was made by Sluice: name a picture",
+        (str(tmp_path / "notes.txt"), None): "notes.txt is nothing that was made by Sluice",
+        (str(tmp_path / "none.png"), None): "none.png is not there: name a picture that `sluice compose` made",
         (str(tmp_path / "some.png"), None): "some.json is not there, and only it says",
         (str(tmp_path / "other.json"), None): "is no record of `sluice compose`",
         (str(tmp_path / "checkpoints"), None): "lies in no training",

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from sluice.flows.schedule.serve import serve
+from sluice.infra.lock import Occupied, alone_in
 from tests.flows.conftest import write_pictures
 from tests.flows.schedule.conftest import Told, until
 
@@ -42,6 +45,13 @@ def serving(folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def test_one_timetable_is_kept_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.flows.schedule.serve.SERVING", tmp_path / "serve")
+    (tmp_path / "table.yaml").write_text("runs: {weekly: {command: evaluate --suite papers, every: 7d}}")
+    with alone_in(tmp_path / "serve"), pytest.raises(Occupied, match=r"another `sluice serve` .* into one file"):
+        serve(tmp_path / "table.yaml", Console())
 
 
 @pytest.mark.slow

@@ -47,7 +47,15 @@ def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path:
         ("{command: evaluate, cron: '0 3 * * 1', every: 1h}", r"`cron` goes with neither `every` nor `when`"),
         ("{command: evaluate, cron: monday}", r"weekly.cron: .*five fields, such as \"0 3 \* \* 1\""),
         ("{command: evaluate, cron: '0 3 * * 1', timezone: Europe/Berlni}", r"did you mean 'Europe/Berlin'\?"),
-        ("{command: evaluate, every: soon}", r"every: soon: give a number with s, m, h or d behind it"),
+        (
+            "{command: evaluate, cron: '0 3 * * 1', timezone: none}",
+            r"timezone: .*no time zone; give one of IANA's, such",
+        ),
+        (
+            "{command: evaluate, every: soon}",
+            r"yaml: runs.weekly.every: soon: give a number with s, m, h or d behind it",
+        ),
+        ("{command: evaluate, every: -5m}", r"yaml: runs.weekly.every: -5m: give a number"),
         ("{command: evaluate, every: 1000000000d}", r"every: 1000000000d: give a hundred years, 36500d, or less"),
         ("{command: evaluate, every: 0s}", r"runs.weekly.every: it is 0s, and no run is over so soon"),
         ("{command: evaluate, every: 1h, retry_after: soon}", r"runs.weekly.retry_after: soon: give a number"),
