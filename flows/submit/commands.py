@@ -47,10 +47,15 @@ def submit(
     found = find_cluster(cluster)
     told = None if id_ is None else checked_id(id_)
     asked = replace(understood(words, found, cluster, bool(cpus or gpus)), options=watched(log, metrics, found))
-    jobs, id = Jobs(found), told or new_id(asked.name)
-    before = jobs.submit(asked, id, Share(cpus, gpus))
+    jobs, id, share = Jobs(found), told or new_id(asked.name), Share(cpus, gpus)
+    before = jobs.submit(asked, id, share)
     if before is None:
         console.print(f"{id}: started on {cluster}; `sluice logs {id} --cluster {cluster} --follow` shows what it says")
+        if not any(map(share.fits, nodes := jobs.nodes())):
+            console.print(
+                f"No node that is up has {share} (there are: {'; '.join(map(str, nodes))}): it fails where none joins "
+                "within 15 minutes, or the RAY_JOB_START_TIMEOUT_SECONDS of the cluster's head"
+            )
     else:
         console.print(_said_before(before))
     if follow:
@@ -78,7 +83,9 @@ def stop(id: Id, cluster: ClusterName) -> None:
 
     jobs = Jobs(find_cluster(cluster))
     stopping = jobs.stop(id)
-    console.print(f"{id}: told to end" if stopping else f"{id}: had ended ({jobs.named(id).state.lower()})")
+    state = jobs.named(id).state
+    begun = " as soon as it has begun" if state == "PENDING" else ""
+    console.print(f"{id}: told to end{begun}" if stopping else f"{id}: had ended ({state.lower()})")
 
 
 def _said_before(job: Job) -> str:

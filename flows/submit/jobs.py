@@ -59,6 +59,13 @@ class Share:
     cpus: float = 0.0
     gpus: float = 0.0
 
+    def __str__(self) -> str:
+        return f"{self.cpus:g} CPUs and {self.gpus:g} GPUs"
+
+    def fits(self, node: Share) -> bool:
+        """Whether a node has as much."""
+        return self.cpus <= node.cpus and self.gpus <= node.gpus
+
 
 @dataclass(frozen=True)
 class Job:
@@ -123,6 +130,18 @@ class Jobs:
                     entrypoint_num_cpus=share.cpus or None,
                     entrypoint_num_gpus=share.gpus or None,
                 )
+
+    def nodes(self) -> list[Share]:
+        """What the nodes that are up have, each."""
+        from ray.util.state import StateApiClient
+        from ray.util.state.common import ListApiOptions, StateResource
+
+        with _speaking(self.cluster), _without("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+            client = StateApiClient(self.cluster.address, headers=self.cluster.headers())
+            options = ListApiOptions(filters=[("state", "=", "ALIVE")], detail=True)
+            listed: list[Any] = client.list(StateResource.NODES, options, raise_on_missing_output=False)
+        totals = [node.resources_total or {} for node in listed]
+        return [Share(total.get("CPU", 0.0), total.get("GPU", 0.0)) for total in totals]
 
     def all(self) -> list[Job]:
         """What `submit` started, the newest first."""

@@ -68,6 +68,14 @@ def test_a_job_that_failed_says_why_and_is_not_run_twice(sluice: Sluice, build: 
     assert "sluice logs wrong --cluster here says why" in told
 
 
+def test_a_job_that_no_node_can_hold_is_said_to_wait(sluice: Sluice, build: list[str]) -> None:
+    said = sluice("submit", "--cluster", "here", "--id", "huge", "--cpus", "1e9", *build)
+    assert said.exit_code == 0, said.output
+    assert "No node that is up has 1e+09 CPUs and 0 GPUs (there are: 1 CPUs and 0 GPUs" in said.output
+    assert "it fails where none joins within 15 minutes" in said.output
+    assert sluice("stop", "huge", "--cluster", "here").output == "huge: told to end as soon as it has begun\n"
+
+
 def test_two_that_submit_one_id_at_once_start_one_job(here: Cluster) -> None:
     asked = Asked(("evaluate", "--help"))
     with ThreadPoolExecutor(2) as both:
