@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from sluice.flows.prefect_server import prefect_server
 from sluice.flows.schedule.timetable import read_timetable
+from sluice.infra.interrupts import interrupt, pressed
 from sluice.infra.lock import alone_in
 from sluice.infra.logins import without_logins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefect.deployments.runner import RunnerDeployment
 
 SAID = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_TO_API_ENABLED": "true"}
 """What runs say is kept by the server, whose page shows it."""
@@ -23,15 +33,15 @@ OTHER_SERVES = (
 
 
 def serve(file: Path, console: Console) -> None:
-    """Run what is due until a Ctrl-C; runs that were due meanwhile begin with the next start, of each entry one.
+    """Run what is due until a Ctrl-C or SIGTERM, which end what runs, too.
 
+    Runs that were due meanwhile begin with the next start, of each entry one.
     Raises Occupied where another process serves, ServerOfOthers, ConfigError and what `deployments` raises.
     """
     table = read_timetable(file)
     for name, value in SAID.items():
         os.environ.setdefault(name, value)
     with alone_in(SERVING.expanduser(), OTHER_SERVES), prefect_server(services=True):
-        import prefect
         from prefect.settings import PREFECT_API_URL
 
         from sluice.flows.schedule.deployments import bury_dead_runs, deployments, free_places, tag_of, take_back
@@ -47,4 +57,20 @@ def serve(file: Path, console: Console) -> None:
             console.print(f"{entry.name}: {entry.description}")
         page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))
         console.print(f"{page} shows runs; Ctrl-C ends")
-        prefect.serve(*made, print_starting_message=False, pause_on_shutdown=False)
+        _run_what_is_due(made)
+        console.print("Ended, with what ran; it goes on from what it kept when it is due.")
+
+
+def _run_what_is_due(made: Sequence[RunnerDeployment]) -> None:
+    """Until a Ctrl-C or SIGTERM, which end what runs, too."""
+    from prefect.runner import Runner
+
+    runner = Runner(pause_on_shutdown=False)
+    # Prefect's own begins to stop the runner, and exits without waiting for it.
+    runner.handle_sigterm = lambda *_, **__: interrupt()  # type: ignore[method-assign]
+    # Which has a traceback for each connection to a run that the end cuts.
+    logging.getLogger("asyncio").addFilter(lambda _: not pressed())
+    for entry in made:
+        runner.add_deployment(entry)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())

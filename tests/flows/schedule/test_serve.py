@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -43,7 +44,8 @@ def serving(folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # ended, with all that it started
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -91,4 +93,25 @@ def test_a_source_is_watched_a_failure_is_told_and_a_kill_keeps_nobody(home: Pat
             timeout=120,
         )
         assert second.returncode == 2
-        assert "another process of Sluice" in second.stderr
+        assert "another `sluice serve`" in second.stderr
+
+
+@pytest.mark.slow
+def test_told_to_end_it_ends_what_runs(home: Path) -> None:
+    write_pictures(home / "pictures", range(300))
+    (home / "made.yaml").write_text(CONFIG)
+    (home / "table.yaml").write_text(
+        "runs: {pictures: {command: dataset build -c made.yaml --source pictures --out data, every: 5s}}"
+    )
+    log = home / "serve.log"
+    with serving(home, log) as process:
+        until(lambda: "Ctrl-C ends" in log.read_text())
+        until(lambda: list(home.glob("data/index/*/*")))
+        running = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(90) == 0
+        until(lambda: not any(own.is_running() for own in running))
+    said = log.read_text()
+    assert said.endswith("Ended, with what ran; it goes on from what it kept when it is due.\n")
+    assert "Traceback" not in said
+    assert "Warning" not in said
