@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from sluice.flows.cli import main
 from sluice.flows.dataset.flow import build_dataset
 from sluice.flows.dataset.indexing import scan_runner
 from sluice.flows.session import ray_session
@@ -26,6 +30,7 @@ from sluice.preprocess.planning.config import DatasetConfig
 from sluice.preprocess.version.manifest import Version
 from sluice.training.tabletop.family import family
 from tests.faults.servers import S3Server
+from tests.flows.command_line import Said, Sluice
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 THIN = {"image": {"size": 64, "min_side": 16}, "canny": {}, "depth": {"model": "cue"}}
@@ -127,3 +132,31 @@ def is_promised(path: PurePath) -> bool:
     if path.parts[0] == "stages":
         return path.suffix in (".tar", ".parquet") and "chunks" not in path.parts
     return path.parts[0] == "datasets" and path.parts[2] not in ("plan", "run")
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """What `main` does to this process's signals ends with the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def sluice(signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sluice:  # noqa: ARG001
+    """`sluice("dataset", "plan", ...)` in this process."""
+    monkeypatch.setenv("SLUICE_DEBUG", "")
+    monkeypatch.setenv("COLUMNS", "200")
+    # Prefect's log handler keeps the stderr of the test in which it was made.
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+
+    def run(*words: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["sluice", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+    return run

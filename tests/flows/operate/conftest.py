@@ -1,54 +1,17 @@
-"""Data sets built in this process, files made older, and the command line in this process."""
+"""Data sets built in this process, and files made older."""
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sluice.flows.cli import main
 from sluice.preprocess.version.manifest import Version
 from tests.preprocess.builds import build_here, config_here, write_photos
 
 DAY = 24 * 3600.0
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended: its exit code, and what it wrote to stdout and stderr."""
-
-    code: int
-    out: str
-    error: str
-
-
-Sluice = Callable[..., Said]
-
-
-@pytest.fixture
-def sluice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Sluice]:
-    """`sluice("status", ...)` in this process."""
-    monkeypatch.setenv("SLUICE_DEBUG", "")
-    monkeypatch.setenv("COLUMNS", "200")
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(*words: str | Path) -> Said:
-        monkeypatch.setattr(sys, "argv", ["sluice", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
-
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def age(folder: Path, seconds: float = 2 * DAY) -> None:

@@ -23,8 +23,9 @@ from sluice.infra.storage import Entry, PermissionDenied
 from sluice.preprocess.verify.version import verify
 from sluice.preprocess.version.manifest import Version, version_ids
 from sluice.preprocess.version.withdraw import withdraw
+from tests.flows.command_line import Sluice
 from tests.flows.operate.collected import ONE, assert_consistent, begun, collect, files, left, of_stage
-from tests.flows.operate.conftest import DAY, Sluice, age, knob
+from tests.flows.operate.conftest import DAY, age, knob
 from tests.preprocess.builds import build_here, config_here, run_units, write_photos
 
 
@@ -167,7 +168,6 @@ def test_a_withdrawal_makes_no_plan_newer(tmp_path: Path) -> None:
     key = hashlib.sha256((photos / "p2.png").read_bytes()).hexdigest()[:16]
     (photos / "p2.png").unlink()
     last, _ = build_here(config_here(tmp_path, shard_size=3), prune=True)
-    age(tmp_path / "out")
     place = LocalStorage(tmp_path / "out")
     withdraw(place, [key])
     (data,) = data_sets(place)

@@ -10,8 +10,9 @@ from sluice.flows.operate.keeping import Wish, moment_of
 from sluice.infra.storage import storage
 from sluice.preprocess.version.manifest import version_ids
 from tests.faults.servers import S3Server
+from tests.flows.command_line import Sluice
 from tests.flows.operate.collected import assert_consistent, collect, of_stage
-from tests.flows.operate.conftest import Sluice, knob
+from tests.flows.operate.conftest import knob
 from tests.preprocess.builds import (
     build_here,
     config_here,

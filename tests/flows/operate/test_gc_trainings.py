@@ -15,8 +15,9 @@ from sluice.flows.operate.trainings import TrainingFolder
 from sluice.infra.local import LocalStorage
 from sluice.infra.lock import Occupied, alone_in
 from sluice.preprocess.version.manifest import Version
+from tests.flows.command_line import Sluice
 from tests.flows.operate.collected import ONE
-from tests.flows.operate.conftest import DAY, Sluice, age
+from tests.flows.operate.conftest import DAY, age
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from sluice.preprocess.version.manifest import UnknownVersion, Version
 from sluice.preprocess.version.withdraw import withdraw
 from sluice.training.data import TrainingData
 from sluice.training.recipe import Recipe
-from tests.flows.operate.conftest import Sluice
+from tests.flows.command_line import Sluice
 from tests.preprocess.builds import build_here, config_here, write_photos
 
 RECIPE = Recipe(method="controlnet", control="canny", steps=4, batch=8, micro_batch=4, learning_rate=1e-3)

@@ -19,7 +19,8 @@ from sluice.infra.local import LocalStorage
 from sluice.infra.lock import alone_in
 from sluice.preprocess.planning.build import pending, prepare, read_commits
 from sluice.preprocess.planning.plan import store_plan
-from tests.flows.operate.conftest import DAY, Sluice, age
+from tests.flows.command_line import Sluice
+from tests.flows.operate.conftest import DAY, age
 from tests.preprocess.builds import build_here, config_here, run_scan, run_units, write_photo, write_photos
 
 
