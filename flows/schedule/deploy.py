@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
 from prefect import get_client
+from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from sluice.flows.schedule.deployments import deployments, set_limits, tag_of, take_back
+from sluice.flows.schedule.deployments import deployments, of_others, set_limits, tag_of, take_back
 from sluice.flows.schedule.failures import notify, webhook
+from sluice.flows.schedule.flow import scheduled
 from sluice.flows.schedule.timetable import read_timetable
 from sluice.infra.errors import SluiceError
 from sluice.infra.logins import without_logins
@@ -23,15 +25,21 @@ class NoServer(SluiceError):
     exit_code = 1
 
 
+class TakenName(SluiceError):
+    """An entry has the name of a deployment that is of another timetable."""
+
+
 def deploy(file: Path, pool: str) -> Iterator[str]:
     """Put deployments, limits and the automation there, and take back what left the timetable; lines that say so.
 
-    Everything is understood before anything is put there. Raises NoServer, ConfigError and what `deployments` raises.
+    Everything is understood before anything is put there. Raises NoServer, TakenName, ConfigError and what
+    `deployments` raises.
     """
     table = read_timetable(file)
     url = None if table.notify is None else webhook(table.notify)
     made, tag = deployments(table, file, pool), tag_of(file, pool)
     _refuse_without(pool)
+    _refuse_taken(made, tag)
     set_limits(made)
     for entry in made:
         entry.apply()
@@ -56,3 +64,12 @@ def _refuse_without(pool: str) -> None:
     except (httpx.HTTPError, RuntimeError) as error:
         said = without_logins(f"no Prefect server answers at PREFECT_API_URL = {url} ({error})")
         raise NoServer(said) from error
+
+
+def _refuse_taken(made: Sequence[RunnerDeployment], tag: str) -> None:
+    for name, tags in of_others(made, tag).items():
+        raise TakenName(
+            f"runs.{name}: the server has a deployment of this name from another timetable (its tags: "
+            f"{', '.join(tags) or 'none'}), which would be lost: give the entry another name, or delete that one with "
+            f"`prefect deployment delete {scheduled.name}/{name}`"
+        )

@@ -134,6 +134,15 @@ def take_back(entries: Sequence[RunnerDeployment], tag: str) -> list[str]:
     return [old.name for old in left]
 
 
+def of_others(entries: Sequence[RunnerDeployment], tag: str) -> dict[str, list[str]]:
+    """The tags of deployments that have the names of entries, and are not of the timetable of a tag."""
+    named = DeploymentFilter(name=DeploymentFilterName(any_=[str(entry.name) for entry in entries]))
+    ours = FlowFilter(name=FlowFilterName(any_=[scheduled.name]))
+    with get_client(sync_client=True) as client:
+        there = client.read_deployments(deployment_filter=named, flow_filter=ours)
+    return {own.name: own.tags for own in there if tag not in own.tags}
+
+
 def bury_dead_runs(names: Sequence[str]) -> None:
     """Say of what seems to run that it crashed: whoever ran it is gone, and would keep others from it."""
     running = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])

@@ -14,6 +14,8 @@ from sluice.flows.submit.words import RUN
 from sluice.infra.settings import ConfigError, parse, read_settings
 from sluice.infra.spans import seconds_of
 
+LONGEST_NAME = 64
+"""Of an entry: jobs on a cluster are called so, with more behind it."""
 LOOKS = "10m"
 """How often a source is looked at for new images."""
 
@@ -103,6 +105,8 @@ class Timetable(BaseModel):
         for name in runs:
             if not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"'{name}' is no name: letters, digits, - and _")
+            if len(name) > LONGEST_NAME:
+                raise ValueError(f"'{name}' is too long a name: {LONGEST_NAME} letters at most")
         return runs
 
 

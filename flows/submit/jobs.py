@@ -33,6 +33,8 @@ TELLS_TOO_MUCH = (
 """Ray's loggers of every upload and every socket that closes."""
 STOP_SECONDS = 120
 """How long a job may take to keep what it did, once it is told to stop."""
+SILENCE = 300.0
+"""Seconds without a word of a job after which its connection is made again."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -166,14 +168,20 @@ class Jobs:
             return str(self.client.get_job_logs(id))
 
     def tail(self, id: str) -> Iterator[str]:
-        """All that a job has said and says, to its end, or until the connection breaks."""
+        """All that a job has said and says, to its end, or until the connection breaks or is silent for long.
+
+        Raises NoSuchCluster: of a quiet job as of a lost line, which a new connection tells apart.
+        """
         with _speaking(self.cluster), asyncio.Runner() as runner:
             said = self.client.tail_job_logs(id)
             while True:
                 try:
-                    yield runner.run(anext(said))  # type: ignore[arg-type]
+                    yield runner.run(asyncio.wait_for(anext(said), SILENCE))
                 except StopAsyncIteration:
                     return
+                except TimeoutError as error:
+                    quiet = f"{self.cluster.address} said nothing of {id} for {SILENCE:g} s"
+                    raise NoSuchCluster(quiet) from error
 
     def stop(self, id: str) -> bool:
         """Tell a job to keep what it did and end; False where it had ended."""

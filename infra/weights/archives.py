@@ -56,11 +56,18 @@ def _open_member(archive: Path, member: str) -> Iterator[tuple[IO[bytes], int]]:
                 yield source, wanted.file_size
     else:
         with tarfile.open(archive) as tarred:
-            found = next((m for m in tarred if m.name.partition("/")[2] == member), None)
+            found = next((m for m in _members(tarred) if m.name.partition("/")[2] == member), None)
             source_or_none = tarred.extractfile(found) if found is not None and found.isfile() else None
             if found is None or source_or_none is None:
                 raise _missing(archive, member)
             yield source_or_none, found.size
+
+
+def _members(tarred: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for found in tarred:
+        if found.size < 0:  # behind which reading goes back, and round for ever
+            raise tarfile.ReadError(f"its member {found.name} has a size below 0")
+        yield found
 
 
 def _in_zip(zipped: zipfile.ZipFile, archive: Path, member: str) -> zipfile.ZipInfo:

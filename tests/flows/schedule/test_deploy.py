@@ -101,6 +101,10 @@ def test_a_timetable_takes_back_its_own(server: str, home: Path) -> None:
         assert "failures are posted" in sluice("deploy", str(table), "--pool", "sluice")
     tags = {"sluice-ours-sluice", "sluice-theirs-sluice"}
     assert {made["name"] for made in asked(server, "automations/filter", {})} == tags
+    theirs.write_text(f"runs:\n  other: {entry}\n  stays: {entry}\n")
+    said = sluice("deploy", str(theirs), "--pool", "sluice")
+    assert said.startswith("2 Error: runs.stays: the server has a deployment of this name from another timetable")
+    assert "(its tags: sluice, sluice-ours-sluice)" in said
     ours.write_text(f"runs:\n  new: {entry}\n  stays: {entry}\n")
     assert "old: is in ours.yaml no more, and was taken back" in sluice("deploy", str(ours), "--pool", "sluice")
     assert {made["name"] for made in asked(server, "deployments/filter", {})} == {"new", "stays", "other"}

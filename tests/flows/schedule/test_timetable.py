@@ -72,6 +72,8 @@ def test_what_is_wrong_with_an_entry_is_said_with_its_place(tmp_path: Path, entr
 def test_names_are_names(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'a week/ly' is no name"):
         read_timetable(write(tmp_path, "runs:\n  a week/ly: {command: evaluate, every: 1h}\n"))
+    with pytest.raises(ConfigError, match=r"'wwww.*' is too long a name: 64 letters at most"):
+        read_timetable(write(tmp_path, f"runs:\n  {'w' * 65}: {{command: evaluate, every: 1h}}\n"))
 
 
 def test_commands_are_understood_before_anything_is_put_anywhere(tmp_path: Path) -> None:

@@ -68,12 +68,17 @@ def test_a_job_that_failed_says_why_and_is_not_run_twice(sluice: Sluice, build: 
     assert "sluice logs wrong --cluster here says why" in told
 
 
-def test_a_job_that_no_node_can_hold_is_said_to_wait(sluice: Sluice, build: list[str]) -> None:
+def test_a_job_that_no_node_can_hold_is_said_to_wait(
+    here: Cluster, sluice: Sluice, build: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = sluice("submit", "--cluster", "here", "--id", "huge", "--cpus", "1e9", *build)
     assert said.exit_code == 0, said.output
     assert "No node that is up has 1e+09 CPUs and 0 GPUs (there are: 1 CPUs and 0 GPUs" in said.output
     assert "it fails where none joins within 15 minutes" in said.output
     assert sluice("stop", "huge", "--cluster", "here").output == "huge: told to end as soon as it has begun\n"
+    monkeypatch.setattr("sluice.flows.submit.jobs.SILENCE", 1.0)
+    with pytest.raises(NoSuchCluster, match="said nothing of huge for 1 s"):
+        next(Jobs(here).tail("huge"))
 
 
 def test_two_that_submit_one_id_at_once_start_one_job(here: Cluster) -> None:

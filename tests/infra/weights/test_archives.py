@@ -100,6 +100,14 @@ def test_an_oddly_packed_archive_is_told(tmp_path: Path, name: str, member: str,
         take_member(put(tmp_path, name, data), member, tmp_path / "net.onnx")
 
 
+def test_a_tar_with_a_size_below_zero_is_told_and_not_read_for_ever(tmp_path: Path) -> None:
+    other = tarfile.TarInfo("toy/other")
+    other.size = -1024
+    data = other.tobuf(tarfile.GNU_FORMAT) + bytes(10240)
+    with pytest.raises(BadArchive, match=r"toy\.tar is damaged.*its member toy/other has a size below 0"):
+        take_member(put(tmp_path, "toy.tar", data), "net.onnx", tmp_path / "net.onnx")
+
+
 @pytest.mark.parametrize("member", ["../net.onnx", "/etc/passwd", "toy/../../net.onnx", "..\\net.onnx", ""])
 def test_a_member_path_that_leaves_its_folder_is_no_catalogue_entry(member: str) -> None:
     with pytest.raises(ValidationError, match="leaves its folder"):
