@@ -10,7 +10,8 @@ from uuid import UUID
 from prefect import get_client
 from prefect.exceptions import ObjectNotFound
 
-from sluice.flows.submit.jobs import ENDED, STOP_SECONDS, Job, Jobs, NoSuchCluster
+from sluice.flows.submit.jobs import ENDED, STOP_SECONDS, Job, Jobs
+from sluice.flows.submit.speaking import NoSuchCluster
 
 LOOK_SECONDS = 2.0
 ID = re.compile(r".+-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-\d+-\d+")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from sluice.flows.submit.jobs import ENDED, Jobs, NoSuchCluster
+from sluice.flows.submit.jobs import ENDED, Jobs
+from sluice.flows.submit.speaking import NoSuchCluster
 
 PAUSE = 5.0
 """Seconds before a broken connection is made again."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
-import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,31 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.flows.submit.clusters import Cluster
 from sluice.flows.submit.parcel import RUN, pack
+from sluice.flows.submit.speaking import NoSuchCluster, client_of, speaking, without_addresses
 from sluice.flows.submit.words import Asked
 from sluice.infra.code import CODE, code_version
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
 
 if TYPE_CHECKING:
-    from ray.job_submission import JobSubmissionClient
+    pass
 
-TELLS_TOO_MUCH = (
-    "ray.dashboard.modules.job.sdk",
-    "ray.dashboard.modules.dashboard_sdk",
-    "ray._private.runtime_env.packaging",
-)
-"""Ray's loggers of every upload and every socket that closes."""
 STOP_SECONDS = 120
 """How long a job may take to keep what it did, once it is told to stop."""
 SILENCE = 300.0
 """Seconds without a word of a job after which its connection is made again."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
-
-
-class NoSuchCluster(SluiceError):
-    """The cluster does not answer, does not let us in, or is of another kind."""
-
-    exit_code = 1
 
 
 class WrongJob(SluiceError):
@@ -90,8 +76,8 @@ class Jobs:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        with _speaking(cluster):
-            self.client = _client(cluster)
+        with speaking(cluster):
+            self.client = client_of(cluster)
 
     def submit(self, asked: Asked, id: str, share: Share) -> Job | None:
         """Start a job, unless its id is known: then that one is returned, and nothing is started.
@@ -120,7 +106,7 @@ class Jobs:
     def _start(self, command: str, digest: str, asked: Asked, id: str, share: Share) -> None:
         with TemporaryDirectory(prefix="sluice-") as folder:
             pack(Path(folder), asked.files)
-            with _speaking(self.cluster):
+            with speaking(self.cluster):
                 self.client.submit_job(
                     entrypoint=f"python {RUN} {command}",
                     submission_id=id,
@@ -138,7 +124,7 @@ class Jobs:
         from ray.util.state import StateApiClient
         from ray.util.state.common import ListApiOptions, StateResource
 
-        with _speaking(self.cluster), _without("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+        with speaking(self.cluster), without_addresses():
             client = StateApiClient(self.cluster.address, headers=self.cluster.headers())
             options = ListApiOptions(filters=[("state", "=", "ALIVE")], detail=True)
             listed: list[Any] = client.list(StateResource.NODES, options, raise_on_missing_output=False)
@@ -151,7 +137,7 @@ class Jobs:
 
     def _listed(self) -> list[Job]:
         """All that the cluster knows, also what others started."""
-        with _speaking(self.cluster):
+        with speaking(self.cluster):
             return [_job(each) for each in self.client.list_jobs()]
 
     def named(self, id: str) -> Job:
@@ -164,7 +150,7 @@ class Jobs:
     def logs(self, id: str) -> str:
         """All that a job has said."""
         self.named(id)
-        with _speaking(self.cluster):
+        with speaking(self.cluster):
             return str(self.client.get_job_logs(id))
 
     def tail(self, id: str) -> Iterator[str]:
@@ -172,7 +158,7 @@ class Jobs:
 
         Raises NoSuchCluster: of a quiet job as of a lost line, which a new connection tells apart.
         """
-        with _speaking(self.cluster), asyncio.Runner() as runner:
+        with speaking(self.cluster), asyncio.Runner() as runner:
             said = self.client.tail_job_logs(id)
             while True:
                 try:
@@ -186,67 +172,8 @@ class Jobs:
     def stop(self, id: str) -> bool:
         """Tell a job to keep what it did and end; False where it had ended."""
         self.named(id)
-        with _speaking(self.cluster):
+        with speaking(self.cluster):
             return bool(self.client.stop_job(id))
-
-
-def _client(cluster: Cluster) -> JobSubmissionClient:
-    import ray
-    from ray.job_submission import JobSubmissionClient
-
-    with _without("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):  # either would be told the token instead
-        client = JobSubmissionClient(cluster.address, headers=cluster.headers())
-    for own in TELLS_TOO_MUCH:
-        logging.getLogger(own).setLevel(logging.WARNING)
-    theirs = client._server_ray_version
-    if theirs != ray.__version__:
-        raise NoSuchCluster(
-            f"{cluster.address} runs Ray {theirs}, and this Sluice is made for {ray.__version__}: start the cluster "
-            "from the image of infra/docker that goes with it"
-        )
-    return client
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
-
-
-@contextmanager
-def _speaking(cluster: Cluster) -> Iterator[None]:
-    """Turn what Ray raises into what is to be done."""
-    import aiohttp
-    import requests
-    from ray.exceptions import AuthenticationError
-
-    try:
-        yield
-    except (
-        ConnectionError,
-        requests.exceptions.ConnectionError,
-        requests.exceptions.Timeout,
-        aiohttp.ClientConnectionError,
-    ) as error:
-        raise NoSuchCluster(
-            f"nobody answers at {cluster.address}: is the cluster up, and its dashboard brought to this port (`ray "
-            "dashboard infra/ray/NAME.yaml --port PORT`, or `kubectl port-forward`)?"
-        ) from error
-    except (RuntimeError, AuthenticationError, aiohttp.ClientError) as error:
-        raise NoSuchCluster(_why(str(error), cluster)) from error
-
-
-def _why(said: str, cluster: Cluster) -> str:
-    if said.startswith("Authentication required"):
-        return f"{cluster.address} asks for a token, and the cluster's `token:` is null: name the file of it"
-    if said.startswith("Authentication failed"):
-        return f"{cluster.address} has another token than {cluster.token}: copy it anew from the cluster's head"
-    told, _, traceback = said.rstrip(".\n").partition("Traceback (most recent call last):")
-    words = [*told.splitlines()[:1], *traceback.splitlines()[-1:]]
-    return f"{cluster.address} could not do it: {''.join(words)}"
 
 
 def _digest(command: str, asked: Asked) -> str:

@@ -15,7 +15,8 @@ from typer.testing import Result
 from sluice.flows.submit import follow as module
 from sluice.flows.submit.clusters import Cluster
 from sluice.flows.submit.follow import follow
-from sluice.flows.submit.jobs import Jobs, NoSuchCluster
+from sluice.flows.submit.jobs import Jobs
+from sluice.flows.submit.speaking import NoSuchCluster
 from tests.flows.submit.conftest import Head
 
 

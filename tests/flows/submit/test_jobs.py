@@ -18,7 +18,8 @@ import ray
 from typer.testing import Result
 
 from sluice.flows.submit.clusters import Cluster
-from sluice.flows.submit.jobs import Jobs, NoSuchCluster, Share
+from sluice.flows.submit.jobs import Jobs, Share
+from sluice.flows.submit.speaking import NoSuchCluster
 from sluice.flows.submit.words import Asked
 from tests.flows.conftest import write_pictures
 from tests.flows.submit.conftest import Head
