@@ -98,18 +98,6 @@ class Results:
         """All of it as plain values."""
         return {**asdict(self), "claims": [{**asdict(claim), "verdict": claim.verdict} for claim in self.claims]}
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Results:
-        """The same again."""
-        estimates = [Estimate(**{**own, "interval": Interval(**own["interval"])}) for own in values["estimates"]]
-        claims = [Claim(own["says"], own["rule"], own["verdicts"]) for own in values["claims"]]
-        examples = [Example(**own) for own in values["examples"]]
-        curves = [
-            Curve(**{**own, "intervals": [Interval(**at) for at in own["intervals"]]}) for own in values["curves"]
-        ]
-        told = values["protocol"], values["title"], dict(values["made_of"]), dict(values["settings"])
-        return cls(*told, estimates, claims, examples, values["left_out"], curves)
-
 
 def by_case(values: Tensor, seeds: int) -> Tensor:
     """Means over the seeds of each case `(cases,)`, of a case's pictures after each other: they are not independent."""

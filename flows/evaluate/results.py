@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import NoReturn
+
+from pydantic import TypeAdapter
 
 from sluice.flows.compose.run.watched import evenly
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results
@@ -20,6 +23,8 @@ What the papers claim, measured here: figures with 95% intervals (percentile boo
 distances between sets), verdicts by rules
 that were written down before the run. Written by `sluice evaluate report`; nothing on this page is typed by hand.
 """
+KEPT = TypeAdapter(Results)
+FOREIGN = "holds no results of this version of `sluice evaluate`: delete it, and measure again"
 DATA = "data"
 """Among the settings, on which data, where it is not tabletop's scenes."""
 COLUMNS = 8
@@ -32,13 +37,19 @@ def keep(results: Results, path: Path) -> None:
 
 
 def read(path: Path) -> Results:
-    """What was kept. Raises ConfigError for a file that is none."""
+    """What was kept. Raises ConfigError for a file that does not say just what `keep` writes."""
     try:
-        return Results.from_json(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path} holds no results of this version of `sluice evaluate`: delete it, and measure again"
-        ) from error
+        told = json.loads(path.read_text(), parse_constant=_no_figure)
+        found = KEPT.validate_python(told)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} {FOREIGN}") from error
+    if found.to_json() != told:
+        raise ConfigError(f"{path} {FOREIGN}")
+    return found
+
+
+def _no_figure(told: str) -> NoReturn:
+    raise ValueError(f"{told} is no figure")
 
 
 def read_all(folder: Path) -> list[Results]:
@@ -109,7 +120,7 @@ def _table(figure: str, rows: Sequence[Estimate]) -> Iterator[str]:
     """A row for each method, a column for each condition."""
     cases = {row.condition: row.cases for row in rows}
     unit = f" ({rows[0].unit})" if rows[0].unit else ""
-    yield f"### {figure[0].upper()}{figure[1:]}{unit}\n"
+    yield f"### {figure[:1].upper()}{figure[1:]}{unit}\n"
     yield f"| | {' | '.join(f'{condition}, n = {count}' for condition, count in cases.items())} |"
     yield "|---|" + "---|" * len(cases)
     for method in dict.fromkeys(row.method for row in rows):
@@ -121,8 +132,8 @@ def _table(figure: str, rows: Sequence[Estimate]) -> Iterator[str]:
 def _along(figure: str, curves: Sequence[Curve]) -> Iterator[str]:
     """A row for each method under each condition, columns along it."""
     shown = evenly(list(dict.fromkeys(at for own in curves for at in own.at)), COLUMNS)
-    yield f"### {figure[0].upper()}{figure[1:]}, along {curves[0].along}\n"
-    yield f"| | {' | '.join(map(str, shown))} |"
+    yield f"### {figure[:1].upper()}{figure[1:]}, along {curves[0].along}\n"
+    yield f"| | {' | '.join(f'{at:g}' for at in shown)} |"
     yield "|---|" + "---|" * len(shown)
     for own in curves:
         found = dict(zip(own.at, own.intervals, strict=True))

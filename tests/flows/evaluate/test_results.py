@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Results, by_case, judged
+from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Example, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
 from sluice.flows.evaluate.results import keep, make_ready, page, read, read_all, refuse_others
@@ -18,7 +19,6 @@ from sluice.infra.settings import ConfigError
 
 ONE = Estimate("edge F1", "canny", "base alone", "share", Interval(0.5, 0.25, 0.75), 32)
 FOUND = Results("silence", "Made", {"net": "abc"}, {"steps": 2}, [ONE], [Claim(SAYS, "Always.", {"canny": "holds"})])
-SETTLED = {**FOUND.to_json(), "settings": None}
 
 
 def test_a_claim_holds_where_it_does_everywhere() -> None:
@@ -111,14 +111,42 @@ def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b'{"protocol": "training"}', b'{"protocol": "uni', b"[]", b"\xff\xfe", json.dumps(SETTLED).encode()],
-    ids=["another's", "cut", "a list", "no text", "no settings"],
+    [b'{"protocol": "training"}', b'{"protocol": "uni', b"[]", b"\xff\xfe", b"[" * 100_000],
+    ids=["another's", "cut", "a list", "no text", "deep"],
 )
 def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_bytes(content)
     for reading in (read_all, lambda folder: refuse_others(folder, None)):
         with pytest.raises(ConfigError, match=r"old.json holds no results of this version .*: delete it, and measure"):
             reading(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["settings"], None),
+        (["protocol"], 5),
+        (["left_out"], ["a metric"]),
+        (["version"], 99),
+        (["claims", 0, "verdicts"], None),
+        (["claims", 0, "verdict"], "not here"),
+        (["claims", 0, "verdicts", "canny"], "maybe"),
+        (["estimates", 0, "interval", "low"], "a"),
+        (["estimates", 0, "interval", "low"], float("nan")),
+        (["examples", 0, "pictures"], None),
+    ],
+)
+def test_what_says_other_than_a_measure_writes_is_refused(path: list[str | int], value: Any, tmp_path: Path) -> None:
+    example = Example("canny", "a cube", "the worst", {"base alone": "0123"})
+    keep(replace(FOUND, examples=[example]), tmp_path / "silence.json")
+    told = json.loads((tmp_path / "silence.json").read_text())
+    within = told
+    for step in path[:-1]:
+        within = within[step]
+    within[path[-1]] = value
+    (tmp_path / "silence.json").write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match=r"silence.json holds no results of this version"):
+        read_all(tmp_path)
 
 
 def test_a_folder_that_is_none_is_named_before_figures_come(tmp_path: Path) -> None:
