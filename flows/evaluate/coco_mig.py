@@ -118,7 +118,7 @@ class CocoMig:
         """By key. Raises ConfigError for what is no such file."""
         try:
             return TypeAdapter(dict[str, Asked]).validate_python(json.loads(self.file.read_bytes()))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"--data {self.file} is no JSON that can be read: {error}") from error
         except ValidationError as error:
             (first, *_) = error.errors()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sluice.flows.evaluate.names import TABLETOP, chosen
+
 app = typer.Typer(help="Evaluating: the papers' claims, with intervals and a verdict for each.")
 
 RESULTS = Path("docs/results")
-TABLETOP = "tabletop"
 
 
 @app.callback(invoke_without_command=True)
@@ -42,15 +42,13 @@ def measure(
         Path | None,
         typer.Option(
             help="The folder where figures go, NAME.json of each: docs/results where tabletop is measured whole, else "
-            "PLACE/results/BASE (BASE-quick), or of data PLACE/results/VERSION."
+            "PLACE/results/BASE (BASE-quick, BASE-NETWORKS), or of data PLACE/results/VERSION."
         ),
     ] = None,
 ) -> None:
     """Measure protocols, each method against its baselines on the same scenes and noise."""
     if context.invoked_subcommand is not None:
         return
-    from sluice.flows.evaluate.names import chosen
-
     names = chosen(suite, protocol or ())  # before all that takes long to load
 
     from rich.console import Console
@@ -62,7 +60,8 @@ def measure(
 
     over = {"scenes": scenes, "seeds": seeds, "steps": steps}
     told = None if data is None else opened(data, base)
-    apart = _apart(base, quick, over) if told is None else told.version
+    whole = {base, networks, safety or base} == {TABLETOP} and not quick and not any(over.values())
+    apart = _apart(told.version, TABLETOP, quick) if told else None if whole else _apart(base, networks, quick)
     results = out or (RESULTS if apart is None else place / "results" / apart)
     at = Place(
         base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False, markup=False), told, safety
@@ -72,11 +71,10 @@ def measure(
     at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")
 
 
-def _apart(base: str, quick: bool, over: Mapping[str, int | None]) -> str | None:
+def _apart(what: str, networks: str, quick: bool) -> str:
     """Of what is not the whole measure of tabletop, the folder: it is not to take the place of figures in docs."""
-    if base == TABLETOP and not quick and not any(over.values()):
-        return None
-    return f"{Path(base).absolute().name}{'-quick' if quick else ''}"
+    own = [] if networks == TABLETOP else [Path(networks).absolute().name]
+    return "-".join([Path(what).absolute().name, *own, *(["quick"] if quick else [])])
 
 
 @app.command()

@@ -33,8 +33,8 @@ def made(jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND) 
     """
     made_of, out = MadeOf(place), place / FOLDER
     asked = [own for job in jobs for own in pictures_of(job, made_of)]
-    paths = [out / f"{own.name}.png" for own in asked]
-    if damaged := [path for path in dict.fromkeys(paths) if path.exists() and not _is_whole(path)]:
+    sizes = {out / f"{own.name}.png": own.record["job"]["size"] for own in asked}
+    if damaged := [path for path, size in sizes.items() if path.exists() and not _is_whole(path, size)]:
         console.print(f"{len(damaged)} pictures are damaged and made again (first: {damaged[0]})", style="yellow")
         for path in damaged:
             path.unlink(missing_ok=True)
@@ -50,9 +50,8 @@ def pixels_of(names: Sequence[str], place: Path) -> Tensor:
     return torch.from_numpy(levels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, size: int) -> bool:
     try:
-        decode_png(path.read_bytes())
+        return decode_png(path.read_bytes()).shape == (size, size, 3)
     except FieldError:
         return False
-    return True

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sluice.infra.settings import ConfigError, nearest
 
+TABLETOP = "tabletop"
 ABLATIONS = "-ablations"
 PAPERS = (
     "silence",

@@ -68,7 +68,7 @@ def _chart(name: str, rows: Sequence[Estimate]) -> Charts:
         for condition, cases in dict.fromkeys((own.condition, own.cases) for own in rows)
     ]
     unit = f" ({rows[0].unit})" if rows[0].unit else ""
-    return Charts(charts, f"{name[0].upper()}{name[1:]}{unit}")
+    return Charts(charts, f"{name[:1].upper()}{name[1:]}{unit}")
 
 
 def _curves(name: str, some: Sequence[Curve]) -> Charts:
@@ -80,8 +80,8 @@ def _curves(name: str, some: Sequence[Curve]) -> Charts:
         longest = max(own, key=lambda curve: len(curve.at)).at
         ends = longest[0], longest[-1]
         lines = [_line(curve, ends, (min(values), max(values))) for curve in own]
-        charts.append(Lines(f"{condition}, n = {cases}", lines, (str(ends[0]), str(ends[1]))))
-    return Charts(charts, f"{name[0].upper()}{name[1:]}, along {some[0].along}")
+        charts.append(Lines(f"{condition}, n = {cases}", lines, (f"{ends[0]:g}", f"{ends[1]:g}")))
+    return Charts(charts, f"{name[:1].upper()}{name[1:]}, along {some[0].along}")
 
 
 def _line(of: Curve, ends: tuple[float, float], span: tuple[float, float]) -> Line:

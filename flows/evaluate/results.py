@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pydantic import TypeAdapter
 
@@ -60,15 +60,25 @@ def read_all(folder: Path) -> list[Results]:
     return [read(file) for file in files]
 
 
-def refuse_others(folder: Path, data: str | None) -> None:
-    """Raises ConfigError where a folder has results on other data than some (None: tabletop's scenes), or none."""
+def refuse_others(folder: Path, data: str | None, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises ConfigError where figures would go beside those on other data (None: tabletop's scenes), or over others.
+
+    `wanted` are the settings of protocols by name: those of one that is there must be the same, or it would be lost.
+    """
     for file in sorted(folder.glob("*.json")):
-        there = read(file).settings.get(DATA)
-        if there != data:
-            scenes = "tabletop's scenes"
+        there = read(file)
+        if there.settings.get(DATA) != data:
+            was, now = (on or "tabletop's scenes" for on in (there.settings.get(DATA), data))
             raise ConfigError(
-                f"{file} was measured on {there or scenes}, and this is {data or scenes}: figures of both do not go "
-                "on one page; name another folder with `--out`"
+                f"{file} was measured on {was}, and this is {now}: figures of both do not go on one page; name another "
+                "folder with `--out`"
+            )
+        asked = wanted.get(there.protocol, there.settings)
+        if other := [name for name in {**there.settings, **asked} if there.settings.get(name) != asked.get(name)]:
+            was, now = (", ".join(f"{name} {own.get(name)}" for name in other) for own in (there.settings, asked))
+            raise ConfigError(
+                f"{file} was measured with {was}, and this has {now}: its figures would be lost; name another folder "
+                "with `--out`, or delete it"
             )
 
 

@@ -1,4 +1,4 @@
-"""How much of a protocol is measured: `flows/configs/protocols/NAME.yaml`, with what its quick run has instead."""
+"""How much of a protocol is measured: `flows/configs/protocols/NAME.yaml`, for ablations and quick runs another."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sluice.flows.evaluate.names import ABLATIONS
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.settings import ConfigError
 
@@ -28,8 +29,9 @@ class Settings(BaseModel):
 
 def settings_of(name: str, quick: bool = False, over: Mapping[str, Any] | None = None) -> Settings:
     """Of a protocol or its ablations, with what is not None of `over`. Raises ConfigError for numbers out of range."""
-    written = yaml.safe_load((FOLDER / f"{name.removesuffix('-ablations')}.yaml").read_text())
-    fast = written.pop("quick")
+    written = yaml.safe_load((FOLDER / f"{name.removesuffix(ABLATIONS)}.yaml").read_text())
+    fast, apart = written.pop("quick"), written.pop("ablations", {})
+    written |= apart if name.endswith(ABLATIONS) else {}
     told = {key: value for key, value in (over or {}).items() if value is not None}
     try:
         return Settings.model_validate(written | (fast if quick else {}) | told)

@@ -16,6 +16,7 @@ from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.measures import ON_DATA, ON_INSTANCES, PROTOCOLS
 from sluice.flows.evaluate.methods import Networks, Sampling
+from sluice.flows.evaluate.names import TABLETOP
 from sluice.flows.evaluate.records import Records
 from sluice.flows.evaluate.results import DATA, keep, make_ready, refuse_others
 from sluice.flows.evaluate.settings import Settings
@@ -63,7 +64,14 @@ class Place:
     @property
     def told(self) -> dict[str, str]:
         """For results."""
-        return {"base": self.base} if self.data is None else {"base": self.base, DATA: self.data.told}
+        networks = {} if self.networks.place == TABLETOP else {"networks": _meant(self.networks.place)}
+        data = {} if self.data is None else {DATA: self.data.told}
+        return {"base": _meant(self.base), **networks, **data}
+
+
+def _meant(place: str) -> str:
+    """A name, or a folder wherever it is asked for from."""
+    return str(Path(place).absolute()) if Path(place).is_dir() else place
 
 
 def weights_of(name: str, contest: Contest) -> dict[str, str]:
@@ -113,29 +121,29 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
 
     Nothing is made where a part is missing, and how many pictures there are to be, and what judges them, is said first.
     Raises UnknownModel, MissingWeights, Unscreened, NotMeasured at the end, and ConfigError for data that a protocol is
-    not of, results that are of other data, or where they cannot be kept.
+    not of, results that were measured otherwise, or where they cannot be kept.
     """
     names = [name for name, _ in wanted]
+    refuse_without_networks(at.networks.place)
     if isinstance(at.data, CocoMig):
         refuse_without_instances(names, at.data)
     elif at.data is not None:
         refuse_without_truths(names, at.data)
-    refuse_others(at.results, at.told.get(DATA))
     contests = {name: at.contest(name, settings) for name, settings in wanted}
     made_of = {name: weights_of(name, contest) for name, contest in contests.items()}
+    safety = {name: judged_by(name, contest) for name, contest in contests.items()}
+    told = {name: {**at.told, **_treated(safety[name]), **settings.model_dump()} for name, settings in wanted}
+    refuse_others(at.results, at.told.get(DATA), told)
     make_ready(at.results)
     for name, settings in wanted:
         each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
         at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
-    safety = {name: judged_by(name, contest) for name, contest in contests.items()}
     for by in dict.fromkeys(filter(None, safety.values())):
         at.console.print(UNJUDGED if by == NONE else JUDGED.format(by))
     ended: dict[str, str] = {}
     for name, settings in wanted:
-        treated = {"safety": own} if (own := safety[name]) else {}
-        told = {**at.told, **treated, **settings.model_dump()}
         try:
-            results = _measured(name, contests[name], made_of[name], told, settings.scenes)
+            results = _measured(name, contests[name], made_of[name], told[name], settings.scenes)
         except SluiceError as error:
             ended[name] = str(error)
             at.console.print(f"{name} ends: {error}", style="red")
@@ -147,11 +155,24 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
         raise NotMeasured(f"{len(ended)} of {len(wanted)} protocols were not measured:\n{whys}")
 
 
+def _treated(safety: str | None) -> dict[str, str]:
+    return {} if safety is None else {"safety": safety}
+
+
 def _measured(name: str, contest: Contest, made_of: dict[str, str], told: dict[str, Any], count: int) -> Results:
     estimates, claims = PROTOCOLS[name].measure(contest, count)
     estimates += contest.populations
     about = name, PROTOCOLS[name].title, made_of, told
     return Results(*about, estimates, claims, contest.examples, contest.left_out, contest.curves)
+
+
+def refuse_without_networks(place: str) -> None:
+    """Raises MissingWeights where control networks of one's own lie in no folder."""
+    if place != TABLETOP and not Path(place).is_dir():
+        raise MissingWeights(
+            f"--networks {place}: there is no such folder; name OUT/networks of `sluice train evidence --out OUT`, or "
+            "leave it out for tabletop's own"
+        )
 
 
 def refuse_without_truths(names: Sequence[str], data: Records) -> None:

@@ -75,6 +75,8 @@ def _paired(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _interval(statistic: Callable[..., Any], samples: tuple[Tensor, ...], level: float, seed: int) -> Interval:
+    if not 0 < level < 1:
+        raise Unmeasurable(f"bootstrap: a level of {level:g} is none; give one between 0 and 1, such as {LEVEL}")
     for values in samples:
         enough("bootstrap", MINIMUM, values=len(values))
         finite("bootstrap", values=values)

@@ -6,6 +6,9 @@ from torch import Tensor
 
 from sluice.infra.errors import SluiceError
 
+FARTHEST = 4.0
+"""A picture's value, of -1 to 1, that a decoder still comes to."""
+
 
 class Unmeasurable(SluiceError):
     """A metric was given something that it has no value for."""
@@ -24,6 +27,27 @@ def finite(metric: str, **given: Tensor) -> None:
                 f"{metric}: {name} {_listed(broken)} of {len(tensor)} hold NaN or infinity, and such a picture has no "
                 "value; find out why it was made, or leave it out and say how many were"
             )
+
+
+def pictured(metric: str, **pictures: Tensor) -> None:
+    """As `finite`; raises Unmeasurable also for values far from -1 to 1, such as levels of 0 to 255: all are white."""
+    finite(metric, **pictures)
+    for name, tensor in pictures.items():
+        low, high = tensor.aminmax()
+        if not tensor.is_floating_point() or low < -FARTHEST or high > FARTHEST:
+            raise Unmeasurable(
+                f"{metric}: {name} must be floats from -1 to 1, not {str(tensor.dtype).removeprefix('torch.')} from "
+                f"{float(low):g} to {float(high):g}; scale them first"
+            )
+
+
+def whole(metric: str, **given: Tensor) -> None:
+    """Raises Unmeasurable for numbers of classes that are no whole ones, or where there are none."""
+    for name, tensor in given.items():
+        if not len(tensor):
+            raise Unmeasurable(f"{metric}: there are no {name} to measure")
+        if tensor.is_floating_point():
+            raise Unmeasurable(f"{metric}: {name} must be whole numbers of classes, not {tensor.dtype}")
 
 
 def alike(metric: str, **given: Tensor) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.metrics.checks import enough, finite, within
+from sluice.inference.metrics.checks import Unmeasurable, alike, enough, finite, whole, within
 
 NAME = "class accuracy"
 
@@ -16,5 +16,9 @@ def class_accuracy(logits: Tensor, wanted: Tensor, top: int = 1) -> Tensor:
     """
     enough(NAME, 1, pictures=len(logits))
     finite(NAME, logits=logits)
+    whole(NAME, wanted=wanted)
+    alike(NAME, pictures=logits[:, 0], wanted=wanted)
     within(NAME, 0, logits.shape[1] - 1, wanted=wanted)
+    if not 1 <= top <= logits.shape[1]:
+        raise Unmeasurable(f"{NAME}: top must be from 1 to the {logits.shape[1]} classes, not {top}")
     return (logits.topk(top, dim=1).indices == wanted[:, None]).any(dim=1).float()

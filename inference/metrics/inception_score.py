@@ -19,7 +19,8 @@ def inception_score(logits: Tensor, splits: int = SPLITS) -> Tensor:
     belongs to its classifier: the Inception that ships in packages lacks its last layer, and figures by another network
     are none of the literature's. Raises Unmeasurable below 100 pictures.
     """
-    enough(NAME, MINIMUM, pictures=len(logits))
+    enough(NAME, 1, splits=splits)
+    enough(NAME, max(MINIMUM, splits), pictures=len(logits))
     finite(NAME, logits=logits)
     return torch.stack([_score(part) for part in logits.double().tensor_split(splits)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, counted, finite
+from sluice.inference.metrics.checks import alike, counted, enough, finite
 
 NAME = "landmark error"
 
@@ -16,6 +16,7 @@ def landmark_error(found: Tensor, wanted: Tensor, height: int) -> Tensor:
     Of points `(batch, points, 3)`: x and y in pixels, and above 0 where wanted. 0 or more; lower is better. Raises
     Unmeasurable where a face has no wanted point.
     """
+    enough(NAME, 1, pixels=height)
     alike(NAME, found=found, wanted=wanted)
     finite(NAME, found=found, wanted=wanted)
     there = wanted[..., 2] > 0

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, finite
+from sluice.inference.metrics.checks import alike, finite, pictured
 
 NAME = "localisation similarity"
 BLACK = -1.0
@@ -29,9 +29,11 @@ def localisation_similarities(
     embed: Callable[[Tensor], Tensor], pictures: Tensor, masks: Tensor, foreground: Tensor, background: Tensor
 ) -> Tensor:
     """The same of either half on its own, the foreground's before the background's, `(2, batch)`."""
-    finite(NAME, pictures=pictures, masks=masks, foreground=foreground, background=background)
+    pictured(NAME, pictures=pictures)
+    finite(NAME, masks=masks, foreground=foreground, background=background)
     alike(NAME, pictures=pictures[:, 0], masks=masks)
     alike(NAME, foreground=foreground, background=background)
+    alike(NAME, pictures=pictures[:, 0, 0, 0], exemplars=foreground[:, 0])
     inside = masks.bool()[:, None]
     halves = (embed(pictures.where(inside, BLACK)), foreground), (embed(pictures.where(~inside, BLACK)), background)
     return torch.stack([F.cosine_similarity(seen, wanted) for seen, wanted in halves])

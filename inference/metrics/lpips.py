@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, finite
+from sluice.inference.metrics.checks import Unmeasurable, alike, pictured
 
 NAME = "LPIPS"
 FEWEST_PIXELS = 32
@@ -21,7 +21,7 @@ def lpips(network: Callable[[Tensor, Tensor], Tensor], pictures: Tensor, truths:
     lower is better; VGG-16 and AlexNet give different figures. Raises Unmeasurable also below 32 pixels a side.
     """
     alike(NAME, pictures=pictures, truths=truths)
-    finite(NAME, pictures=pictures, truths=truths)
+    pictured(NAME, pictures=pictures, truths=truths)
     if min(pictures.shape[2:]) < FEWEST_PIXELS:
         raise Unmeasurable(
             f"{NAME} takes pictures of at least {FEWEST_PIXELS} pixels a side; these have {tuple(pictures.shape[2:])}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, within
+from sluice.inference.metrics.checks import alike, whole, within
 
 NAME = "mask IoU"
 
@@ -51,6 +51,7 @@ def mask_iou(found: Tensor, wanted: Tensor, classes: int) -> Tensor:
 
 def by_picture(found: Tensor, wanted: Tensor, classes: int) -> list[MeanIou]:
     """The counts of each pair of maps."""
+    whole(NAME, found=found, wanted=wanted)
     alike(NAME, found=found, wanted=wanted)
     counts = [MeanIou(classes) for _ in found]
     for one, pair in zip(counts, zip(found, wanted, strict=True), strict=True):

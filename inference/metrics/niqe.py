@@ -12,7 +12,7 @@ from scipy.ndimage import correlate
 from scipy.special import gamma
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, finite
+from sluice.inference.metrics.checks import Unmeasurable, pictured
 from sluice.preprocess.perception.unusable_weights import UnusableWeights
 from sluice.preprocess.record import Array
 
@@ -54,7 +54,7 @@ def niqe(pictures: Tensor, pristine: Pristine) -> Tensor:
     more; lower is better: photographs have 2 to 6. Raises Unmeasurable below two blocks of 96 x 96, and for pictures of
     which fewer have any texture.
     """
-    finite(NAME, pictures=pictures)
+    pictured(NAME, pictures=pictures)
     rows, columns = (side // BLOCK for side in pictures.shape[2:])
     if rows * columns < 2:
         raise Unmeasurable(

@@ -29,6 +29,7 @@ from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.ssim import ssim
 from sluice.inference.metrics.style import style_distance
 from sluice.inference.metrics.total_variation import silent_total_variation
+from sluice.infra.entry_points import load
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
 
@@ -88,12 +89,12 @@ METRICS: dict[str, Metric] = {
 def metrics() -> dict[str, Metric]:
     """Ours, and those that installed packages name as entry points `sluice.metrics`, each a Metric.
 
-    Raises UnknownMetric where one of these takes a name of ours, or is no Metric.
+    Raises UnknownMetric where one of these takes a name of ours, or is no Metric, and BrokenPackage.
     """
     theirs = {entry.name: entry for entry in entry_points(group="sluice.metrics")}
     for name in theirs.keys() & METRICS.keys():
         raise UnknownMetric(f"the entry point sluice.metrics '{name}' ({theirs[name].value}) has the name of our own")
-    return METRICS | {name: _checked(name, entry.load()) for name, entry in sorted(theirs.items())}
+    return METRICS | {name: _checked(name, load(entry)) for name, entry in sorted(theirs.items())}
 
 
 def metric(name: str) -> Metric:

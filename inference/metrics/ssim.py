@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, finite
+from sluice.inference.metrics.checks import Unmeasurable, alike, pictured
 from sluice.preprocess.record import Array
 
 NAME = "SSIM"
@@ -20,7 +20,7 @@ def ssim(pictures: Tensor, truths: Tensor) -> Tensor:
     1.5, 11 pixels wide. -1 to 1; higher is better. Raises Unmeasurable also for pictures smaller than the window.
     """
     alike(NAME, pictures=pictures, truths=truths)
-    finite(NAME, pictures=pictures, truths=truths)
+    pictured(NAME, pictures=pictures, truths=truths)
     if min(pictures.shape[2:]) < FEWEST_PIXELS:
         raise Unmeasurable(
             f"{NAME} takes pictures of at least {FEWEST_PIXELS} pixels a side; these have {tuple(pictures.shape[2:])}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, counted, finite
+from sluice.inference.metrics.checks import alike, counted, finite, pictured
 
 NAME = "total variation"
 
@@ -16,7 +16,8 @@ def silent_total_variation(pictures: Tensor, silent: Tensor) -> Tensor:
     Of pictures `(batch, channels, height, width)`, values -1 to 1 (those beyond count as the ends), and regions
     `(batch, height, width)`. 0 to 2; higher is more texture, and noise is texture too. Raises Unmeasurable.
     """
-    finite(NAME, pictures=pictures, regions=silent)
+    pictured(NAME, pictures=pictures)
+    finite(NAME, regions=silent)
     alike(NAME, pictures=pictures[:, 0], regions=silent)
     inside = silent.bool()
     down = inside[:, 1:] & inside[:, :-1]

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from sluice.infra.entry_points import load
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
 from sluice.preprocess.graph import Stage
@@ -27,18 +28,18 @@ def source_kinds() -> list[str]:
 
 
 def source_class(kind: str) -> type[Source[Any]]:
-    """The source of this kind. Raises UnknownName."""
+    """The source of this kind. Raises UnknownName, BrokenPackage."""
     found = _found("sluice.sources")
     if kind not in found:
         raise UnknownName(f"no source is called '{kind}'; {nearest(kind, found)}")
-    loaded: type[Source[Any]] = found[kind].load()
+    loaded: type[Source[Any]] = load(found[kind])
     return loaded
 
 
 def stage_class(name: str) -> type[Stage[Any]]:
-    """The stage of this name. Raises UnknownName."""
+    """The stage of this name. Raises UnknownName, BrokenPackage."""
     found = _found("sluice.stages")
     if name not in found:
         raise UnknownName(f"stages.{name}: no stage is called '{name}'; {nearest(name, found)}")
-    loaded: type[Stage[Any]] = found[name].load()
+    loaded: type[Stage[Any]] = load(found[name])
     return loaded

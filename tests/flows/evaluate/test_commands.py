@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sluice.flows.evaluate.commands import app
+from sluice.flows.evaluate.commands import _apart, app
 from sluice.flows.evaluate.results import read
 from sluice.inference.metrics.registry import METRICS
 
@@ -43,3 +43,9 @@ def test_every_metric_is_listed_with_what_its_numbers_mean(monkeypatch: pytest.M
     assert {row.split()[0] for row in rows[1:] if row[1:2].strip()} >= METRICS.keys()
     (fid,) = (row for row in rows if row.split()[0] == "fid")
     assert fid.split()[-4:] == ["to", "inf", "lower", "100"]
+
+
+def test_networks_of_ones_own_and_quick_runs_on_data_have_folders_of_their_own() -> None:
+    assert _apart("tabletop", "out/networks", quick=False) == "tabletop-networks"
+    assert _apart("/home/mine", "tabletop", quick=True) == "mine-quick"
+    assert _apart("photos-1a2b3c4d5e6f", "tabletop", quick=True) == "photos-1a2b3c4d5e6f-quick"

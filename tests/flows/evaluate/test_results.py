@@ -116,7 +116,7 @@ def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
 )
 def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_bytes(content)
-    for reading in (read_all, lambda folder: refuse_others(folder, None)):
+    for reading in (read_all, lambda folder: refuse_others(folder, None, {})):
         with pytest.raises(ConfigError, match=r"old.json holds no results of this version .*: delete it, and measure"):
             reading(tmp_path)
 

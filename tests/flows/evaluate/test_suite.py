@@ -99,8 +99,13 @@ def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path,
     evaluate(wanted, at(str(untrained), tmp_path, console))
     assert read(tmp_path / "results/unite.json").settings["safety"] == "none"
     judge = checker(tmp_path, 1)
-    evaluate(wanted, replace(at(str(untrained), tmp_path, console), safety=str(judge)))
-    found = read(tmp_path / "results/unite.json")
+    judged = replace(at(str(untrained), tmp_path, console), safety=str(judge))
+    with pytest.raises(
+        ConfigError, match=r"unite\.json was measured with safety none, and this has safety .*judge.*--out"
+    ):
+        evaluate(wanted, judged)
+    evaluate(wanted, replace(judged, results=tmp_path / "judged"))
+    found = read(tmp_path / "judged/unite.json")
     assert found.settings["safety"] == str(judge)
     assert found.made_of[judge.name] == find(str(judge)).digest[:12]
     assert isinstance(console.file, io.StringIO)

@@ -52,6 +52,8 @@ def test_what_has_no_interval_is_an_error() -> None:
         of_difference(drawn(0), drawn(0)[1:])
     with pytest.raises(Unmeasurable, match="may be 0; compare by the difference"):
         of_ratio(drawn(0), drawn(1))
+    with pytest.raises(Unmeasurable, match="a level of 95 is none; give one between 0 and 1"):
+        of_mean(drawn(0), level=95)
 
 
 def test_the_nearer_mean_is_below_zero_and_surely_so_where_rows_are_many() -> None:

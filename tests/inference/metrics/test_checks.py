@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, counted, enough, finite, within
+from sluice.inference.metrics.checks import Unmeasurable, alike, counted, enough, finite, pictured, within
 
 
 def test_pictures_with_nan_are_named_by_their_rows() -> None:
@@ -18,6 +18,16 @@ def test_pictures_with_nan_are_named_by_their_rows() -> None:
         finite("LPIPS", pictures=pictures[:0])
     with pytest.raises(Unmeasurable, match="pictures 0, 1, 2, 3, 4 and others of 9"):
         finite("LPIPS", pictures=pictures * torch.nan)
+
+
+def test_levels_are_no_values_of_a_picture() -> None:
+    pictured("SSIM", pictures=torch.tensor([[-1.5, 1.5]]))
+    with pytest.raises(Unmeasurable, match="SSIM: pictures must be floats from -1 to 1, not float32 from 0 to 255"):
+        pictured("SSIM", pictures=torch.tensor([[0.0, 255.0]]))
+    with pytest.raises(Unmeasurable, match="not uint8 from 0 to 1"):
+        pictured("SSIM", pictures=torch.tensor([[0, 1]], dtype=torch.uint8))
+    with pytest.raises(Unmeasurable, match="pictures 0 of 1 hold NaN"):
+        pictured("SSIM", pictures=torch.tensor([[torch.nan]]))
 
 
 def test_mixed_sizes_are_told_with_both() -> None:

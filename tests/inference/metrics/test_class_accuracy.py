@@ -22,3 +22,9 @@ def test_no_pictures_unknown_classes_and_nan_are_errors() -> None:
         class_accuracy(LOGITS * torch.nan, torch.tensor([0, 1]))
     with pytest.raises(Unmeasurable, match="wanted must hold values from 0 to 2, not 0 to 3"):
         class_accuracy(LOGITS, torch.tensor([0, 3]))
+    with pytest.raises(Unmeasurable, match=r"pictures \(2,\), wanted \(1,\)"):
+        class_accuracy(LOGITS, torch.tensor([0]))
+    with pytest.raises(Unmeasurable, match="wanted must be whole numbers"):
+        class_accuracy(LOGITS, torch.tensor([0.0, 1.0]))
+    with pytest.raises(Unmeasurable, match="top must be from 1 to the 3 classes, not 9"):
+        class_accuracy(LOGITS, torch.tensor([0, 1]), top=9)

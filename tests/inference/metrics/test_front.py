@@ -7,6 +7,7 @@ from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.front import front_accuracy
 
 WALL, BALL, CUBE = 0, 1, 2
+NOWHERE = torch.zeros(1, 4, 4, dtype=torch.int64)
 
 
 def test_the_object_that_most_of_the_overlap_shows_is_in_front() -> None:
@@ -25,4 +26,12 @@ def test_the_object_that_most_of_the_overlap_shows_is_in_front() -> None:
 
 def test_objects_that_do_not_overlap_are_an_error() -> None:
     with pytest.raises(Unmeasurable, match="front accuracy: there are no pixels of both objects in 0 of 1"):
-        front_accuracy(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), torch.tensor([1]), torch.tensor([2]))
+        front_accuracy(NOWHERE, torch.zeros(1, 4, 4), torch.tensor([1]), torch.tensor([2]))
+
+
+def test_each_picture_has_its_own_objects_by_number() -> None:
+    overlap, one, two = torch.ones(1, 4, 4), torch.tensor([1]), torch.tensor([1, 2])
+    with pytest.raises(Unmeasurable, match=r"front accuracy: .* front \(2,\), behind \(1,\)"):
+        front_accuracy(NOWHERE, overlap, two, one)
+    with pytest.raises(Unmeasurable, match=r"front must be whole numbers of classes, not torch\.float32"):
+        front_accuracy(NOWHERE, overlap, one.float(), one)

@@ -30,5 +30,7 @@ def test_it_is_the_formula_for_each_split() -> None:
 def test_few_pictures_and_nan_are_errors() -> None:
     with pytest.raises(Unmeasurable, match="inception score needs at least 100 pictures; there are 99"):
         inception_score(torch.zeros(99, 3))
+    with pytest.raises(Unmeasurable, match="inception score needs at least 200 pictures; there are 100"):
+        inception_score(torch.zeros(100, 3), splits=200)
     with pytest.raises(Unmeasurable, match="and others of 100"):
         inception_score(torch.full((100, 3), torch.nan))

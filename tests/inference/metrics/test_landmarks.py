@@ -20,3 +20,5 @@ def test_a_face_without_wanted_points_is_an_error() -> None:
         landmark_error(WANTED, torch.zeros(1, 3, 3), height=100)
     with pytest.raises(Unmeasurable, match="NaN"):
         landmark_error(WANTED * torch.nan, WANTED, height=100)
+    with pytest.raises(Unmeasurable, match="landmark error needs at least 1 pixels; there are -5"):
+        landmark_error(WANTED, WANTED, height=-5)

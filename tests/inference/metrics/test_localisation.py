@@ -37,5 +37,7 @@ def test_mixed_sizes_and_nan_are_errors() -> None:
     shown, mask = red_on_blue()
     with pytest.raises(Unmeasurable, match="localisation similarity"):
         localisation_similarity(light, shown, mask[:, 1:], RED, BLUE)
+    with pytest.raises(Unmeasurable, match=r"exemplars \(2,\)"):
+        localisation_similarity(light, shown, mask, RED.expand(2, -1), BLUE.expand(2, -1))
     with pytest.raises(Unmeasurable, match="pictures 0 of 1"):
         localisation_similarity(light, shown * torch.nan, mask, RED, BLUE)

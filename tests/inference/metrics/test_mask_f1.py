@@ -29,3 +29,7 @@ def test_unknown_classes_and_mixed_sizes_are_errors() -> None:
         mask_f1(*MAPS, classes=2)
     with pytest.raises(Unmeasurable, match="one size"):
         mask_iou(MAPS[0], MAPS[1, :, 1:], classes=3)
+    with pytest.raises(Unmeasurable, match="mask IoU: there are no found to measure"):
+        mask_iou(MAPS[0, :0], MAPS[1, :0], classes=3)
+    with pytest.raises(Unmeasurable, match="found must be whole numbers of classes"):
+        mask_f1(MAPS[0] + 0.7, MAPS[1], classes=3)

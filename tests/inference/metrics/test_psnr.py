@@ -13,7 +13,7 @@ def test_a_constant_error_of_a_tenth_of_the_range_is_20_db() -> None:
 
 
 def test_values_beyond_the_range_count_as_its_ends() -> None:
-    assert psnr(torch.full((1, 3, 4, 4), 5.0), torch.ones(1, 3, 4, 4)).isinf().all()
+    assert psnr(torch.full((1, 3, 4, 4), 3.0), torch.full((1, 3, 4, 4), 1.5)).isinf().all()
 
 
 def test_mixed_sizes_and_nan_are_errors() -> None:

@@ -7,6 +7,7 @@ import torch
 
 from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.registry import METRICS, UnknownMetric, metric, metrics
+from sluice.infra.entry_points import BrokenPackage
 
 ROOT = Path(__file__).parents[3]
 MODULE = """
@@ -64,6 +65,15 @@ def test_names_of_ours_and_other_things_are_refused(installed: Path) -> None:
         metrics()
     installed.write_text("[sluice.metrics]\nnonsense = their_metrics:NONSENSE\n")
     with pytest.raises(UnknownMetric, match=r"'nonsense' must be a .*Metric, and is a int"):
+        metrics()
+
+
+@pytest.mark.parametrize(("value", "said"), [("no_such_module:X", "ModuleNotFoundError"), ("their_metrics:NO", "Attr")])
+def test_what_cannot_be_loaded_is_named(value: str, said: str, installed: Path) -> None:
+    installed.write_text(f"[sluice.metrics]\nbroken = {value}\n")
+    with pytest.raises(
+        BrokenPackage, match=rf"sluice.metrics 'broken' \({value}\) cannot be loaded \({said}.*uninstall"
+    ):
         metrics()
 
 
