@@ -25,8 +25,8 @@ def kept(place: Path, told: Any, make: Callable[[], Any]) -> Any:
     fingerprint = hashlib.sha256(json.dumps([told, code], sort_keys=True).encode()).hexdigest()[:16]
     file = place / FOLDER / f"{fingerprint}.json"
     try:
-        return json.loads(file.read_bytes())
-    except (FileNotFoundError, ValueError):  # a damaged one is made again
+        return json.loads(file.read_bytes())[fingerprint]
+    except (FileNotFoundError, ValueError, RecursionError, TypeError, KeyError):  # a damaged one is made again
         made = make()
-        write_whole(file, json.dumps(made))
+        write_whole(file, json.dumps({fingerprint: made}))
         return made

@@ -111,4 +111,9 @@ def _checked(name: str, loaded: Any) -> Metric:
             f"the entry point sluice.metrics '{name}' must be a sluice.inference.metrics.registry.Metric, and is a "
             f"{type(loaded).__name__}"
         )
+    low, high = loaded.range if len(loaded.range) == 2 else (0, 0)
+    if not low < high:
+        raise UnknownMetric(
+            f"the metric '{name}' of an installed package has no range: {loaded.range}, not (low, high)"
+        )
     return loaded

@@ -26,10 +26,11 @@ def test_it_is_made_once_of_what_is_told_and_by_one_code(tmp_path: Path, monkeyp
     assert [kept(tmp_path, ["net", 1], make)[1] for _ in range(2)] == [4, 5], "which change it is nobody knows"
 
 
-def test_a_damaged_one_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("damaged", ["[1", "null", "[1]", "{}"])
+def test_a_damaged_one_is_made_again(damaged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "code_version", lambda: "1")
     kept(tmp_path, "net", lambda: [1])
     (file,) = (tmp_path / FOLDER).iterdir()
-    file.write_text("[1")
+    file.write_text(damaged)
     assert kept(tmp_path, "net", lambda: [2]) == [2]
     assert kept(tmp_path, "net", lambda: [3]) == [2]

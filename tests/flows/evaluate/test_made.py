@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 
@@ -11,6 +12,7 @@ from sluice.flows.evaluate.cases import SIZE, cases
 from sluice.flows.evaluate.made import made, pixels_of
 from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.trees import guided, plain
+from sluice.preprocess.record import encode_png
 
 QUIET = Console(quiet=True)
 
@@ -27,12 +29,14 @@ def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> Non
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
 
 
-def test_a_picture_that_was_cut_is_made_again(untrained: Path, tmp_path: Path) -> None:
+def test_a_picture_that_was_cut_or_has_another_size_is_made_again(untrained: Path, tmp_path: Path) -> None:
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 2) for case in cases("two", 1)]
     first = made(jobs, tmp_path, QUIET)
     cut = tmp_path / "pictures" / f"{first[1]}.png"
     whole = cut.read_bytes()
-    cut.write_bytes(whole[: len(whole) // 2])
-    assert made(jobs, tmp_path, QUIET) == first
-    assert cut.read_bytes() == whole
+    smaller = encode_png(np.zeros((8, 8, 3), np.uint8))
+    for damaged in (whole[: len(whole) // 2], smaller):
+        cut.write_bytes(damaged)
+        assert made(jobs, tmp_path, QUIET) == first
+        assert cut.read_bytes() == whole

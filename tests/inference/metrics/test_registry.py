@@ -14,6 +14,7 @@ MODULE = """
 from sluice.inference.metrics.registry import Metric
 BRIGHTNESS = Metric(lambda pictures: pictures.mean(dim=(1, 2, 3)), "of -1 to 1", (-1, 1), "higher")
 NONSENSE = 3
+ENDLESS = Metric(abs, "of anything", (1, 0), "lower")
 """
 
 
@@ -65,6 +66,9 @@ def test_names_of_ours_and_other_things_are_refused(installed: Path) -> None:
         metrics()
     installed.write_text("[sluice.metrics]\nnonsense = their_metrics:NONSENSE\n")
     with pytest.raises(UnknownMetric, match=r"'nonsense' must be a .*Metric, and is a int"):
+        metrics()
+    installed.write_text("[sluice.metrics]\nendless = their_metrics:ENDLESS\n")
+    with pytest.raises(UnknownMetric, match=r"'endless' of an installed package has no range: \(1, 0\), not \(low"):
         metrics()
 
 
