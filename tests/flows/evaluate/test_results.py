@@ -14,6 +14,7 @@ from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Example
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
 from sluice.flows.evaluate.results import keep, make_ready, page, read, read_all, refuse_others
+from sluice.flows.evaluate.settings import settings_of
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.infra.settings import ConfigError
 
@@ -155,3 +156,10 @@ def test_a_folder_that_is_none_is_named_before_figures_come(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"figures cannot be kept in .*/file \(File exists\): name with `--out`"):
         make_ready(tmp_path / "file")
+
+
+def test_the_results_in_docs_are_of_todays_settings() -> None:
+    """Else the suite would be refused there, as its figures would take the place of others."""
+    for found in read_all(Path(__file__).parents[3] / "docs" / "results"):
+        settings = settings_of(found.protocol).model_dump()
+        assert {name: found.settings[name] for name in settings} == settings, found.protocol
