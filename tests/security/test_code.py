@@ -13,7 +13,7 @@ GATES = ("flows", "preprocess", "training", "inference", "infra")
 FILES = sorted(file for gate in GATES for file in (ROOT / gate).rglob("*.py"))
 ASKING = {
     "infra/weights/download.py", "infra/weights/origins.py", "infra/s3/connection.py",  # what a user names
-    "flows/schedule/deploy.py", "flows/submit/jobs.py",  # a Prefect server, a cluster
+    "flows/schedule/deploy.py", "flows/submit/speaking.py",  # a Prefect server, a cluster
 }  # fmt: skip
 NETWORK = {"urllib.request", "http.client", "httpx", "requests", "aiohttp", "boto3", "fsspec", "huggingface_hub"}
 FORBIDDEN = {

@@ -195,6 +195,7 @@ def test_controls_without_networks_are_left_out_and_none_at_all_is_an_error(
     measured: Callable[..., Results], networks: Networks, tmp_path: Path
 ) -> None:
     own = Networks(str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
     with pytest.raises(NothingToMeasure, match=r"canny: `sluice train` one to NETWORKS/controlnet-canny, and say"):
         measured("obedience", own)
     for name in ("controlnet-canny", "micontrolnet-canny"):
