@@ -16,7 +16,7 @@ def load(entry: EntryPoint) -> Any:
     """What an entry point names. Raises BrokenPackage, whatever the package's own code raises."""
     try:
         return entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BrokenPackage(
             f"the entry point {entry.group} '{entry.name}' ({entry.value}) cannot be loaded ({type(error).__name__}: "
             f"{error}): mend the package that brings it, or uninstall it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ from torch import Tensor
 from sluice.inference.metrics.bootstrap import Interval
 
 Verdict = Literal["holds", "in part", "not here"]
+NAME = re.compile(r"[\w-]{1,64}")
 ENOUGH = 16
 """Cases: of fewer nothing holds, whatever their interval."""
 
@@ -39,6 +41,10 @@ class Curve:
     at: Sequence[float]
     intervals: list[Interval]
     cases: int
+
+    def __post_init__(self) -> None:
+        if not self.at or len(self.at) != len(self.intervals):
+            raise ValueError(f"{self.figure}: {len(self.intervals)} intervals at {len(self.at)} places")
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,11 @@ class Example:
     prompt: str
     why: str
     pictures: dict[str, str]
+
+    def __post_init__(self) -> None:
+        for name in self.pictures.values():
+            if not NAME.fullmatch(name):  # it goes into a path
+                raise ValueError(f"{name[:80]!r} is no picture's name")
 
 
 @dataclass(frozen=True)

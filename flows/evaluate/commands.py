@@ -60,7 +60,7 @@ def measure(
 
     over = {"scenes": scenes, "seeds": seeds, "steps": steps}
     told = None if data is None else opened(data, base)
-    whole = {base, networks, safety or base} == {TABLETOP} and not quick and not any(over.values())
+    whole = {base, networks} == {TABLETOP} and safety is None and not quick and not any(over.values())
     apart = _apart(told.version, TABLETOP, quick) if told else None if whole else _apart(base, networks, quick)
     results = out or (RESULTS if apart is None else place / "results" / apart)
     at = Place(
@@ -73,8 +73,8 @@ def measure(
 
 def _apart(what: str, networks: str, quick: bool) -> str:
     """Of what is not the whole measure of tabletop, the folder: it is not to take the place of figures in docs."""
-    own = [] if networks == TABLETOP else [Path(networks).absolute().name]
-    return "-".join([Path(what).absolute().name, *own, *(["quick"] if quick else [])])
+    own = [] if networks == TABLETOP else [Path(networks).resolve().name]
+    return "-".join([Path(what).resolve().name, *own, *(["quick"] if quick else [])])
 
 
 @app.command()

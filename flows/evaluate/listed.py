@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from sluice.inference.metrics.registry import metrics
 
@@ -15,5 +16,6 @@ def table() -> Table:
     for name, own in metrics().items():
         says = (own.of.__doc__ or "").strip().partition("\n")[0]
         low, high = own.range
-        found.add_row(name, says, own.unit, f"{low:g} to {high:g}", own.better, str(own.minimum))
+        cells = name, says, own.unit, f"{low:g} to {high:g}", own.better, str(own.minimum)
+        found.add_row(*map(Text, cells))  # as it is: brackets are no markup
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def pixels_of(names: Sequence[str], place: Path) -> Tensor:
 
 
 def _is_whole(path: Path, size: int) -> bool:
+    """Whether a picture and the record beside it can be read."""
     try:
-        return decode_png(path.read_bytes()).shape == (size, size, 3)
-    except FieldError:
+        record = json.loads(path.with_suffix(".json").read_bytes())
+        return isinstance(record, dict) and decode_png(path.read_bytes()).shape == (size, size, 3)
+    except (FieldError, FileNotFoundError, ValueError, RecursionError):
         return False

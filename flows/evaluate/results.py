@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -24,7 +25,9 @@ distances between sets), verdicts by rules
 that were written down before the run. Written by `sluice evaluate report`; nothing on this page is typed by hand.
 """
 KEPT = TypeAdapter(Results)
-FOREIGN = "holds no results of this version of `sluice evaluate`: delete it, and measure again"
+FOREIGN = (
+    "holds no results of this version of `sluice evaluate`: move it elsewhere and measure again, or name another folder"
+)
 DATA = "data"
 """Among the settings, on which data, where it is not tabletop's scenes."""
 COLUMNS = 8
@@ -39,7 +42,7 @@ def keep(results: Results, path: Path) -> None:
 def read(path: Path) -> Results:
     """What was kept. Raises ConfigError for a file that does not say just what `keep` writes."""
     try:
-        told = json.loads(path.read_text(), parse_constant=_no_figure)
+        told = json.loads(path.read_text(), parse_constant=_figure, parse_float=_figure)
         found = KEPT.validate_python(told)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} {FOREIGN}") from error
@@ -48,8 +51,11 @@ def read(path: Path) -> Results:
     return found
 
 
-def _no_figure(told: str) -> NoReturn:
-    raise ValueError(f"{told} is no figure")
+def _figure(told: str) -> float:
+    value = float(told)
+    if not math.isfinite(value):
+        raise ValueError(f"{told} is no figure")
+    return value
 
 
 def read_all(folder: Path) -> list[Results]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from sluice.flows.compose.run.safety import NONE, found_or_refused
+from sluice.flows.compose.run.safety import NONE, found_or_refused, screen_of
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.coco_mig import CocoMig
@@ -71,7 +71,7 @@ class Place:
 
 def _meant(place: str) -> str:
     """A name, or a folder wherever it is asked for from."""
-    return str(Path(place).absolute()) if Path(place).is_dir() else place
+    return str(Path(place).resolve()) if Path(place).is_dir() else place
 
 
 def weights_of(name: str, contest: Contest) -> dict[str, str]:
@@ -124,6 +124,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     not of, results that were measured otherwise, or where they cannot be kept.
     """
     names = [name for name, _ in wanted]
+    found(at.base)
     refuse_without_networks(at.networks.place)
     if isinstance(at.data, CocoMig):
         refuse_without_instances(names, at.data)
@@ -139,6 +140,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
         each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
         at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
     for by in dict.fromkeys(filter(None, safety.values())):
+        screen_of(by)  # what does not load is said now
         at.console.print(UNJUDGED if by == NONE else JUDGED.format(by))
     ended: dict[str, str] = {}
     for name, settings in wanted:
@@ -168,7 +170,7 @@ def _measured(name: str, contest: Contest, made_of: dict[str, str], told: dict[s
 
 def refuse_without_networks(place: str) -> None:
     """Raises MissingWeights where control networks of one's own lie in no folder."""
-    if place != TABLETOP and not Path(place).is_dir():
+    if place != TABLETOP and not (place and Path(place).is_dir()):
         raise MissingWeights(
             f"--networks {place}: there is no such folder; name OUT/networks of `sluice train evidence --out OUT`, or "
             "leave it out for tabletop's own"

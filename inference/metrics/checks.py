@@ -15,9 +15,9 @@ class Unmeasurable(SluiceError):
 
 
 def finite(metric: str, **given: Tensor) -> None:
-    """Raises Unmeasurable where a row of some tensor holds NaN or infinity, or there are no rows."""
+    """Raises Unmeasurable where a row of some tensor holds NaN or infinity, or a tensor holds nothing."""
     for name, tensor in given.items():
-        if not len(tensor):
+        if not tensor.numel():
             raise Unmeasurable(f"{metric}: there are no {name} to measure")
         if tensor.sum().isfinite():  # nothing that is not finite goes into a sum that is
             continue
@@ -44,7 +44,7 @@ def pictured(metric: str, **pictures: Tensor) -> None:
 def whole(metric: str, **given: Tensor) -> None:
     """Raises Unmeasurable for numbers of classes that are no whole ones, or where there are none."""
     for name, tensor in given.items():
-        if not len(tensor):
+        if not tensor.numel():
             raise Unmeasurable(f"{metric}: there are no {name} to measure")
         if tensor.is_floating_point():
             raise Unmeasurable(f"{metric}: {name} must be whole numbers of classes, not {tensor.dtype}")

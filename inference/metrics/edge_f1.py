@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, finite
+from sluice.inference.metrics.checks import Unmeasurable, alike, finite, within
 from sluice.preprocess.record import Array
 
 NAME = "edge F1"
@@ -17,12 +17,15 @@ TOLERANCE = 1.0
 def edge_f1(found: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> Tensor:
     """Harmonic mean of precision and recall of edge pixels, `(batch,)`, of maps `(batch, height, width)`.
 
-    An edge pixel is right where one of the other map is at most `tolerance` pixels away (Euclid); unlike the BSDS
-    benchmark it does not claim that one for itself. 0 to 1; higher is better; two maps without any edge agree: 1.
+    All but 0 is an edge, and right where one of the other map is at most `tolerance` pixels away (Euclid); unlike the
+    BSDS benchmark it does not claim that one for itself. 0 to 1; higher is better; two maps without any edge agree: 1.
     Raises Unmeasurable.
     """
+    if not tolerance >= 0:
+        raise Unmeasurable(f"{NAME}: a tolerance of {tolerance:g} pixels is none; give 0 or more")
     alike(NAME, found=found, wanted=wanted)
     finite(NAME, found=found, wanted=wanted)
+    within(NAME, 0, 255, found=found, wanted=wanted)
     pairs = zip(found.bool().cpu().numpy(), wanted.bool().cpu().numpy(), strict=True)
     return torch.tensor([_f1(one, other, tolerance) for one, other in pairs])
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, counted, enough, finite
+from sluice.inference.metrics.checks import Unmeasurable, alike, counted, finite
 
 NAME = "landmark error"
 
@@ -16,7 +18,8 @@ def landmark_error(found: Tensor, wanted: Tensor, height: int) -> Tensor:
     Of points `(batch, points, 3)`: x and y in pixels, and above 0 where wanted. 0 or more; lower is better. Raises
     Unmeasurable where a face has no wanted point.
     """
-    enough(NAME, 1, pixels=height)
+    if not 1 <= height < math.inf:
+        raise Unmeasurable(f"{NAME}: a picture of {height:g} pixels in height is none")
     alike(NAME, found=found, wanted=wanted)
     finite(NAME, found=found, wanted=wanted)
     there = wanted[..., 2] > 0

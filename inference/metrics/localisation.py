@@ -36,4 +36,10 @@ def localisation_similarities(
     alike(NAME, pictures=pictures[:, 0, 0, 0], exemplars=foreground[:, 0])
     inside = masks.bool()[:, None]
     halves = (embed(pictures.where(inside, BLACK)), foreground), (embed(pictures.where(~inside, BLACK)), background)
-    return torch.stack([F.cosine_similarity(seen, wanted) for seen, wanted in halves])
+    return torch.stack([_similarity(*half) for half in halves])
+
+
+def _similarity(seen: Tensor, wanted: Tensor) -> Tensor:
+    alike(NAME, embeddings=seen, exemplars=wanted)
+    finite(NAME, embeddings=seen)
+    return F.cosine_similarity(seen, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, whole, within
+from sluice.inference.metrics.checks import alike, enough, whole, within
 
 NAME = "mask IoU"
 
@@ -14,11 +14,13 @@ class MeanIou:
     """Counts label maps as they come; classes that neither truth nor prediction ever holds do not count."""
 
     def __init__(self, classes: int) -> None:
+        enough(NAME, 1, classes=classes)
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
 
     def add(self, predicted: Tensor, truth: Tensor) -> None:
-        """Two maps `(..., height, width)` of class numbers. Raises Unmeasurable for mixed sizes and unknown classes."""
+        """Two maps `(..., height, width)` of class numbers. Raises Unmeasurable for mixed sizes and no classes."""
         classes = len(self.confusion)
+        whole(NAME, predicted=predicted, truth=truth)
         alike(NAME, predicted=predicted, truth=truth)
         within(NAME, 0, classes - 1, predicted=predicted, truth=truth)
         pairs = truth.flatten().long() * classes + predicted.flatten().long()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from sluice.inference.metrics import fid, frechet, inception_score, kid, retrieval
 from sluice.inference.metrics.asymmetry import asym, nasym
 from sluice.inference.metrics.class_accuracy import class_accuracy
@@ -85,6 +87,8 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
+KINDS = TypeAdapter(Metric)
+
 
 def metrics() -> dict[str, Metric]:
     """Ours, and those that installed packages name as entry points `sluice.metrics`, each a Metric.
@@ -111,9 +115,13 @@ def _checked(name: str, loaded: Any) -> Metric:
             f"the entry point sluice.metrics '{name}' must be a sluice.inference.metrics.registry.Metric, and is a "
             f"{type(loaded).__name__}"
         )
-    low, high = loaded.range if len(loaded.range) == 2 else (0, 0)
+    try:
+        found = KINDS.validate_python(vars(loaded))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        field = ".".join(map(str, wrong["loc"]))
+        raise UnknownMetric(f"the metric '{name}' of an installed package: {field}: {wrong['msg']}") from error
+    low, high = found.range
     if not low < high:
-        raise UnknownMetric(
-            f"the metric '{name}' of an installed package has no range: {loaded.range}, not (low, high)"
-        )
-    return loaded
+        raise UnknownMetric(f"the metric '{name}' of an installed package has no range: {found.range}, not (low, high)")
+    return found

@@ -101,7 +101,7 @@ def _bring(
 
 def _local(name: str) -> Found:
     path = Path(name).expanduser().absolute()
-    if not path.exists():
+    if not name or not path.exists():
         entry(name)
     return Found(name, path, remembered_sha256(path, cache_folder() / "digests"), None)
 

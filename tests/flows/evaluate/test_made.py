@@ -29,7 +29,9 @@ def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> Non
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
 
 
-def test_a_picture_that_was_cut_or_has_another_size_is_made_again(untrained: Path, tmp_path: Path) -> None:
+def test_a_picture_that_was_cut_or_has_another_size_or_a_broken_record_is_made_again(
+    untrained: Path, tmp_path: Path
+) -> None:
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 2) for case in cases("two", 1)]
     first = made(jobs, tmp_path, QUIET)
@@ -40,3 +42,9 @@ def test_a_picture_that_was_cut_or_has_another_size_is_made_again(untrained: Pat
         cut.write_bytes(damaged)
         assert made(jobs, tmp_path, QUIET) == first
         assert cut.read_bytes() == whole
+    record = cut.with_suffix(".json")
+    told = record.read_bytes()
+    for broken in (b"null", told[: len(told) // 2]):
+        record.write_bytes(broken)
+        assert made(jobs, tmp_path, QUIET) == first
+        assert record.read_bytes() == told

@@ -118,7 +118,10 @@ def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
 def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_bytes(content)
     for reading in (read_all, lambda folder: refuse_others(folder, None, {})):
-        with pytest.raises(ConfigError, match=r"old.json holds no results of this version .*: delete it, and measure"):
+        with pytest.raises(
+            ConfigError,
+            match=r"old.json holds no results of this version .*: move it elsewhere and measure again, or name",
+        ):
             reading(tmp_path)
 
 
@@ -134,18 +137,31 @@ def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -
         (["claims", 0, "verdicts", "canny"], "maybe"),
         (["estimates", 0, "interval", "low"], "a"),
         (["estimates", 0, "interval", "low"], float("nan")),
+        (["estimates", 0, "interval", "high"], float("inf")),
         (["examples", 0, "pictures"], None),
+        (["examples", 0, "pictures", "base alone"], "../../secret"),
+        (["curves", 0, "at"], [1]),
+        (["curves", 0, "intervals"], []),
     ],
 )
 def test_what_says_other_than_a_measure_writes_is_refused(path: list[str | int], value: Any, tmp_path: Path) -> None:
     example = Example("canny", "a cube", "the worst", {"base alone": "0123"})
-    keep(replace(FOUND, examples=[example]), tmp_path / "silence.json")
+    curve = Curve("energy", "canny", "base alone", "timesteps", [1, 2], [ONE.interval] * 2, 32)
+    keep(replace(FOUND, examples=[example], curves=[curve]), tmp_path / "silence.json")
     told = json.loads((tmp_path / "silence.json").read_text())
     within = told
     for step in path[:-1]:
         within = within[step]
     within[path[-1]] = value
     (tmp_path / "silence.json").write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match=r"silence.json holds no results of this version"):
+        read_all(tmp_path)
+
+
+def test_a_number_that_no_float_holds_is_refused(tmp_path: Path) -> None:
+    keep(FOUND, tmp_path / "silence.json")
+    told = (tmp_path / "silence.json").read_text()
+    (tmp_path / "silence.json").write_text(told.replace("0.75", "1e999"))
     with pytest.raises(ConfigError, match=r"silence.json holds no results of this version"):
         read_all(tmp_path)
 

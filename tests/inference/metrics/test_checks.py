@@ -26,6 +26,8 @@ def test_levels_are_no_values_of_a_picture() -> None:
         pictured("SSIM", pictures=torch.tensor([[0.0, 255.0]]))
     with pytest.raises(Unmeasurable, match="not uint8 from 0 to 1"):
         pictured("SSIM", pictures=torch.tensor([[0, 1]], dtype=torch.uint8))
+    with pytest.raises(Unmeasurable, match="SSIM: there are no pictures to measure"):
+        pictured("SSIM", pictures=torch.zeros(2, 3, 0, 4))
     with pytest.raises(Unmeasurable, match="pictures 0 of 1 hold NaN"):
         pictured("SSIM", pictures=torch.tensor([[torch.nan]]))
 

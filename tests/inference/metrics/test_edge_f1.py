@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -41,3 +43,8 @@ def test_mixed_sizes_and_nan_are_errors() -> None:
         edge_f1(column(1), column(1)[:, 1:])
     with pytest.raises(Unmeasurable, match="edge F1: found 0 of 1"):
         edge_f1(column(1) * torch.nan, column(1))
+    with pytest.raises(Unmeasurable, match=r"found must hold values from 0 to 255, not -1 to 1"):
+        edge_f1(column(1) * 2.0 - 1, column(1))
+    for tolerance in (-1, math.nan):
+        with pytest.raises(Unmeasurable, match=r"edge F1: a tolerance of .* pixels is none"):
+            edge_f1(column(1), column(1), tolerance=tolerance)

@@ -33,5 +33,7 @@ def test_each_picture_has_its_own_objects_by_number() -> None:
     overlap, one, two = torch.ones(1, 4, 4), torch.tensor([1]), torch.tensor([1, 2])
     with pytest.raises(Unmeasurable, match=r"front accuracy: .* front \(2,\), behind \(1,\)"):
         front_accuracy(NOWHERE, overlap, two, one)
+    with pytest.raises(Unmeasurable, match="overlap 0 of 1 hold NaN"):
+        front_accuracy(NOWHERE, overlap * torch.nan, one, one)
     with pytest.raises(Unmeasurable, match=r"front must be whole numbers of classes, not torch\.float32"):
         front_accuracy(NOWHERE, overlap, one.float(), one)

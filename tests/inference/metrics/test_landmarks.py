@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -20,5 +22,6 @@ def test_a_face_without_wanted_points_is_an_error() -> None:
         landmark_error(WANTED, torch.zeros(1, 3, 3), height=100)
     with pytest.raises(Unmeasurable, match="NaN"):
         landmark_error(WANTED * torch.nan, WANTED, height=100)
-    with pytest.raises(Unmeasurable, match="landmark error needs at least 1 pixels; there are -5"):
-        landmark_error(WANTED, WANTED, height=-5)
+    for height in (-5, 0, math.nan, math.inf):
+        with pytest.raises(Unmeasurable, match=r"landmark error: a picture of .* pixels in height is none"):
+            landmark_error(WANTED, WANTED, height=height)  # type: ignore[arg-type]

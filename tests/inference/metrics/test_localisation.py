@@ -39,5 +39,9 @@ def test_mixed_sizes_and_nan_are_errors() -> None:
         localisation_similarity(light, shown, mask[:, 1:], RED, BLUE)
     with pytest.raises(Unmeasurable, match=r"exemplars \(2,\)"):
         localisation_similarity(light, shown, mask, RED.expand(2, -1), BLUE.expand(2, -1))
+    with pytest.raises(Unmeasurable, match=r"embeddings \(1, 2\), exemplars \(1, 1\)"):
+        localisation_similarity(light, shown, mask, RED[:, :1], BLUE[:, :1])
+    with pytest.raises(Unmeasurable, match="embeddings 0 of 1 hold NaN"):
+        localisation_similarity(lambda pictures: light(pictures) * torch.nan, shown, mask, RED, BLUE)
     with pytest.raises(Unmeasurable, match="pictures 0 of 1"):
         localisation_similarity(light, shown * torch.nan, mask, RED, BLUE)

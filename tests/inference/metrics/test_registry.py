@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
+from sluice.flows.evaluate.listed import table
 from sluice.inference.metrics.checks import Unmeasurable
 from sluice.inference.metrics.registry import METRICS, UnknownMetric, metric, metrics
 from sluice.infra.entry_points import BrokenPackage
@@ -15,6 +18,9 @@ from sluice.inference.metrics.registry import Metric
 BRIGHTNESS = Metric(lambda pictures: pictures.mean(dim=(1, 2, 3)), "of -1 to 1", (-1, 1), "higher")
 NONSENSE = 3
 ENDLESS = Metric(abs, "of anything", (1, 0), "lower")
+RANGELESS = Metric(abs, "of anything", None, "lower")
+SIDEWAYS = Metric(abs, "of anything", (0, 1), "sideways")
+MARKED = Metric(abs, "[/red]", (0, 1), "lower")
 """
 
 
@@ -68,8 +74,22 @@ def test_names_of_ours_and_other_things_are_refused(installed: Path) -> None:
     with pytest.raises(UnknownMetric, match=r"'nonsense' must be a .*Metric, and is a int"):
         metrics()
     installed.write_text("[sluice.metrics]\nendless = their_metrics:ENDLESS\n")
-    with pytest.raises(UnknownMetric, match=r"'endless' of an installed package has no range: \(1, 0\), not \(low"):
+    with pytest.raises(UnknownMetric, match=r"'endless' of an installed package has no range: \(1.0, 0.0\), not \(low"):
         metrics()
+
+
+@pytest.mark.parametrize(("name", "field"), [("RANGELESS", "range"), ("SIDEWAYS", "better")])
+def test_a_field_of_another_kind_is_named(name: str, field: str, installed: Path) -> None:
+    installed.write_text(f"[sluice.metrics]\ntheirs = their_metrics:{name}\n")
+    with pytest.raises(UnknownMetric, match=f"the metric 'theirs' of an installed package: {field}: Input should be"):
+        metrics()
+
+
+def test_what_a_package_says_is_listed_as_it_is(installed: Path) -> None:
+    installed.write_text("[sluice.metrics]\nmarked = their_metrics:MARKED\n")
+    said = StringIO()
+    Console(file=said, width=200).print(table())
+    assert "[/red]" in said.getvalue()
 
 
 @pytest.mark.parametrize(("value", "said"), [("no_such_module:X", "ModuleNotFoundError"), ("their_metrics:NO", "Attr")])
