@@ -16,8 +16,9 @@ $(READY): constraints.txt pyproject.toml infra/setup.sh
 demo: setup
 	$(BIN)/sluice demo
 
+# Two at a time, each with one thread: most tests wait for processes that they started.
 test: setup
-	$(BIN)/python -m pytest -m "not slow" --durations=60
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --durations=60
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
