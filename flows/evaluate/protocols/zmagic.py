@@ -8,7 +8,7 @@ scenes by the base without a prompt: energies alone say what is wanted. All samp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluice.flows.evaluate.cases import Case, cases
@@ -22,6 +22,8 @@ from sluice.flows.evaluate.trees import Node, guided, plain, text
 PARTS = ("unet_face", "identity", "latent_judges", "judges")
 SILENT_FROM = 100
 """The last steps are the model's own."""
+STRENGTHS = {"faces": {"text": 0.00125}}
+"""By law, where they are other than a guide's own: faces led by a text at its 0.005 left the world."""
 OTHER_RHOS = (0.5, 2)
 """In shares of each condition's own."""
 OTHER_TURNS = (0.0, 100.0)
@@ -98,7 +100,9 @@ def guided_by(contest: Contest, some: Sequence[Wanted]) -> Iterator[tuple[Wanted
     """Combinations of conditions, and what guides to each."""
     known = guides(contest.sampling.base, contest.judges)
     for wanted in some:
-        yield wanted, {name: known[name] for name in wanted.conditions}
+        strengths = STRENGTHS.get(wanted.law, {})
+        told = {name: replace(known[name], rho=strengths.get(name, known[name].rho)) for name in wanted.conditions}
+        yield wanted, told
 
 
 def methods(base: str, wanted: Wanted, own: dict[str, Guide]) -> dict[str, Tree]:
