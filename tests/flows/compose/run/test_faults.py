@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from rich.console import Console
 
 from sluice.flows.compose.run.flow import compose
 from sluice.flows.compose.tree.job import Job
 from sluice.infra.storage import NoSpace, storage
 from tests.faults.proxy import FaultProxy, seeded
+from tests.flows.runs import Command
 
 QUIET = Console(quiet=True)
 KILOBYTES = 4
@@ -98,8 +100,10 @@ def test_two_at_once_make_the_same_pictures(
     job: dict[str, Any], whole: tuple[Path, dict[str, bytes]], tmp_path: Path
 ) -> None:
     folder, there = whole
-    both = [begun(alone, job, folder, tmp_path / "out") for _ in range(2)]
-    for process in both:
-        process.join()
-    assert [process.exitcode for process in both] == [0, 0]
-    assert files(tmp_path / "out") == there
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    both = [Command(["compose", folder / "job.yaml", "--out", tmp_path / "out"], tmp_path) for _ in range(2)]
+    for command in both:
+        code, said = command.end()
+        assert code == 0, said
+    made = files(tmp_path / "out")
+    assert {name: made.get(name) for name in there} == there
