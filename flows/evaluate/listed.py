@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from sluice.inference.metrics.registry import metrics
@@ -12,7 +12,7 @@ HEAD = ("name", "what it is", "unit", "range", "better", "at least")
 
 def table() -> Table:
     """A row for each: its function's first line, what numbers mean, how many pictures it takes."""
-    found = Table(*HEAD, box=None)
+    found = Table(Column(HEAD[0], no_wrap=True), *HEAD[1:], box=None)
     for name, own in metrics().items():
         says = (own.of.__doc__ or "").strip().partition("\n")[0]
         low, high = own.range

@@ -133,14 +133,16 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     contests = {name: at.contest(name, settings) for name, settings in wanted}
     made_of = {name: weights_of(name, contest) for name, contest in contests.items()}
     safety = {name: judged_by(name, contest) for name, contest in contests.items()}
+    judging = list(dict.fromkeys(filter(None, safety.values())))
+    for by in judging:
+        screen_of(by)  # what does not load is said before anything is there
     told = {name: {**at.told, **_treated(safety[name]), **settings.model_dump()} for name, settings in wanted}
     refuse_others(at.results, at.told.get(DATA), told)
     make_ready(at.results)
     for name, settings in wanted:
         each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
         at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
-    for by in dict.fromkeys(filter(None, safety.values())):
-        screen_of(by)  # what does not load is said now
+    for by in judging:
         at.console.print(UNJUDGED if by == NONE else JUDGED.format(by))
     ended: dict[str, str] = {}
     for name, settings in wanted:

@@ -95,6 +95,11 @@ def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path,
     wanted = [("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))]
     with pytest.raises(Misfit, match="safety: 'open-nfsw' is neither a model of the catalogue"):
         evaluate(wanted, replace(at(str(untrained), tmp_path, console), safety="open-nfsw"))
+    with pytest.raises(ConfigError, match=r"safety: tabletop is no classifier that can be loaded"):
+        evaluate(wanted, replace(at(str(untrained), tmp_path, console), safety="tabletop"))
+    for base in ("", "nosuch"):
+        with pytest.raises(UnknownModel, match=f"^'{base}' is neither a model of the catalogue"):
+            evaluate(wanted, at(base, tmp_path, console))
     assert not list(tmp_path.iterdir())
     evaluate(wanted, at(str(untrained), tmp_path, console))
     assert read(tmp_path / "results/unite.json").settings["safety"] == "none"
