@@ -13,7 +13,8 @@ from torch import Tensor
 from sluice.inference.metrics.bootstrap import Interval
 
 Verdict = Literal["holds", "in part", "not here"]
-NAME = re.compile(r"[\w-]{1,64}")
+PICTURE = re.compile(r"[\w-]{1,64}")
+"""The name of one, which goes into a path."""
 ENOUGH = 16
 """Cases: of fewer nothing holds, whatever their interval."""
 
@@ -84,7 +85,7 @@ class Example:
 
     def __post_init__(self) -> None:
         for name in self.pictures.values():
-            if not NAME.fullmatch(name):  # it goes into a path
+            if not PICTURE.fullmatch(name):
                 raise ValueError(f"{name[:80]!r} is no picture's name")
 
 

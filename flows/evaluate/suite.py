@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     not of, results that were measured otherwise, or where they cannot be kept.
     """
     names = [name for name, _ in wanted]
-    found(at.base)
+    found(at.base)  # else the first part that it lacks would be named
     refuse_without_networks(at.networks.place)
     if isinstance(at.data, CocoMig):
         refuse_without_instances(names, at.data)
@@ -139,11 +139,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     told = {name: {**at.told, **_treated(safety[name]), **settings.model_dump()} for name, settings in wanted}
     refuse_others(at.results, at.told.get(DATA), told)
     make_ready(at.results)
-    for name, settings in wanted:
-        each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
-        at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
-    for by in judging:
-        at.console.print(UNJUDGED if by == NONE else JUDGED.format(by))
+    _say_beforehand(wanted, contests, judging, at.console)
     ended: dict[str, str] = {}
     for name, settings in wanted:
         try:
@@ -157,6 +153,17 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     if ended:
         whys = "\n".join(f"{name}: {why}" for name, why in ended.items())
         raise NotMeasured(f"{len(ended)} of {len(wanted)} protocols were not measured:\n{whys}")
+
+
+def _say_beforehand(
+    wanted: Sequence[tuple[str, Settings]], contests: Mapping[str, Contest], judging: Sequence[str], console: Console
+) -> None:
+    """How many pictures there are to be, and what judges them."""
+    for name, settings in wanted:
+        each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
+        console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
+    for by in judging:
+        console.print(UNJUDGED if by == NONE else JUDGED.format(by))
 
 
 def _treated(safety: str | None) -> dict[str, str]:
