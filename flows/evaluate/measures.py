@@ -16,6 +16,7 @@ from sluice.flows.evaluate.protocols import (
     convergence,
     faces,
     fused,
+    fusers,
     minimal_impact,
     nesting,
     obedience,
@@ -83,12 +84,13 @@ PROTOCOLS = {
         on_data=(),
         more=lambda c: c.optional(minimal_impact.METHODS, minimal_impact.here(c, minimal_impact.METHODS)),
     ),
-    "cnc": Protocol(
-        "Compose and Conquer",
-        cnc.measure,
-        cnc.pictures,
-        controls=cnc.NETWORKS,
-        more=fused.trained_apart,
+    "cnc": Protocol("Compose and Conquer", cnc.measure, cnc.pictures, controls=cnc.NETWORKS),
+    "fusers": Protocol(
+        "Compose and Conquer's fusers, by their training",
+        fusers.measure,
+        fusers.pictures,
+        controls=fusers.NETWORKS,
+        more=fusers.networks,
     ),
     "reconstruction": Protocol(
         "Scenes made again",

@@ -21,8 +21,8 @@ PAPERS = (
     "unite-faces",
     "nesting",
 )
-ALONE = ("convergence",)
-"""In no suite: its networks do not ship."""
+ALONE = ("convergence", "fusers")
+"""In no suite: their networks do not ship."""
 ABLATED = ("minimal-impact", "cnc", "amdm", "zmagic", "unite", "unite-faces")
 SUITES = {"papers": PAPERS, "ablations": tuple(f"{name}{ABLATIONS}" for name in ABLATED)}
 NAMES = (*PAPERS, *ALONE, *SUITES["ablations"])

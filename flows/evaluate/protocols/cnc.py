@@ -27,7 +27,7 @@ from sluice.flows.evaluate.methods import BASE, CONTROLNET
 from sluice.flows.evaluate.obeyed import Obeyed, seen_once
 from sluice.flows.evaluate.outcome import BETTER, UNBEATEN, Outcome
 from sluice.flows.evaluate.populations import Population, scores
-from sluice.flows.evaluate.protocols.fused import APART, JOINT, TRAINED_APART, WHOLE, apart, composed
+from sluice.flows.evaluate.protocols.fused import JOINT, composed
 from sluice.flows.evaluate.protocols.overlap import (
     both,
     composite,
@@ -58,8 +58,6 @@ FRONT, LOCAL = "right one in front", "localisation similarity"
 OF_PART = ("localisation similarity of the foreground", "localisation similarity of the background")
 IN_FRONT = "Compose and Conquer places objects in front of others as asked, more often than one depth of both does."
 LOCALISES = "Soft guidance localises semantics: exemplars are seen in their own parts more than without it."
-TOGETHER = "Fusers that are finetuned together place objects and localise semantics better than those trained apart."
-DISENTANGLED = "Fusers trained on the depths of triplets place objects in front more often than those of whole images."
 DEFAULTS = "Compose and Conquer's defaults, exclude and lambdas of 1, are those that measured best."
 SWEEPS: dict[str, Callable[[float], tuple[float, float]]] = {
     "of both": lambda own: (own, own),
@@ -71,8 +69,8 @@ SWEEPS: dict[str, Callable[[float], tuple[float, float]]] = {
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """What is in front under both names, and what parts are like under none."""
-    ordered = _compared(contest, ORDERED, count, ordering(contest), placement(contest), [scores(contest.judges)])
-    likened = _compared(contest, LIKENED, count, likening(contest), likeness(contest), [])
+    ordered = compared(contest, ORDERED, count, ordering(contest), placement(contest), [scores(contest.judges)])
+    likened = compared(contest, LIKENED, count, likening(contest), likeness(contest), [])
     claims = [
         Claim(
             IN_FRONT,
@@ -81,18 +79,12 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
         ),
         Claim(LOCALISES, BETTER, {f"against {own}": likened.better(LOCAL, CNC, own) for own in (UNGUIDED, DEPTHS)}),
     ]
-    trained = {own for own in TRAINED_APART if own not in contest.left_out}
-    if APART in trained:
-        each = {FRONT: ordered.better(FRONT, CNC, APART), LOCAL: likened.better(LOCAL, CNC, APART)}
-        claims.append(Claim(TOGETHER, BETTER, each))
-    if {APART, WHOLE} <= trained:
-        claims.append(Claim(DISENTANGLED, BETTER, {f"against {WHOLE}": ordered.better(FRONT, APART, WHOLE)}))
     return [*ordered.estimates(), *likened.estimates(), *_ceilings(contest, count)], claims
 
 
 def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     """The likeness of the default and every other option; and of each part along the lambdas."""
-    found = _compared(contest, LIKENED, count, variants(contest), likeness(contest, parts=True), [])
+    found = compared(contest, LIKENED, count, variants(contest), likeness(contest, parts=True), [])
     contest.curves.extend(curves(found))
     return found.estimates(), [Claim(DEFAULTS, UNBEATEN, found.none_beats(LOCAL, CNC))]
 
@@ -112,7 +104,6 @@ def ordering(contest: Contest) -> dict[str, Tree]:
         TEXT: contest.under(BASE, told),
         ONE_DEPTH: contest.under(CONTROLNET, told),
         DEPTHS: composed(contest, exemplars=None),
-        **apart(contest),
         CNC: composed(contest),
     }
 
@@ -122,7 +113,6 @@ def likening(contest: Contest) -> dict[str, Tree]:
     return {
         DEPTHS: composed(contest, exemplars=None),
         UNGUIDED: composed(contest, guidance="none"),
-        **apart(contest),
         CNC: composed(contest),
     }
 
@@ -154,6 +144,19 @@ def curves(found: Outcome) -> Iterator[Curve]:
             values = [found.values[figure, swept(which, own)] for own in LAMBDAS]
             told = figure, LIKENED, f"lambda {which}", "lambda"
             yield Curve(*told, list(LAMBDAS), list(map(of_mean, values)), len(values[0]))
+
+
+def compared(
+    contest: Contest,
+    condition: str,
+    count: int,
+    trees: dict[str, Tree],
+    told: list[Obeyed],
+    populations: Sequence[Population],
+) -> Outcome:
+    """Methods over the first cases, under both names or under none."""
+    some = [replace(case, words="") if condition == LIKENED else case for case in islice(overlapping(), count)]
+    return contest(condition, some, trees, told, together=True, populations=populations)
 
 
 def placement(contest: Contest) -> list[Obeyed]:
@@ -192,18 +195,6 @@ def similarities(contest: Contest) -> Callable[[Tensor, list[Case]], Tensor]:
         return masks, embed(shown(front, "image") * 2 - 1), embed(shown(behind, "background") * 2 - 1)
 
     return lambda pictures, some: localisation_similarities(embed, pictures, *wanted(tuple(some)))
-
-
-def _compared(
-    contest: Contest,
-    condition: str,
-    count: int,
-    trees: dict[str, Tree],
-    told: list[Obeyed],
-    populations: Sequence[Population],
-) -> Outcome:
-    some = [replace(case, words="") if condition == LIKENED else case for case in islice(overlapping(), count)]
-    return contest(condition, some, trees, told, together=True, populations=populations)
 
 
 def _ceilings(contest: Contest, count: int) -> Iterator[Estimate]:

@@ -14,7 +14,8 @@ from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.measures import PROTOCOLS
 from sluice.flows.evaluate.methods import CONTROLNET, FIRST_STAGE, MICONTROLNET, REBALANCED, Networks, Sampling
-from sluice.flows.evaluate.protocols.fused import JOINT, TRAINED_APART
+from sluice.flows.evaluate.protocols.fused import JOINT
+from sluice.flows.evaluate.protocols.fusers import TRAINED_APART
 from sluice.flows.evaluate.results import read
 from sluice.flows.evaluate.settings import Settings
 from sluice.flows.evaluate.suite import Place, evaluate
