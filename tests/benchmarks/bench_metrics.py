@@ -1,6 +1,6 @@
 """Metrics that torchmetrics or scikit-image has too, against that library's own loop over the same pictures.
 
-LPIPS and CLIPScore are not among them: theirs begin by fetching a network.
+What neither has, or begins by fetching a network as torchmetrics' LPIPS does, is told in pictures a second.
 """
 
 from __future__ import annotations
@@ -12,27 +12,41 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassF1Score, MulticlassJaccardIndex
+from torchmetrics.functional import cosine_similarity, mean_absolute_error
 from torchmetrics.image import TotalVariation
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from sluice.flows.evaluate.populations import by_inception
+from sluice.inference.metrics.clip import clip_similarity
+from sluice.inference.metrics.condition_l1 import condition_l1
+from sluice.inference.metrics.depth_mae import depth_mae, min_max
+from sluice.inference.metrics.edge_f1 import edge_f1
 from sluice.inference.metrics.fid import fid
+from sluice.inference.metrics.identity import identity_distance
 from sluice.inference.metrics.inception_score import inception_score
 from sluice.inference.metrics.kid import kid
+from sluice.inference.metrics.landmarks import landmark_error
+from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.mask_f1 import mask_f1
 from sluice.inference.metrics.mean_iou import mask_iou
+from sluice.inference.metrics.niqe import Pristine, niqe
+from sluice.inference.metrics.pose import OPENPOSE_SIGMAS, oks, pck
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.ssim import ssim
+from sluice.inference.metrics.style import style_distance
 from sluice.inference.metrics.total_variation import silent_total_variation
 from sluice.infra.weights.models import find
 from sluice.preprocess.perception.inception import Inception
+from sluice.preprocess.perception.vgg import load_lpips
 from tests.benchmarks.result import Goal, Result
 from tests.benchmarks.turns import in_turns
 
 PICTURES, SEEN, SIDE, BATCH = 128, 32, 64, 32
 WIDTH, FEATURES, CLASSES = 256, 512, 12
+EDGES = 0.1
+"""The share of pixels that are edges."""
 ROUNDS = 3
 GOAL = Goal(">=", 0.9)
 
@@ -75,7 +89,15 @@ class _Seen(nn.Module):
 def run() -> list[Result]:
     """Of random pictures, as figures cost what they cost whatever is shown."""
     generator = torch.Generator().manual_seed(0)
-    return [_raced(duel) for duel in (*_of_features(generator), *_of_pictures(generator), *_of_masks(generator))]
+    duels = (_of_features, _of_pictures, _of_masks, _of_conditions, _of_embeddings)
+    return [
+        *(_raced(duel) for part in duels for duel in part(generator)),
+        *(_paced(name, measure) for name, measure in _without_rival(generator).items()),
+    ]
+
+
+def _paced(name: str, measure: Callable[[], Any]) -> Result:
+    return Result(f"metrics: {name}, pictures a second", SEEN / in_turns({name: measure}, ROUNDS)[name], None)
 
 
 def _raced(duel: Duel) -> Result:
@@ -151,3 +173,56 @@ def _of_masks(generator: torch.Generator) -> list[Duel]:
         Duel("mask IoU / torchmetrics'", SEEN, lambda: mask_iou(found, wanted, CLASSES), overlap),
         Duel("mask F1 / torchmetrics'", SEEN, lambda: mask_f1(found, wanted, CLASSES), dice),
     ]
+
+
+def _of_conditions(generator: torch.Generator) -> list[Duel]:
+    found, wanted = torch.rand(2, SEEN, 3, WIDTH, WIDTH, generator=generator)
+    near, far = found[:, 0], wanted[:, 0]
+    everywhere = torch.ones(SEEN, WIDTH, WIDTH, dtype=torch.bool)
+
+    def one_by_one(figure: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], Tensor]:
+        return lambda: torch.stack([figure(*pair) for pair in zip(found, wanted, strict=True)])
+
+    def ranged(found: Tensor, wanted: Tensor) -> Tensor:
+        return mean_absolute_error(min_max(found[:1]), min_max(wanted[:1]))
+
+    apart = one_by_one(mean_absolute_error)
+    return [
+        Duel("condition L1 / torchmetrics'", SEEN, lambda: condition_l1(found, wanted, everywhere), apart),
+        Duel("depth MAE / torchmetrics'", SEEN, lambda: depth_mae(near, far), one_by_one(ranged)),
+    ]
+
+
+def _of_embeddings(generator: torch.Generator) -> list[Duel]:
+    found, wanted = torch.randn(2, PICTURES, FEATURES, generator=generator)
+
+    def cosine() -> Tensor:
+        return torch.as_tensor(cosine_similarity(found, wanted, reduction="none"))
+
+    return [
+        Duel("CLIP similarity / torchmetrics'", PICTURES, lambda: clip_similarity(found, wanted), cosine),
+        Duel(
+            "identity distance / torchmetrics'",
+            PICTURES,
+            lambda: identity_distance(found, wanted),
+            lambda: 1 - cosine(),
+        ),
+    ]
+
+
+def _without_rival(generator: torch.Generator) -> dict[str, Callable[[], Any]]:
+    made, true = torch.rand(2, SEEN, 3, WIDTH, WIDTH, generator=generator) * 2 - 1
+    edges, wanted = torch.rand(2, SEEN, WIDTH, WIDTH, generator=generator) < EDGES
+    features, others = torch.randn(2, SEEN, FEATURES // 4, WIDTH // 4, WIDTH // 4, generator=generator)
+    points, asked = torch.rand(2, SEEN, len(OPENPOSE_SIGMAS), 3, generator=generator) * WIDTH
+    size = torch.full((SEEN,), float(WIDTH))
+    network, pristine = load_lpips(find("lpips-vgg").path), Pristine.load(find("niqe").path)
+    return {
+        "LPIPS (VGG-16)": lambda: lpips(network, made, true),
+        "NIQE": lambda: niqe(made, pristine),
+        "edge F1": lambda: edge_f1(edges, wanted),
+        "style distance": lambda: style_distance(features, others),
+        "PCK": lambda: pck(points, asked, size),
+        "OKS": lambda: oks(points, asked, size**2, OPENPOSE_SIGMAS),
+        "landmark error": lambda: landmark_error(points, asked, WIDTH),
+    }
