@@ -1,7 +1,11 @@
-"""A storage of every kind: a folder, two S3 servers, and both of them behind the proxy that misbehaves; weights."""
+"""A storage of every kind: folders, S3 servers, and these behind the proxy that misbehaves; weights; processes."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from functools import cache
@@ -86,3 +90,23 @@ def by_hand(tmp_path: Path) -> str:
     (tmp_path / "by-hand").mkdir()
     (tmp_path / "by-hand" / "net.onnx").write_bytes(NET)
     return str(tmp_path / "by-hand")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def elsewhere(root: Path) -> Iterator[Path]:
+    """A file's path on another disk than the root's, so that it cannot be linked."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        if os.stat(folder).st_dev == root.stat().st_dev:
+            pytest.skip("COPIES BETWEEN DISKS NOT TESTED: /dev/shm is on the disk of the temporary files")
+        yield Path(folder) / "file"
+
+
+def run_code(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Some code in a process of its own."""
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)

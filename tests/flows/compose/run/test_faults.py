@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
-from collections.abc import Callable, Sequence
-from multiprocessing.process import BaseProcess
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from rich.console import Console
 
 from sluice.flows.compose.run.flow import compose
 from sluice.flows.compose.tree.job import Job
-from sluice.infra.storage import NoSpace, storage
+from sluice.infra.storage import storage
 from tests.faults.proxy import FaultProxy, seeded
 from tests.flows.runs import Command
 
 QUIET = Console(quiet=True)
-KILOBYTES = 4
+CRAMPED = """
+import json, resource, sys
+from pathlib import Path
+from rich.console import Console
+from sluice.flows.compose.run.flow import compose
+from sluice.flows.compose.tree.job import Job
+from sluice.infra.storage import NoSpace
+job, folder, out = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    compose(Job.model_validate(json.loads(job)), Path(folder), out, Console(quiet=True))
+except NoSpace as error:
+    print(error)
+"""
+"""A composition where no picture has room."""
 
 
 def run(job: dict[str, Any], folder: Path, out: Path | str) -> Sequence[str]:
@@ -32,28 +45,6 @@ def files(out: Path | str) -> dict[str, bytes]:
     """What is there, of a folder or a bucket."""
     place = storage(out)
     return {entry.path: place.read(entry.path) for entry in place.list()}
-
-
-def begun(target: Callable[..., None], *given: Any) -> BaseProcess:
-    """In a process of its own."""
-    process = multiprocessing.get_context("fork").Process(target=target, args=given)
-    process.start()
-    return process
-
-
-def alone(job: dict[str, Any], folder: Path, out: Path) -> None:
-    """In a process forked from one that had threads, which are not there: with one."""
-    torch.set_num_threads(1)
-    run(job, folder, out)
-
-
-def cramped(job: dict[str, Any], folder: Path, out: Path, said: Path) -> None:
-    """Where no picture has room."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (KILOBYTES << 10, KILOBYTES << 10))
-    try:
-        alone(job, folder, out)
-    except NoSpace as error:
-        said.write_text(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +80,9 @@ def test_a_full_disk_is_said_and_when_there_is_room_it_goes_on(
     job: dict[str, Any], whole: tuple[Path, dict[str, bytes]], tmp_path: Path
 ) -> None:
     folder, there = whole
-    begun(cramped, job, folder, tmp_path / "out", tmp_path / "said").join()
-    assert "run the same command again: it resumes" in (tmp_path / "said").read_text()
+    cramped = [sys.executable, "-c", CRAMPED, json.dumps(job), folder, tmp_path / "out"]
+    said = subprocess.run(cramped, capture_output=True, text=True, check=True).stdout
+    assert "run the same command again: it resumes" in said
     assert files(tmp_path / "out") == {}
     run(job, folder, tmp_path / "out")
     assert files(tmp_path / "out") == there
