@@ -25,13 +25,16 @@ WITHDRAW = "remove these keys again with --withdraw while nothing else is at wor
 def find_keys(storage: Storage, keys: Collection[str], workers: int | None = None) -> Iterator[Problem]:
     """A problem for each file that still names one of the keys (16 hex digits), in what it says or in its own name.
 
-    What cannot be opened is a problem too, for it proves nothing. Every byte under the storage is read, by `workers`
-    threads (by default one a core).
+    What cannot be opened is a problem too, for it proves nothing, and so is a place without a file. Every byte under
+    the storage is read, by `workers` threads (by default one a core).
     """
     wanted = frozenset(key.encode() for key in keys)
-    paths = (entry.path for entry in storage.list())
+    paths, empty = (entry.path for entry in storage.list()), True
     for found in in_threads(lambda path: list(_in_file(storage, path, wanted)), paths, workers):
         yield from found
+        empty = False
+    if empty:
+        yield Problem(storage.uri, "holds no file, so that nothing is proved", "name the place that was written to")
     if isinstance(storage, LocalStorage):
         for file in sorted(storage.root.rglob(f"{TEMPORARY}*")):
             path = file.relative_to(storage.root).as_posix()

@@ -66,3 +66,10 @@ def test_a_key_is_found_and_its_place_named(tmp_path: Path, name: str, write: Wr
     (problem,) = find_keys(LocalStorage(tmp_path), [KEY, "ffffffffffffffff"])
     assert problem.path == f"deep/{name}"
     assert what in problem.what
+
+
+def test_a_place_without_a_file_proves_nothing(tmp_path: Path) -> None:
+    (problem,) = find_keys(LocalStorage(tmp_path / "mistyped"), [KEY])
+    assert str(problem) == (
+        f"{tmp_path}/mistyped: holds no file, so that nothing is proved; name the place that was written to"
+    )
