@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sluice.flows.dataset.tally import Tally, tally_before
 from sluice.flows.dataset.units import EXPORT, BuildWork, Done, merge_units, rows_of, stage_units
+from sluice.flows.observe.ending import note_of, noting
 from sluice.flows.observe.page import LivePage
 from sluice.flows.observe.units import done as observe
 from sluice.flows.prefect_server import prefect_server
@@ -38,6 +39,11 @@ def build_dataset(build: Build, console: Console, retry: bool = False, limit: in
 
     Raises TakenDown where its records are removed meanwhile.
     """
+    with noting(build.storage, note_of(build.config.name)):
+        return _build_rest(build, console, retry, limit)
+
+
+def _build_rest(build: Build, console: Console, retry: bool, limit: int | None) -> Version:
     store_plan(build.storage, build.plan_prefix, build.layout)
     shards = build.plan.shards[:limit]
     commits = read_commits(build)

@@ -44,7 +44,7 @@ class LivePage:
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         self.ended.set()
-        hurry = error is not None and _is_interrupt(error)
+        hurry = error is not None and is_interrupt(error)
         self.writer.join(HURRY_SECONDS if hurry else None)
         if self.writer.is_alive():
             return
@@ -85,12 +85,13 @@ def running() -> Notice:
 
 def why(error: BaseException) -> Notice:
     """What ended a run, and what to do."""
-    if _is_interrupt(error):
+    if is_interrupt(error):
         return Notice("interrupted", f"{_now()}. {GOES_ON}")
     return Notice("failed", f"{_now()}: {error or type(error).__name__}. {GOES_ON}", "bad")
 
 
-def _is_interrupt(error: BaseException) -> bool:
+def is_interrupt(error: BaseException) -> bool:
+    """Whether a run was told to end."""
     return isinstance(error, KeyboardInterrupt | SystemExit)
 
 

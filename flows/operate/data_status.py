@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.flows.configs import find_config
+from sluice.flows.observe.ending import Ending, ending_of, note_of
 from sluice.flows.operate.making import Merging, Outputs, merging
 from sluice.flows.operate.stored import DataSet, Stored
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.version.manifest import DamagedVersion, table_rows
 
 RECENT = 600
-"""Seconds: a build that wrote something since seems to run. It leaves no other trace."""
+"""Seconds: a build that wrote something since seems to run, unless it has noted what ended it."""
 REASONS = 3
 
 
@@ -48,7 +49,8 @@ class StageStatus:
 class DataStatus:
     """A data set: versions oldest first, `left` the stages that lack units, `reasons` of the newest's quarantine.
 
-    `written` is when a build last wrote what no version names, None where there is no such file.
+    `written` is when a build last wrote what no version names, None where there is no such file; `ended` what ended the
+    last build, None where it is done, goes on or was killed.
     """
 
     name: str
@@ -57,6 +59,7 @@ class DataStatus:
     left: list[StageStatus]
     merging: list[Merging]
     written: float | None
+    ended: Ending | None
     seems_to_run: bool
     reasons: dict[str, int]
     commands: list[str]
@@ -68,7 +71,8 @@ def data_status(place: Storage, data: DataSet, outputs: Sequence[Outputs], now: 
     own = list(_of_plan(data, outputs))
     times = [version.written for version in merged] + [output.written for output, _ in own]
     written = max(times, default=None)
-    seems_to_run = written is not None and now - written < RECENT
+    ended = ending_of(place, note_of(data.name))
+    seems_to_run = written is not None and now - written < RECENT and not (ended and ended.when >= written)
     newest = data.versions[-1] if data.versions else None
     left = [stage for _, stage in own]
     return DataStatus(
@@ -78,9 +82,10 @@ def data_status(place: Storage, data: DataSet, outputs: Sequence[Outputs], now: 
         left,
         merged,
         written,
+        ended,
         seems_to_run,
         _reasons(place, newest) if newest else {},
-        list(_commands(place, data, newest, bool(left or merged) and not seems_to_run)),
+        list(_commands(place, data, newest, bool(left or merged or ended) and not seems_to_run)),
     )
 
 

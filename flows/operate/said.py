@@ -39,12 +39,20 @@ def _data(data: DataStatus, now: float) -> Iterator[str]:
         yield f"  {stage.stage} {stage.fingerprint[:12]}: {stage.committed} of {stage.planned} units committed{begun}"
     for version in data.merging:
         yield f"  {version.id}: no manifest yet, {_counted(version.shards, 'shard')} merged"
-    if data.written is not None:
-        ago = seconds_text(max(0.0, now - data.written))
-        seems = "a build seems to run" if data.seems_to_run else "no build seems to run"
-        yield f"  {seems}: its newest file is {ago} old (under {RECENT // 60} min counts as running)"
+    yield from _last_build(data, now)
     yield from (f"  quarantined: {count} x {reason}" for reason, count in data.reasons.items())
     yield from (f"    {command}" for command in data.commands)
+
+
+def _last_build(data: DataStatus, now: float) -> Iterator[str]:
+    """What ended it, and whether one seems to run that has written something since."""
+    if data.ended is not None:
+        why = f": {data.ended.why}" if data.ended.how == "failed" else ""
+        yield f"  the last build {data.ended.how} {seconds_text(max(0.0, now - data.ended.when))} ago{why}"
+    if data.written is not None and not (data.ended and data.ended.when >= data.written):
+        seems = "a build seems to run" if data.seems_to_run else "no build seems to run"
+        ago = seconds_text(max(0.0, now - data.written))
+        yield f"  {seems}: its newest file is {ago} old (under {RECENT // 60} min counts as running)"
 
 
 def _version(version: VersionStatus) -> str:

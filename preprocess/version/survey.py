@@ -56,7 +56,7 @@ class Survey:
         elif match := CHUNK.fullmatch(path):
             if match[1] in self.cuts or match[1] not in self.planned:
                 self.chunks.append(path)
-        elif path.endswith(".html"):
+        elif path.endswith((".html", "/run/ended.json")):
             self.pages.append(path)
         elif match := VERSION.fullmatch(path):
             self.versions.add(match[1])

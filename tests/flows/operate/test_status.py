@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sluice.flows.dataset.tally import TooManyFailures
 from sluice.flows.operate.composed import NothingComposed
 from sluice.flows.operate.said import said
 from sluice.flows.operate.status import Status, status
@@ -20,6 +21,7 @@ from sluice.infra.lock import alone_in
 from sluice.preprocess.planning.build import pending, prepare, read_commits
 from sluice.preprocess.planning.plan import store_plan
 from tests.flows.command_line import Sluice
+from tests.flows.conftest import config_for, write_pictures
 from tests.flows.operate.conftest import DAY, age
 from tests.preprocess.builds import build_here, config_here, run_scan, run_units, write_photo, write_photos
 
@@ -75,6 +77,25 @@ def test_what_a_killed_build_had_made_is_counted_and_how_to_go_on_is_said(tmp_pa
     build_here(config_here(tmp_path))
     (data,) = of(tmp_path / "out").data_sets
     assert (data.left, data.written, data.commands) == ([], None, [])
+
+
+def test_a_build_that_failed_says_why_until_one_goes_on(tmp_path: Path, build: Callable[..., object]) -> None:
+    write_pictures(tmp_path / "in", range(4))
+    moody = {"digits": "0123456789abcdef", "flag": str(tmp_path / "in"), "journal": str(tmp_path / "journal")}
+    stages = {"image": {"size": 64, "min_side": 16}, "moody": moody}
+    with pytest.raises(TooManyFailures):
+        build(config_for(tmp_path / "in", tmp_path / "out", stages=stages))
+    (data,) = of(tmp_path / "out").data_sets
+    assert not data.seems_to_run
+    assert data.commands == [f"sluice dataset build -c CONFIG.yaml --out {tmp_path / 'out'}"]
+    told = "\n".join(said(of(tmp_path / "out"), None))
+    assert "the last build failed" in told
+    assert "4 images failed, and max_failures allows" in told
+    assert "seems to run" not in told
+    build(config_for(tmp_path / "in", tmp_path / "out"))
+    (data,) = of(tmp_path / "out").data_sets
+    assert data.ended is None
+    assert not (tmp_path / "out/datasets/made/run/ended.json").exists()
 
 
 def test_a_build_of_another_knob_and_of_new_images_is_seen_beside_what_is_there(tmp_path: Path) -> None:

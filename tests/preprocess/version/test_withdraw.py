@@ -30,13 +30,14 @@ def take(made: Removable, keys: list[str]) -> Withdrawn:
 
 @pytest.fixture
 def exported(removable: Removable) -> Removable:
-    """With an export, pages and a half-written version under OUT too."""
+    """With an export, pages, a note of what ended a build and a half-written version under OUT too."""
     root = removable.place.root
     export_version(removable.place, removable.first, LocalStorage(root / "given" / "away"), lambda _: None)
     key = removable.keys("p3.png")[0]
     for folder in (removable.first.prefix, "datasets/small/run", "elsewhere"):
         (root / folder).mkdir(exist_ok=True)
         (root / folder / f"page-{key}.html").write_text(f"<article id={key}>")
+    (root / "datasets/small/run/ended.json").write_text(f"{key} could not be read")
     (root / "elsewhere" / "of-another.html").write_text("<article id=0123456789abcdef>")
     half = root / "datasets" / "small" / "0123456789ab"
     half.mkdir()
@@ -59,7 +60,7 @@ def test_nothing_holds_them_and_every_version_is_whole(exported: Removable) -> N
     assert {v.id for v in withdrawn.cut} == {first.id, last.id}
     assert withdrawn.exports == ["given/away/small-00001.parquet", "given/away/small-00002.parquet"]
     assert (exported.place.root / "elsewhere" / "of-another.html").exists()
-    assert len(withdrawn.deleted) == 4
+    assert len(withdrawn.deleted) == 5
     assert read_version(exported.place, "small").id == new.id
 
     build = prepare(exported.config, run_scan)

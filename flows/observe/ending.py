@@ -1,0 +1,63 @@
+"""What ended a run before its end: a note in its outputs, until the same is run again."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sluice.flows.observe.page import is_interrupt
+from sluice.infra.storage import MissingFile, Storage
+
+log = logging.getLogger("sluice.observe")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """`how` a run ended, `failed` or `interrupted`, and `why`; `when` is in seconds since 1970, by the storage."""
+
+    how: str
+    why: str
+    when: float
+
+
+def note_of(dataset: str) -> str:
+    """Where the note of a data set's build lies, in its storage."""
+    return f"datasets/{dataset}/run/ended.json"
+
+
+@contextmanager
+def noting(place: Storage, path: str) -> Iterator[None]:
+    """Forget how the run before ended, and note at `path` what ends this one.
+
+    What goes wrong with a note is logged, and no more.
+    """
+    with _logged(path):
+        if place.head(path) is not None:
+            place.delete([path])
+    try:
+        yield
+    except BaseException as error:
+        how = "interrupted" if is_interrupt(error) else "failed"
+        with _logged(path):
+            place.write(path, json.dumps({"how": how, "why": str(error) or type(error).__name__}).encode())
+        raise
+
+
+def ending_of(place: Storage, path: str) -> Ending | None:
+    """How the last run ended; None where it is done, goes on, or was killed, which leaves no note."""
+    entry = place.head(path)
+    try:
+        return Ending(**json.loads(place.read(path)), when=entry.modified) if entry else None
+    except (MissingFile, ValueError, TypeError):  # taken away meanwhile, or damaged
+        return None
+
+
+@contextmanager
+def _logged(path: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a run is worth more than a note on it
+        log.warning("the note of how this run ended, %s, could not be written: %s", path, error)
