@@ -36,7 +36,10 @@ def client_of(cluster: Cluster) -> JobSubmissionClient:
     from ray.job_submission import JobSubmissionClient
 
     with without_addresses():
-        client = JobSubmissionClient(cluster.address, headers=cluster.headers())
+        try:
+            client = JobSubmissionClient(cluster.address, headers=cluster.headers())
+        except (KeyError, TypeError) as error:  # of JSON that tells no version
+            raise NoSuchCluster(_no_dashboard(cluster, "it tells no version")) from error
     for own in TELLS_TOO_MUCH:
         logging.getLogger(own).setLevel(logging.WARNING)
     theirs = client._server_ray_version
@@ -77,6 +80,8 @@ def speaking(cluster: Cluster) -> Iterator[None]:
             f"nobody answers at {cluster.address}: is the cluster up, and its dashboard brought to this port (`ray "
             "dashboard infra/ray/NAME.yaml --port PORT`, or `kubectl port-forward`)?"
         ) from error
+    except requests.exceptions.RequestException as error:  # as a page where JSON should be
+        raise NoSuchCluster(_no_dashboard(cluster, str(error))) from error
     except (RuntimeError, AuthenticationError, aiohttp.ClientError) as error:
         raise NoSuchCluster(_why(str(error), cluster)) from error
 
@@ -86,6 +91,15 @@ def _why(said: str, cluster: Cluster) -> str:
         return f"{cluster.address} asks for a token, and the cluster's `token:` is null: name the file of it"
     if said.startswith("Authentication failed"):
         return f"{cluster.address} has another token than {cluster.token}: copy it anew from the cluster's head"
+    if said.startswith("Version check returned"):
+        return _no_dashboard(cluster, said.partition(".")[0])
     told, _, traceback = said.rstrip(".\n").partition("Traceback (most recent call last):")
     words = [*told.splitlines()[:1], *traceback.splitlines()[-1:]]
     return f"{cluster.address} could not do it: {''.join(words)}"
+
+
+def _no_dashboard(cluster: Cluster, said: str) -> str:
+    return (
+        f"who answers at {cluster.address} is no Ray dashboard ({' '.join(said.split())}): give its address and port, "
+        "8265 unless `ray start --dashboard-port` said otherwise"
+    )
