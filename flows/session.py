@@ -6,9 +6,11 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -16,7 +18,13 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.interrupts import held, interrupt
 from sluice.infra.private import keep_secret
 
-RAY_DEFAULTS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+START_SECONDS = 120
+"""What a raylet may take to start beside other work; of Ray's own half minute three runs at once have lost."""
+RAY_DEFAULTS = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_gcs_server_port_wait_time_s": str(START_SECONDS),
+}
 REACH_SECONDS = 10.0
 log = logging.getLogger("sluice.session")
 
@@ -62,7 +70,7 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
 
     local = address is None and "RAY_ADDRESS" not in os.environ
     try:
-        with _without_its_own_signals(), _on_loopback() if local else nullcontext():
+        with _without_its_own_signals(), _patiently(), _on_loopback() if local else nullcontext():
             ray.init(
                 # Without an address Ray would join a cluster that someone else started on this machine.
                 address="local" if local else address,
@@ -76,7 +84,7 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
         if "timed out during startup" not in str(error):
             raise
         raise NoCluster(
-            "Ray did not start on this machine within half a minute: other work keeps it busy, or its memory is used "
+            "Ray did not start on this machine within two minutes: other work keeps it busy, or its memory is used "
             "up. Run the same command again when there is room; what is done is kept."
         ) from error
 
@@ -91,6 +99,30 @@ def _without_its_own_signals() -> Iterator[None]:
         yield
     finally:
         utils.set_sigterm_handler = before
+
+
+@contextmanager
+def _patiently() -> Iterator[None]:
+    """Ray asks for its raylet for half a minute, by a constant; each time it asks waits for longer here."""
+    from ray._private import services
+
+    ask: Any = services.get_node
+
+    def wait(address: str, node: str) -> Any:
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return ask(address, node)
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
+    services.get_node = wait
+    try:
+        yield
+    finally:
+        services.get_node = ask
 
 
 @contextmanager

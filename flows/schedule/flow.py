@@ -174,7 +174,13 @@ def _run(words: Sequence[str], folder: str) -> None:
     finally:  # a cancelled run, too
         _end(process)
     if process.returncode:
-        raise FailedRun("".join(end).strip() or f"it ended with {process.returncode}")
+        raise FailedRun(cause(end) or f"it ended with {process.returncode}")
+
+
+def cause(said: Sequence[str]) -> str:
+    """The end of what was said, from the first error in it: Prefect's account of the same comes before."""
+    errors = (place for place, line in enumerate(said) if line.startswith("Error: "))
+    return "".join(list(said)[next(errors, 0) :]).strip()
 
 
 def _lines(process: subprocess.Popen[str]) -> Iterator[str]:

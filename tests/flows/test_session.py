@@ -107,3 +107,26 @@ def test_a_raylet_that_is_killed_is_said_with_what_to_do() -> None:
     assert done.returncode == 3
     assert "was killed" in done.stderr
     assert "the same command goes on from there" in done.stderr
+
+
+SLOW = """
+import os, signal, threading, time
+from sluice.flows.session import _raylets, ray_session
+
+def hold():
+    while not (found := list(_raylets())):
+        time.sleep(0.01)
+    os.kill(found[0].pid, signal.SIGSTOP)
+    time.sleep(40)
+    os.kill(found[0].pid, signal.SIGCONT)
+
+threading.Thread(target=hold).start()
+with ray_session(None, 1):
+    print("started")
+"""
+
+
+@pytest.mark.slow
+def test_a_raylet_that_takes_longer_than_ray_waits_for_is_waited_for() -> None:
+    done = subprocess.run([sys.executable, "-c", SLOW], capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.endswith("started\n"), done.stderr
