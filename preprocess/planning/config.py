@@ -20,7 +20,7 @@ class DatasetConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field("photos", pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field("photos", pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)
     source: dict[str, Any]
     out: str = "sluice-data"
     stages: dict[str, dict[str, Any] | None]

@@ -52,6 +52,7 @@ def test_a_plain_source_keeps_the_configured_kind(tmp_path: Path) -> None:
         (["name.x=1", "name.x.y=2"], "and nothing inside it"),
         (["source.kind=foldr"], r"no source is called 'foldr'; did you mean 'folder'\?"),
         (["name=A B"], "name: string should match pattern"),
+        (["name=" + 300 * "a"], "name: string should have at most 100 characters"),
     ],
 )
 def test_mistakes_are_named_with_the_nearest_name(tmp_path: Path, settings: list[str], message: str) -> None:
