@@ -124,6 +124,8 @@ def main() -> None:
         sys.exit(told(lambda: _run(words)))
     except (KeyboardInterrupt, typer.Abort):
         _end(SAID_INTERRUPTED, INTERRUPTED)
+    except interrupts.Interrupted as error:
+        _end(f"\nInterrupted. {error}", INTERRUPTED)
     except Exception as error:
         if interrupts.pressed():  # of a Ctrl-C in their own code, libraries make errors of their own
             _end(SAID_INTERRUPTED, INTERRUPTED)

@@ -13,6 +13,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from sluice.infra.errors import SluiceError
+
+
+class Interrupted(SluiceError):
+    """An interrupt after which something goes on elsewhere: what it says stands in the place of how to go on."""
+
+    exit_code = 130
+
+
 _pressed = False  # and not an Event, whose lock the handler could meet taken by itself
 
 

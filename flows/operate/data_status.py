@@ -85,7 +85,7 @@ def data_status(place: Storage, data: DataSet, outputs: Sequence[Outputs], now: 
         ended,
         seems_to_run,
         _reasons(place, newest) if newest else {},
-        list(_commands(place, data, newest, bool(left or merged or ended) and not seems_to_run)),
+        list(_commands(place, data, newest, bool(left or merged or ended or not newest) and not seems_to_run)),
     )
 
 

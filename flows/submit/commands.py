@@ -59,7 +59,7 @@ def submit(
     else:
         console.print(_said_before(before))
     if follow:
-        _follow(jobs, id)
+        _follow(jobs, id, cluster)
 
 
 @app.command()
@@ -70,7 +70,7 @@ def logs(id: Id, cluster: ClusterName, follow: Follow = False) -> None:
 
     jobs = Jobs(find_cluster(cluster))
     if follow:
-        _follow(jobs, id)
+        _follow(jobs, id, cluster)
     else:
         typer.echo(jobs.logs(id), nl=False)
 
@@ -100,11 +100,18 @@ def _said_before(job: Job) -> str:
     return f"{job.id}: {'done already' if job.state == 'SUCCEEDED' else 'running already'}; nothing was started"
 
 
-def _follow(jobs: Jobs, id: str) -> None:
+def _follow(jobs: Jobs, id: str, cluster: str) -> None:
     from sluice.flows.submit.follow import follow
+    from sluice.infra.interrupts import Interrupted
 
-    for said in follow(jobs, id):
-        typer.echo(said, nl=False)
+    try:
+        for said in follow(jobs, id):
+            typer.echo(said, nl=False)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"{id} goes on: `sluice logs {id} --cluster {cluster} --follow` follows it again, and `sluice stop {id} "
+            f"--cluster {cluster}` ends it"
+        ) from error
     ended = jobs.named(id)
     console.print(f"{id}: {ended.state.lower()}. {ended.message}")
     if ended.state != "SUCCEEDED":

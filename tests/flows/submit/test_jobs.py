@@ -22,6 +22,7 @@ from sluice.flows.submit.jobs import Jobs, Share
 from sluice.flows.submit.speaking import NoSuchCluster
 from sluice.flows.submit.words import Asked
 from tests.flows.conftest import write_pictures
+from tests.flows.runs import Command
 from tests.flows.submit.conftest import Head
 
 Sluice = Callable[..., Result]
@@ -113,12 +114,22 @@ def test_a_job_is_watched_by_options_behind_its_command(head: Head, sluice: Slui
 
 
 @pytest.mark.slow
-def test_a_job_that_is_told_to_stop_keeps_what_it_did(head: Head, sluice: Sluice, build: list[str]) -> None:
+def test_a_job_goes_on_without_who_follows_it_and_keeps_what_it_did_when_it_is_told_to_stop(
+    head: Head, sluice: Sluice, build: list[str], tmp_path: Path
+) -> None:
     write_pictures(head.shared / "many", range(300))
     out = head.shared / "slow"
     words = [*build, "--set", "shard_size=5", "--source", head.shared / "many", "--out", out]
     sluice("submit", *words, "--cluster", "here", "--id", "long")
+    following = Command(["logs", "long", "--cluster", "here", "--follow"], tmp_path)
     _until(lambda: list(out.glob("stages/image/*/*.json")), 120)
+    following.press_ctrl_c()
+    code, followed = following.end()
+    assert (code, followed.splitlines()[-1]) == (
+        130,
+        "Interrupted. long goes on: `sluice logs long --cluster here --follow` follows it again, and `sluice stop long "
+        "--cluster here` ends it",
+    )
     assert sluice("stop", "long", "--cluster", "here").output == "long: told to end\n"
     _until(lambda: "long: had ended (stopped)" in sluice("stop", "long", "--cluster", "here").output, 60)
     said = sluice("logs", "long", "--cluster", "here").output
