@@ -17,7 +17,7 @@ def read_keys(file: Path | None, given: Sequence[str] = ()) -> list[str]:
     found = list(given)
     if file is not None:
         try:
-            lines = file.read_text().split("\n")
+            lines = file.read_text("utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file} is no file of keys, one a line: {error}") from error
         found += [line.strip() for line in lines if line.strip()]

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -115,4 +116,4 @@ def merge_units(build: Build, version: Version, files: Mapping[str, bytes]) -> l
     tars = policy == "always" or (policy == "auto" and version.manifest["bytes"] <= EXPORT_LIMIT_BYTES)
     rows = pq.read_table(io.BytesIO(files["shards.parquet"])).to_pylist()
     units = export_units(version, rows, f"{version.prefix}/", tars)
-    return [Unit(f"{EXPORT}/{unit.target}", EXPORT, unit) for unit in units]
+    return [Unit(f"{EXPORT}/{PurePath(unit.target).name}", EXPORT, unit) for unit in units]

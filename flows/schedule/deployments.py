@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import typer
 from prefect import get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -36,6 +37,8 @@ from sluice.flows.schedule.timetable import Entry, Timetable
 from sluice.flows.submit.clusters import find_cluster
 from sluice.flows.submit.jobs import Share
 from sluice.flows.submit.words import config_of, parsed, understood
+from sluice.infra.errors import SluiceError
+from sluice.infra.settings import ConfigError
 from sluice.infra.spans import seconds_of
 from sluice.infra.storage import storage
 
@@ -48,9 +51,16 @@ ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrateg
 def deployments(table: Timetable, file: Path, pool: str | None) -> list[RunnerDeployment]:
     """One of each entry, understood as the command line would, for a work pool or for this process to serve.
 
-    Raises ConfigError, CannotSubmit, StorageError, and what the command line raises for words that it does not know.
+    Raises ConfigError, which names the entry.
     """
-    return [_deployment(name, entry, file, pool) for name, entry in table.runs.items()]
+    return [_understood(name, entry, file, pool) for name, entry in table.runs.items()]
+
+
+def _understood(name: str, entry: Entry, file: Path, pool: str | None) -> RunnerDeployment:
+    try:
+        return _deployment(name, entry, file, pool)
+    except (SluiceError, typer.TyperException) as error:  # the latter of words that the command line does not know
+        raise ConfigError(f"{file}: runs.{name}: {error}") from error
 
 
 def tag_of(file: Path, pool: str | None) -> str:
@@ -92,7 +102,10 @@ def _schedule(entry: Entry) -> Any:
 
 
 def holds(entry: Entry, folder: Path) -> str:
-    """A name of the place that a command writes to, which one run at a time may hold. Raises as `deployments`."""
+    """A name of the place that a command writes to, which one run at a time may hold.
+
+    Raises ConfigError, CannotSubmit, StorageError, and what the command line raises for words that it does not know.
+    """
     with in_folder(folder):
         if entry.cluster:
             understood(entry.words, find_cluster(entry.cluster), entry.cluster, bool(entry.cpus or entry.gpus))

@@ -8,7 +8,6 @@ import pytest
 
 from sluice.flows.schedule.deployments import deployments, holds, tag_of
 from sluice.flows.schedule.timetable import Entry, read_timetable
-from sluice.flows.submit.words import CannotSubmit
 from sluice.infra.settings import ConfigError
 
 WEEKLY = "runs:\n  weekly: {command: dataset build -c tabletop --source tabletop:20, cron: '0 3 * * 1'}\n"
@@ -78,11 +77,17 @@ def test_names_are_names(tmp_path: Path) -> None:
 
 def test_commands_are_understood_before_anything_is_put_anywhere(tmp_path: Path) -> None:
     wrong = write(tmp_path, WEEKLY.replace("tabletop:20", "tabletop:20 --set shard_sise=3"))
-    with pytest.raises(ConfigError, match="did you mean 'shard_size'"):
+    with pytest.raises(ConfigError, match=r"runs\.weekly: .*did you mean 'shard_size'"):
         deployments(read_timetable(wrong), wrong, None)
     here = write(tmp_path, WEEKLY.replace("cron:", "cluster: a800, cron:"))
-    with pytest.raises(CannotSubmit, match=r"out \(sluice-data\) would be of one machine alone"):
+    with pytest.raises(ConfigError, match=r"runs\.weekly: .*out \(sluice-data\) would be of one machine alone"):
         deployments(read_timetable(here), here, None)
+
+
+def test_an_unknown_option_is_told_with_the_entry_that_has_it(tmp_path: Path) -> None:
+    wrong = write(tmp_path, WEEKLY.replace("tabletop:20", "tabletop:20 --cc x"))
+    with pytest.raises(ConfigError, match=r"table\.yaml: runs\.weekly: No such option: --cc"):
+        deployments(read_timetable(wrong), wrong, None)
 
 
 def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) -> None:
@@ -90,7 +95,7 @@ def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) ->
     alone = f"runs:\n  monthly: {{command: {train}, cron: '0 3 1 * *', cluster: a800, gpus: 8}}\n"
     (made,) = deployments(read_timetable(file := write(tmp_path, alone)), file, None)
     assert made.parameters["share"] == {"cpus": 0, "gpus": 8}
-    with pytest.raises(CannotSubmit, match="give --ray N"):
+    with pytest.raises(ConfigError, match=r"runs\.monthly: .*give --ray N"):
         deployments(read_timetable(write(tmp_path, alone.replace(", gpus: 8", ""))), file, None)
 
 
