@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
-RANGES = 8
+RANGE_BITS = 3
 ROW_BITS = 32
 
 
@@ -44,10 +44,10 @@ def within(values: Numbers, ordered: Numbers) -> Mask:
 
 def recurring(values: Numbers) -> Mask:
     """Which values occur more than once; a range of values after the other, so as not to sort a copy of all of them."""
-    width, found = (1 << 64) // RANGES, np.zeros(len(values), bool)
-    for i in range(RANGES):
-        first, last = np.uint64(i * width), np.uint64((i + 1) * width - 1)
-        own = np.flatnonzero((values >= first) & (values <= last))
+    found = np.zeros(len(values), bool)
+    highest = np.ascontiguousarray(values, "<u8").view(np.uint8)[7::8] >> (8 - RANGE_BITS)
+    for i in range(1 << RANGE_BITS):
+        own = np.flatnonzero(highest == i)
         found[own[_recurring(values[own])]] = True
     return found
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from sluice.infra.parallel import in_threads
 from sluice.preprocess.planning.by_columns.by_uri import first_uri, in_order, pieces
 from sluice.preprocess.planning.by_columns.duplicates import Duplicates
-from sluice.preprocess.planning.by_columns.survey import View
+from sluice.preprocess.planning.by_columns.survey import Bits, rows_of
 from sluice.preprocess.planning.catalogue import Catalogue, read_part
 from sluice.preprocess.planning.columns import Mask, Places, keys_of, place_of, split_place
 from sluice.preprocess.planning.index import ROW_BYTES
@@ -28,19 +28,20 @@ DUPLICATES = ROW.field("duplicates")
 
 @dataclass(frozen=True)
 class New:
-    """The images that come into new shards: of each part which of its readable ones, who has duplicates, and the
-    containers of each part."""
+    """The images that come into new shards: of each part which of its readable ones, who has duplicates, which rows
+    these readable ones are, and the containers of each part."""
 
-    view: View
+    catalogue: Catalogue
     chosen: Mapping[int, Mask]
     duplicates: Duplicates
+    holding: Mapping[int, Bits]
     containers: Mapping[int, list[str]]
 
     def of(self, part: int, columns: Sequence[str]) -> tuple[Places, pa.Table]:
         """The chosen images of a part: their places, and columns."""
-        rows, table = self.view.readable(part, columns)
-        mask = self.chosen[part]
-        return place_of(part, rows[mask]), table.filter(pa.array(mask)).combine_chunks()
+        held, table = self.catalogue.rows(part, columns)
+        rows = rows_of(self.holding[part])[self.chosen[part]]
+        return place_of(part, held[rows]), table.take(rows).combine_chunks()
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,7 @@ class Made:
         return len(self.places)
 
     def table(self) -> pa.Table:
-        listed = self.duplicates.of(self.places)
-        duplicates = pa.array([listed.get(i, []) for i in range(self.records)], DUPLICATES.type)
-        return self.strings(self.places).append_column(DUPLICATES, duplicates)
+        return self.strings(self.places).append_column(DUPLICATES, self.duplicates.lists(self.places))
 
 
 def arrange(new: New, shard_size: int) -> Iterator[Made]:
@@ -70,14 +69,14 @@ def arrange(new: New, shard_size: int) -> Iterator[Made]:
     for part, found in zip(parts, in_threads(lambda own: _containers(new, own), parts, None), strict=True):
         for container, count in found:
             containers[container][part] = count
-    strings = strings_of(new.view.catalogue)
+    strings = strings_of(new.catalogue)
     tables = {uris: lru_cache(PARTS_AT_HAND)(partial(_sortable, new, uris)) for uris in (False, True)}
 
     def cut(container: str) -> list[Made]:
         counts = containers[container]
         sizes = [stop - start for start, stop in bounds(sum(counts.values()), shard_size)]
         read = partial(_of_container, tables[len(counts) > 1], container)
-        first = [(first_uri(new.view.catalogue, part), part) for part in counts] if len(counts) > 1 else []
+        first = [(first_uri(new.catalogue, part), part) for part in counts] if len(counts) > 1 else []
         found = in_order(sorted(first), read) if first else map(read, counts)
         return [_made(container, piece, strings, new.duplicates) for piece in pieces(found, sizes)]
 
@@ -87,16 +86,17 @@ def arrange(new: New, shard_size: int) -> Iterator[Made]:
 
 def _sortable(new: New, uris: bool, part: int) -> pa.Table:
     """What tells where the chosen images of a part belong."""
-    names = ["container", "row", *(["uri"] if uris else [])]
-    places, table = new.of(part, names)
+    names = ["row", *(["container"] if len(new.containers[part]) > 1 else []), *(["uri"] if uris else [])]
+    places, table = new.of(part, ["key", *names])
     columns = {"place": places, "key": keys_of(table["key"].combine_chunks())}
     return pa.table({**columns, **{name: table[name] for name in names}})
 
 
 def _of_container(read: Callable[[int], pa.Table], container: str, part: int) -> pa.Table:
     table = read(part)
-    own = pc.equal(table["container"], container)
-    rows: pa.Table = (table if pc.all(own).as_py() else table.filter(own)).drop_columns("container")
+    if "container" not in table.column_names:  # all of it is of this one
+        return table
+    rows: pa.Table = table.filter(pc.equal(table["container"], container)).drop_columns("container")
     return rows
 
 

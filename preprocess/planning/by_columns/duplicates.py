@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sluice.infra.parallel import in_threads
-from sluice.preprocess.planning.by_columns.survey import Surveyed, View
+from sluice.preprocess.planning.by_columns.survey import Surveyed, rows_of
+from sluice.preprocess.planning.catalogue import Catalogue
 from sluice.preprocess.planning.columns import Mask, Numbers, Places, place_of, recurring, within
 
 
@@ -22,6 +23,14 @@ class Duplicates:
     starts: NDArray[np.intp]
     uris: pa.Array
 
+    def lists(self, places: Places) -> pa.Array:
+        """The duplicates of each of some images."""
+        listed, counts = self.of(places), np.zeros(len(places) + 1, np.int32)
+        for i, uris in listed.items():
+            counts[i + 1] = len(uris)
+        uris = pa.array([uri for uris in listed.values() for uri in uris], pa.string())
+        return pa.ListArray.from_arrays(pa.array(np.cumsum(counts, dtype=np.int32)), uris)
+
     def of(self, places: Places) -> dict[int, list[str]]:
         """The duplicates of images that have some, by their positions among those asked for."""
         if not len(self.places):
@@ -31,13 +40,13 @@ class Duplicates:
         return {int(i): self.uris[self.starts[at[i]] : self.starts[at[i] + 1]].to_pylist() for i in found}
 
 
-def choose(view: View, found: Surveyed, planned: Numbers) -> tuple[dict[int, Mask], Duplicates]:
+def choose(catalogue: Catalogue, found: Surveyed, planned: Numbers) -> tuple[dict[int, Mask], Duplicates]:
     """Of the readable images of each part, those that are neither `planned` nor duplicates; and who has duplicates."""
     chosen = {part: ~within(found.keys[start:stop], planned) for part, (start, stop) in found.starts.items()}
     new = np.concatenate([*chosen.values(), np.zeros(0, bool)])
     several = np.zeros(len(new), bool)
     several[new] = recurring(found.keys[new] if len(planned) else found.keys)
-    read = in_threads(lambda part: _alike(view, found, part, several[slice(*found.starts[part])]), chosen, None)
+    read = in_threads(lambda part: _alike(catalogue, found, part, several[slice(*found.starts[part])]), chosen, None)
     alike = pa.concat_tables([table for table in read if table is not None] or [EMPTY])
     alike = alike.sort_by([("key", "ascending"), ("uri", "ascending")])
     key = alike["key"].to_numpy()
@@ -62,14 +71,14 @@ EMPTY = pa.table(
 )
 
 
-def _alike(view: View, found: Surveyed, part: int, several: Mask) -> pa.Table | None:
+def _alike(catalogue: Catalogue, found: Surveyed, part: int, several: Mask) -> pa.Table | None:
     """The chosen images of a part whose keys occur `several` times."""
     own = np.flatnonzero(several)
     if not len(own):
         return None
-    keys = found.keys[slice(*found.starts[part])]
-    rows, table = view.readable(part, ["uri"])
-    columns = [keys[own], table["uri"].take(own), place_of(part, rows[own]), np.full(len(own), part), own]
+    keys, rows = found.keys[slice(*found.starts[part])], rows_of(found.holding[part])[own]
+    held, table = catalogue.rows(part, ["uri"])
+    columns = [keys[own], table["uri"].take(rows), place_of(part, held[rows]), np.full(len(own), part), own]
     return pa.table(columns, schema=EMPTY.schema)
 
 

@@ -59,4 +59,5 @@ def _new(view: View, before: Before | None) -> tuple[New, int, list[dict[str, st
     """The images that no shard has, how many are readable in all, and those that are not. The keys are let go of."""
     found = survey(view)
     planned = before.keys() if before and len(found.keys) else np.zeros(0, np.uint64)
-    return New(view, *choose(view, found, planned), found.containers), found.readable, found.unreadable
+    chosen = choose(view.catalogue, found, planned)
+    return New(view.catalogue, *chosen, found.holding, found.containers), found.readable, found.unreadable

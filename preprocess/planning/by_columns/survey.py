@@ -19,6 +19,8 @@ from sluice.preprocess.planning.index import Image
 from sluice.preprocess.planning.removed import Removed
 
 Rows = NDArray[np.intp]
+Bits = NDArray[np.uint8]
+"""One for each row of a part, eight a byte."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,20 @@ def told(column: pa.ChunkedArray) -> Mask:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """How many images are readable, those that are not; of the parts `after` the keys, one part after the other, and
-    the containers."""
+    """How many images are readable, those that are not; of the parts `after` the keys, one part after the other, which
+    rows these are of, and the containers."""
 
     readable: int
     unreadable: list[dict[str, str]]
     keys: Numbers
     starts: dict[int, tuple[int, int]]
+    holding: dict[int, Bits]
     containers: dict[int, list[str]]
+
+
+def rows_of(holding: Bits) -> Rows:
+    """The numbers of the rows whose bits are set."""
+    return np.flatnonzero(np.unpackbits(holding))
 
 
 def survey(view: View) -> Surveyed:
@@ -82,6 +90,7 @@ def survey(view: View) -> Surveyed:
     found = in_threads(lambda part: _of_part(view, part), range(len(view.catalogue.parts)), None)
     readable, unreadable, keys = 0, [], array("Q")
     starts: dict[int, tuple[int, int]] = {}
+    holding: dict[int, Bits] = {}
     containers: dict[int, list[str]] = {}
     for part, own in enumerate(found):
         readable += own.readable
@@ -89,9 +98,10 @@ def survey(view: View) -> Surveyed:
         if part in view.after:
             starts[part] = (len(keys), len(keys) + own.readable)
             keys.frombytes(own.keys.tobytes())
+            holding[part] = own.holding
             containers[part] = own.containers
     unreadable.sort(key=lambda entry: entry["uri"])
-    return Surveyed(readable, unreadable, np.frombuffer(keys, np.uint64), starts, containers)
+    return Surveyed(readable, unreadable, np.frombuffer(keys, np.uint64), starts, holding, containers)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,7 @@ class _OfPart:
     readable: int
     unreadable: list[dict[str, str]]
     keys: Numbers
+    holding: Bits
     containers: list[str]
 
 
@@ -106,12 +117,13 @@ def _of_part(view: View, part: int) -> _OfPart:
     new, fails = part in view.after, view.catalogue.fails(part)
     asked = ["key", *(["uri", "error"] if fails else []), *(["container"] if new else [])]
     _, table, seen = view.seen(part, asked)
-    readable = pa.array(seen & told(table["key"]))
+    mask = seen & told(table["key"])
     entries = _unreadable(table, seen) if fails else []
     if not new:
-        return _OfPart(pc.sum(readable).as_py() or 0, entries, np.zeros(0, np.uint64), [])
-    own = table.select(["key", "container"]).filter(readable).combine_chunks()
-    return _OfPart(len(own), entries, keys_of(own["key"].combine_chunks()), pc.unique(own["container"]).to_pylist())
+        return _OfPart(int(mask.sum()), entries, np.zeros(0, np.uint64), np.zeros(0, np.uint8), [])
+    own = table.select(["key", "container"]).filter(pa.array(mask)).combine_chunks()
+    containers = pc.unique(own["container"]).to_pylist()
+    return _OfPart(len(own), entries, keys_of(own["key"].combine_chunks()), np.packbits(mask), containers)
 
 
 def _unreadable(table: pa.Table, seen: Mask) -> list[dict[str, str]]:
