@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sluice.infra.local import LocalStorage
 from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
 from sluice.infra.tables import naming
@@ -137,10 +138,13 @@ def read_catalogue(storage: Storage, prefix: str, before: Catalogue | None = Non
 
 
 def read_part(storage: Storage, path: str, columns: Sequence[str], few: Sequence[str] = ()) -> pa.Table:
-    """Columns of a part, those of `few` values as dictionaries. Raises DamagedTable."""
-    data = pa.BufferReader(storage.read(path))
-    with naming(storage, path, READ_ANEW):
-        file = pq.ParquetFile(data, read_dictionary=few)
+    """Columns of a part, those of `few` values as dictionaries. Raises DamagedTable.
+
+    Of a file at hand no more than these is read; from elsewhere all of it comes by one request.
+    """
+    part = storage.open(path) if isinstance(storage, LocalStorage) else pa.BufferReader(storage.read(path))
+    with part, naming(storage, path, READ_ANEW):
+        file = pq.ParquetFile(part, read_dictionary=few)
         return file.read(columns, use_threads=False).combine_chunks()
 
 
