@@ -13,6 +13,9 @@ from sluice.infra.storage import MissingFile, Storage
 
 log = logging.getLogger("sluice.observe")
 
+LAST_WORDS = 10.0
+"""Seconds for which workers that are being ended may still write."""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -21,6 +24,10 @@ class Ending:
     how: str
     why: str
     when: float
+
+    def is_after(self, written: float) -> bool:
+        """Whether what was written then is of the run that ended, whose workers are ended meanwhile."""
+        return written <= self.when + LAST_WORDS
 
 
 def note_of(dataset: str) -> str:

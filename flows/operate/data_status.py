@@ -72,7 +72,7 @@ def data_status(place: Storage, data: DataSet, outputs: Sequence[Outputs], now: 
     times = [version.written for version in merged] + [output.written for output, _ in own]
     written = max(times, default=None)
     ended = ending_of(place, note_of(data.name))
-    seems_to_run = written is not None and now - written < RECENT and not (ended and ended.when >= written)
+    seems_to_run = written is not None and now - written < RECENT and not (ended and ended.is_after(written))
     newest = data.versions[-1] if data.versions else None
     left = [stage for _, stage in own]
     return DataStatus(

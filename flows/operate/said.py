@@ -49,7 +49,7 @@ def _last_build(data: DataStatus, now: float) -> Iterator[str]:
     if data.ended is not None:
         why = f": {data.ended.why}" if data.ended.how == "failed" else ""
         yield f"  the last build {data.ended.how} {seconds_text(max(0.0, now - data.ended.when))} ago{why}"
-    if data.written is not None and not (data.ended and data.ended.when >= data.written):
+    if data.written is not None and not (data.ended and data.ended.is_after(data.written)):
         seems = "a build seems to run" if data.seems_to_run else "no build seems to run"
         ago = seconds_text(max(0.0, now - data.written))
         yield f"  {seems}: its newest file is {ago} old (under {RECENT // 60} min counts as running)"

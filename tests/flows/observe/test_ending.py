@@ -47,3 +47,10 @@ def test_a_note_that_cannot_be_written_ends_no_run(tmp_path: Path, caplog: pytes
 def test_a_damaged_note_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "ended.json").write_text(content)
     assert ending_of(LocalStorage(tmp_path), "ended.json") is None
+
+
+def test_what_workers_write_while_they_are_ended_is_of_the_run_that_ended() -> None:
+    ended = Ending("interrupted", "", when=1000.0)
+    assert ended.is_after(999.0)
+    assert ended.is_after(1005.0)
+    assert not ended.is_after(1060.0)
