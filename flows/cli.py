@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from sluice.flows.observe.log import told
 from sluice.infra import interrupts
 from sluice.infra.errors import SluiceError
+from sluice.infra.printable import printable_lines
 
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 SAID_INTERRUPTED = "\nInterrupted. What is done is kept: the same command goes on from there."
@@ -158,7 +159,7 @@ def _in_words(error: SluiceError | OSError) -> str:
 
 
 def _end(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
+    print(printable_lines(message), file=sys.stderr)
     if code == INTERRUPTED:
         _leave()
     sys.exit(code)

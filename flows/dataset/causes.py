@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from sluice.infra.printable import printable
 from sluice.preprocess.page.quarantine import Entry, first_line, without_particulars
 
 SHOWN = 5
@@ -17,6 +18,7 @@ def causes(entries: Iterable[Entry]) -> Iterator[str]:
         where = entry["stage"] if entry["kind"] == "failed" else f"{entry['stage']}, {entry['kind']}"
         found[where, without_particulars(entry)].append(entry)
     for (where, _), (one, *more) in [*found.items()][:SHOWN]:
-        yield f"  {one['uri']}{f' and {len(more)} more' if more else ''} ({where}): {first_line(one)}"
+        name = one["uri"] + (f" and {len(more)} more" if more else "")
+        yield printable(f"  {name} ({where}): {first_line(one)}")
     if others := [len(alike) for alike in found.values()][SHOWN:]:
         yield f"  and {sum(others)} more of {len(others)} other cause{'s' if len(others) > 1 else ''}"

@@ -39,18 +39,25 @@ def note_of(dataset: str) -> str:
 def noting(place: Storage, path: str) -> Iterator[None]:
     """Forget how the run before ended, and note at `path` what ends this one.
 
-    What goes wrong with a note is logged, and no more.
+    One that ends well forgets what was noted meanwhile, too, by another beside it. What goes wrong with a note is
+    logged, and no more.
     """
-    with _logged(path):
-        if place.head(path) is not None:
-            place.delete([path])
+    forget(place, path)
     try:
         yield
+        forget(place, path)
     except BaseException as error:
         how = "interrupted" if is_interrupt(error) else "failed"
         with _logged(path):
             place.write(path, json.dumps({"how": how, "why": str(error) or type(error).__name__}).encode())
         raise
+
+
+def forget(place: Storage, path: str) -> None:
+    """Take the note of how a run ended away."""
+    with _logged(path):
+        if place.head(path) is not None:
+            place.delete([path])
 
 
 def ending_of(place: Storage, path: str) -> Ending | None:

@@ -11,6 +11,7 @@ from sluice.flows.operate.status import Status
 from sluice.flows.operate.training_status import TrainingStatus
 from sluice.flows.submit.jobs import Job
 from sluice.infra.page.text import bytes_text, count_text, seconds_text
+from sluice.infra.printable import printable, printable_lines
 
 SHOWN = 5
 """Of a data set's versions, the newest."""
@@ -40,14 +41,14 @@ def _data(data: DataStatus, now: float) -> Iterator[str]:
     for version in data.merging:
         yield f"  {version.id}: no manifest yet, {_counted(version.shards, 'shard')} merged"
     yield from _last_build(data, now)
-    yield from (f"  quarantined: {count} x {reason}" for reason, count in data.reasons.items())
+    yield from (f"  quarantined: {count} x {printable(reason)}" for reason, count in data.reasons.items())
     yield from (f"    {command}" for command in data.commands)
 
 
 def _last_build(data: DataStatus, now: float) -> Iterator[str]:
     """What ended it, and whether one seems to run that has written something since."""
     if data.ended is not None:
-        why = f": {data.ended.why}" if data.ended.how == "failed" else ""
+        why = f": {printable_lines(data.ended.why)}".replace("\n", "\n    ") if data.ended.how == "failed" else ""
         yield f"  the last build {data.ended.how} {seconds_text(max(0.0, now - data.ended.when))} ago{why}"
     if data.written is not None and not (data.ended and data.ended.is_after(data.written)):
         seems = "a build seems to run" if data.seems_to_run else "no build seems to run"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +11,8 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from sluice.flows.submit.jobs import Job, Jobs
+    from sluice.flows.submit.jobs import Job, Jobs, Share
+    from sluice.flows.submit.words import Asked
 
 app = typer.Typer()
 console = Console(soft_wrap=True, markup=False, highlight=False)
@@ -48,6 +51,13 @@ def submit(
     told = None if id_ is None else checked_id(id_)
     asked = replace(understood(words, found, cluster, bool(cpus or gpus)), options=watched(log, metrics, found))
     jobs, id, share = Jobs(found), told or new_id(asked.name), Share(cpus, gpus)
+    with _goes_on(id, cluster):
+        _submit(jobs, asked, id, share, cluster)
+        if follow:
+            _follow(jobs, id)
+
+
+def _submit(jobs: Jobs, asked: Asked, id: str, share: Share, cluster: str) -> None:
     before = jobs.submit(asked, id, share)
     if before is None:
         console.print(f"{id}: started on {cluster}; `sluice logs {id} --cluster {cluster} --follow` shows what it says")
@@ -58,8 +68,6 @@ def submit(
             )
     else:
         console.print(_said_before(before))
-    if follow:
-        _follow(jobs, id, cluster)
 
 
 @app.command()
@@ -70,7 +78,8 @@ def logs(id: Id, cluster: ClusterName, follow: Follow = False) -> None:
 
     jobs = Jobs(find_cluster(cluster))
     if follow:
-        _follow(jobs, id, cluster)
+        with _goes_on(id, cluster):
+            _follow(jobs, id)
     else:
         typer.echo(jobs.logs(id), nl=False)
 
@@ -100,18 +109,25 @@ def _said_before(job: Job) -> str:
     return f"{job.id}: {'done already' if job.state == 'SUCCEEDED' else 'running already'}; nothing was started"
 
 
-def _follow(jobs: Jobs, id: str, cluster: str) -> None:
-    from sluice.flows.submit.follow import follow
+@contextmanager
+def _goes_on(id: str, cluster: str) -> Iterator[None]:
+    """Say of a Ctrl-C that a job goes on without it."""
     from sluice.infra.interrupts import Interrupted
 
     try:
-        for said in follow(jobs, id):
-            typer.echo(said, nl=False)
+        yield
     except KeyboardInterrupt as error:
         raise Interrupted(
-            f"{id} goes on: `sluice logs {id} --cluster {cluster} --follow` follows it again, and `sluice stop {id} "
-            f"--cluster {cluster}` ends it"
+            f"{id} goes on where it was started: `sluice logs {id} --cluster {cluster} --follow` follows it, and "
+            f"`sluice stop {id} --cluster {cluster}` ends it"
         ) from error
+
+
+def _follow(jobs: Jobs, id: str) -> None:
+    from sluice.flows.submit.follow import follow
+
+    for said in follow(jobs, id):
+        typer.echo(said, nl=False)
     ended = jobs.named(id)
     console.print(f"{id}: {ended.state.lower()}. {ended.message}")
     if ended.state != "SUCCEEDED":

@@ -29,6 +29,7 @@ def test_it_is_noted_and_forgotten_when_the_same_is_run_again(
     assert found == Ending(how, why, (tmp_path / "run/ended.json").stat().st_mtime)
     with noting(place, "run/ended.json"):
         assert ending_of(place, "run/ended.json") is None
+        (tmp_path / "run/ended.json").write_bytes(b'{"how": "failed", "why": "of another beside it"}')
     assert ending_of(place, "run/ended.json") is None
 
 

@@ -127,8 +127,8 @@ def test_a_job_goes_on_without_who_follows_it_and_keeps_what_it_did_when_it_is_t
     code, followed = following.end()
     assert (code, followed.splitlines()[-1]) == (
         130,
-        "Interrupted. long goes on: `sluice logs long --cluster here --follow` follows it again, and `sluice stop long "
-        "--cluster here` ends it",
+        "Interrupted. long goes on where it was started: `sluice logs long --cluster here --follow` follows it, and "
+        "`sluice stop long --cluster here` ends it",
     )
     assert sluice("stop", "long", "--cluster", "here").output == "long: told to end\n"
     _until(lambda: "long: had ended (stopped)" in sluice("stop", "long", "--cluster", "here").output, 60)
