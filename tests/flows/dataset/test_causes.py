@@ -25,3 +25,8 @@ def test_of_many_causes_the_first_are_told_and_the_others_counted() -> None:
     assert len(told) == SHOWN
     assert last == "  and 3 more of 2 other causes"
     assert [*causes(entries[:-1])][-1] == "  and 1 more of 1 other cause"
+
+
+def test_a_name_is_shown_without_its_control_characters() -> None:
+    (told,) = causes([entry("a\x1b[2J\nall is well.jpg", "'a\x1b[2J' is no picture")])
+    assert told == r"  a\x1b[2J\nall is well.jpg (image): 'a\x1b[2J' is no picture"
