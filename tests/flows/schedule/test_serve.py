@@ -14,6 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from sluice.flows.prefect_server import DEFAULTS
 from sluice.flows.schedule.serve import serve
 from sluice.infra.lock import Occupied, alone_in
 from tests.flows.conftest import write_pictures
@@ -37,6 +38,8 @@ def serving(folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(
             [str(Path(sys.executable).with_name("sluice")), "serve", "table.yaml"],
             cwd=folder,
+            # What flows of other tests in this process have set is theirs: a server of its own has its own logs.
+            env={name: value for name, value in os.environ.items() if name not in DEFAULTS},
             stdout=said,
             stderr=said,
             start_new_session=True,
