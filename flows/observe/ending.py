@@ -45,12 +45,12 @@ def noting(place: Storage, path: str) -> Iterator[None]:
     forget(place, path)
     try:
         yield
-        forget(place, path)
     except BaseException as error:
         how = "interrupted" if is_interrupt(error) else "failed"
         with _logged(path):
             place.write(path, json.dumps({"how": how, "why": str(error) or type(error).__name__}).encode())
         raise
+    forget(place, path)
 
 
 def forget(place: Storage, path: str) -> None:
