@@ -39,11 +39,16 @@ def build_dataset(build: Build, console: Console, retry: bool = False, limit: in
 
     Raises TakenDown where its records are removed meanwhile.
     """
-    with noting(build.storage, note_of(build.config.name)):
-        return _build_rest(build, console, retry, limit)
+    repeated: Counter[str] = Counter()
+    try:
+        with noting(build.storage, note_of(build.config.name)):
+            return _build_rest(build, console, retry, limit, repeated)
+    finally:  # the last page is written by then, and the note
+        repeated["driver"] = build.storage.retries + build.source.retries
+        _say_repeated(console, +repeated)
 
 
-def _build_rest(build: Build, console: Console, retry: bool, limit: int | None) -> Version:
+def _build_rest(build: Build, console: Console, retry: bool, limit: int | None, repeated: Counter[str]) -> Version:
     store_plan(build.storage, build.plan_prefix, build.layout)
     shards = build.plan.shards[:limit]
     commits = read_commits(build)
@@ -56,7 +61,7 @@ def _build_rest(build: Build, console: Console, retry: bool, limit: int | None) 
             return version
     tally = tally_before(build, commits, shards, {(node.name, shard.id) for node, shard in left})
     try:
-        return _run(build, shards, stage_units(left, commits, retry), tally, console)
+        return _run(build, shards, stage_units(left, commits, retry), tally, repeated, console)
     except ExecutionError:  # as of a unit whose list of rows was withdrawn
         refuse_taken_down(build, shards)
         raise
@@ -87,33 +92,35 @@ class _Arrivals:
                 self.tally.add(done.result.quarantined)
 
 
-def _run(build: Build, shards: Sequence[Shard], units: Sequence[Unit], tally: Tally, console: Console) -> Version:
+def _run(
+    build: Build,
+    shards: Sequence[Shard],
+    units: Sequence[Unit],
+    tally: Tally,
+    repeated: Counter[str],
+    console: Console,
+) -> Version:
     config = build.config
     nodes = {node.name: node for node in build.nodes}
     work = BuildWork(StageWork(build.storage, build.plan_prefix, build.source, nodes))
     demands = {name: node.stage.resources for name, node in nodes.items()} | {EXPORT: Resources()}
     rows = rows_of(units)
-    repeated: Counter[str] = Counter()
-    try:
-        with (
-            LivePage(build.storage, run_page(config.name), lambda: _page(build)),
-            prefect_server(),
-            ray_session(config.ray_address, config.workers),
-            BuildProgress(console, _totals(units, rows, shards)) as progress,
-        ):
-            arrivals = _Arrivals(rows, progress, tally, repeated)
-            with Dispatcher(work, demands, arrivals, config.workers) as dispatcher:
-                dispatcher.submit(units)
-                return run_stage_flow(
-                    "sluice-dataset",
-                    config.name,
-                    dispatcher,
-                    units,
-                    lambda: _finish(build, shards, dispatcher, arrivals),
-                )
-    finally:  # the last page is written by then
-        repeated["driver"] = work.retries
-        _say_repeated(console, +repeated)
+    with (
+        LivePage(build.storage, run_page(config.name), lambda: _page(build)),
+        prefect_server(),
+        ray_session(config.ray_address, config.workers),
+        BuildProgress(console, _totals(units, rows, shards)) as progress,
+    ):
+        arrivals = _Arrivals(rows, progress, tally, repeated)
+        with Dispatcher(work, demands, arrivals, config.workers) as dispatcher:
+            dispatcher.submit(units)
+            return run_stage_flow(
+                "sluice-dataset",
+                config.name,
+                dispatcher,
+                units,
+                lambda: _finish(build, shards, dispatcher, arrivals),
+            )
 
 
 def _page(build: Build) -> Page:
