@@ -62,6 +62,7 @@ def test_another_takes_the_place_of_one_that_is_killed() -> None:
         assert after.status == 200
 
 
+@pytest.mark.slow
 def test_a_place_is_held_and_let_go_across_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What frees a place that a killed run held is not forgotten when a server dies."""
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))

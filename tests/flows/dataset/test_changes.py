@@ -194,6 +194,7 @@ def test_retry_takes_no_new_picture(build: Building, config: DatasetConfig, tmp_
     assert uris(tmp_path, build(generous)[1]) == names(0, 1, 2, *range(4, 12), 20, 21)
 
 
+@pytest.mark.slow
 def test_a_moved_source_goes_on_with_the_newest_of_its_plans(
     build: Building, config: DatasetConfig, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def test_one_two_and_four_workers_give_the_same_bytes(build: Builder, tmp_path: 
     assert trees[0] == trees[1] == trees[2]
 
 
+@pytest.mark.slow
 def test_the_order_of_files_does_not_matter(build: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pictures(tmp_path / "in", list(range(24)))
     build(config_for(tmp_path / "in", tmp_path / "first", stages=STAGES, shard_size=6))

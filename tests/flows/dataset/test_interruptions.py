@@ -90,7 +90,8 @@ def moment(seed: int, folder: Path, journal: Journal, files: int) -> tuple[str, 
     return f"{images} images", lambda: len(journal.keys) >= images
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 11))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(11))
 def test_a_killed_driver_leaves_nothing_half_and_its_next_run_redoes_a_chunk_a_worker(
     seed: int, start: Start, undisturbed: dict[str, str], folder: Path, journal: Journal
 ) -> None:
@@ -196,6 +197,7 @@ def test_ctrl_c_and_sigterm_are_heard_from_the_first_moments_on(
     assert_nothing_half(folder / "out", undisturbed)
 
 
+@pytest.mark.slow
 def test_two_drivers_at_once_end_with_one_right_version(
     start: Start, undisturbed: dict[str, str], folder: Path
 ) -> None:

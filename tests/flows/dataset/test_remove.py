@@ -140,7 +140,7 @@ def test_a_take_down_on_s3(
     assert read_version(out, "small").id == made.first.id
 
 
-@pytest.mark.parametrize("withdrawn", [False, True])
+@pytest.mark.parametrize("withdrawn", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_build_of_what_is_taken_down_meanwhile_makes_no_version(made: Removable, withdrawn: bool) -> None:
     (key,), data = made.keys("p5.png"), f"{made.place.uri}/datasets/small"
 

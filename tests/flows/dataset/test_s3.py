@@ -76,7 +76,7 @@ def config(source: Path | str | dict[str, Any], out: Path | str, **values: Any) 
     return config_for(source, out, **{"stages": STAGES, "shard_size": 4, "workers": 1, **values})
 
 
-@pytest.mark.parametrize("vendor", ["moto", "rclone"])
+@pytest.mark.parametrize("vendor", ["moto", pytest.param("rclone", marks=pytest.mark.slow)])
 def test_the_same_bytes_on_s3_as_on_a_disk(
     build: Building, reach: Callable[..., str], tmp_path: Path, vendor: str, request: pytest.FixtureRequest
 ) -> None:
@@ -140,7 +140,8 @@ def test_the_number_of_requests_grows_with_shards_not_with_images(
     assert requests[0] == requests[1]
 
 
-@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
 def test_several_workers_write_the_same_bytes_from_s3_to_s3(
     build: Building, reach: Callable[..., str], tmp_path: Path, moto_server: S3Server, workers: int
 ) -> None:

@@ -142,11 +142,10 @@ def test_a_server_or_pool_that_there_is_not_is_told(home: Path, monkeypatch: pyt
     table.write_text("runs: {weekly: {command: evaluate --suite papers, every: 7d}}")
     said = sluice("deploy", str(table), "--pool", "sluice")
     assert "1 Error: PREFECT_API_URL names no server: set it, or run `sluice serve`" in said
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_API_URL", "http://someone:a-secret@127.0.0.1:9/api")
     said = sluice("deploy", str(table), "--pool", "sluice")
     assert "1 Error: no Prefect server answers at PREFECT_API_URL = http://127.0.0.1:9/api" in said
-    monkeypatch.setenv("PREFECT_API_URL", "http://someone:a-secret@127.0.0.1:9/api")
-    assert "a-secret" not in sluice("deploy", str(table), "--pool", "sluice")
+    assert "a-secret" not in said
 
 
 def test_a_url_that_cannot_be_posted_to_stops_all_of_it(home: Path) -> None:

@@ -114,6 +114,7 @@ def test_beside_a_network_lies_what_it_is_made_of(trained: Path, data: Path, unt
     assert f"| code | {told['code']} |" in (trained / "model" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_second_stage_goes_on_from_the_first(data: Path, untrained: Path, trained: Path, tmp_path: Path) -> None:
     train("micontrolnet-2", data, untrained, tmp_path, f"begin={trained / 'model'}")
     (line,) = losses(tmp_path)

@@ -88,6 +88,7 @@ def test_a_full_disk_is_said_and_when_there_is_room_it_goes_on(
     assert files(tmp_path / "out") == there
 
 
+@pytest.mark.slow
 def test_two_at_once_make_the_same_pictures(
     job: dict[str, Any], whole: tuple[Path, dict[str, bytes]], tmp_path: Path
 ) -> None:

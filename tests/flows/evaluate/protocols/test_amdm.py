@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 
 from sluice.flows.evaluate.cases import shown
@@ -23,6 +24,7 @@ def test_there_is_a_row_for_every_method(measured: Callable[[str], Results]) -> 
     assert [len(claim.verdicts) for claim in found.claims] == [len(amdm.DUELS)]
 
 
+@pytest.mark.slow
 def test_the_default_is_compared_with_every_option(measured: Callable[[str], Results]) -> None:
     found = measured("amdm-ablations")
     assert len(aggregates.options()) == 3 * 2 * 2 - 1

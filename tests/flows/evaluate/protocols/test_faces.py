@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from sluice.flows.evaluate.cases import cases, other, shown
@@ -27,6 +28,7 @@ def test_every_method_has_a_row_for_parts_and_edges(measured: Callable[[str], Re
     ]
 
 
+@pytest.mark.slow
 def test_of_two_faces_the_one_that_weighs_more_is_set_beside_equal_weights(
     measured: Callable[[str], Results],
 ) -> None:
