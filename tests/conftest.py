@@ -1,7 +1,8 @@
-"""Servers for every test: two real S3 servers and a proxy that misbehaves, started when first asked for."""
+"""For every test: Ctrl-C, two real S3 servers and a proxy that misbehaves, the servers started when first asked for."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,14 @@ import pytest
 from tests.faults import servers
 from tests.faults.proxy import FaultProxy
 from tests.faults.servers import S3Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hears_ctrl_c() -> Iterator[None]:
+    """In the background of a shell script Ctrl-C is ignored, and what we start would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from sluice.infra import interrupts
 SWALLOWED = """
 import os, signal
 from sluice.infra import interrupts
-signal.signal(signal.SIGINT, signal.default_int_handler)  # the shell may have it ignored
 interrupts.listen()
 class Deaf:
     def __del__(self):
@@ -61,7 +60,6 @@ def test_it_stays_ignored_where_the_shell_ignores_it() -> None:
 HELD = """
 import os, signal
 from sluice.infra import interrupts
-signal.signal(signal.SIGINT, signal.default_int_handler)
 interrupts.listen()
 with interrupts.held() as came:
     os.kill(os.getpid(), signal.SIGINT)

@@ -58,15 +58,7 @@ def undisturbed(build: Callable[..., Any], folder: Path, journal: Journal) -> di
 
 
 @pytest.fixture
-def hears_ctrl_c() -> Iterator[None]:
-    """In the background of a shell script Ctrl-C is ignored, and what we start would inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture
-def start(folder: Path, hears_ctrl_c: None) -> Iterator[Callable[[], Driver]]:  # noqa: ARG001
+def start(folder: Path) -> Iterator[Callable[[], Driver]]:
     """Starts the command line; whatever it leaves behind is ended with the test."""
     drivers: list[Driver] = []
 
@@ -147,7 +139,7 @@ main()
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hears_ctrl_c")
+@pytest.mark.usefixtures("signals")
 def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(tmp_path: Path) -> None:
     file = tmp_path / "patient.yaml"
     file.write_text(yaml.safe_dump(patient_config(tmp_path, 0.3).model_dump(mode="json")))
@@ -159,7 +151,7 @@ def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(tmp_path: Pa
     assert list((tmp_path / "out").rglob("manifest.json")) == []
 
 
-@pytest.mark.usefixtures("hears_ctrl_c")
+@pytest.mark.usefixtures("signals")
 def test_ctrl_c_does_not_wait_for_what_runs(build: Callable[..., Any], tmp_path: Path) -> None:
     write_pictures(tmp_path / "in", range(2))
 
