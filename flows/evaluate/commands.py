@@ -37,6 +37,10 @@ def measure(
         str | None,
         typer.Option(help="What judges the pictures: open-nsfw, a folder's classifier, or none."),
     ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Pictures over so many actors of Ray.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster, whose actors make them; its machines share PLACE.")
+    ] = None,
     place: Annotated[Path, typer.Option(help="Where pictures are kept: none is made twice.")] = Path("evaluation"),
     out: Annotated[
         Path | None,
@@ -53,6 +57,7 @@ def measure(
 
     from rich.console import Console
 
+    from sluice.flows.compose.run.flow import Workers
     from sluice.flows.evaluate.methods import Networks
     from sluice.flows.evaluate.opened import opened
     from sluice.flows.evaluate.settings import settings_of
@@ -63,12 +68,12 @@ def measure(
     whole = {base, networks} == {TABLETOP} and safety is None and not quick and not any(over.values())
     apart = _apart(told.version, TABLETOP, quick) if told else None if whole else _apart(base, networks, quick)
     results = out or (RESULTS if apart is None else place / "results" / apart)
-    at = Place(
-        base, Networks(networks), place, results, Console(soft_wrap=True, highlight=False, markup=False), told, safety
-    )
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    over_ray = Workers(workers, ray_address) if workers or ray_address else None
+    at = Place(base, Networks(networks), place, results, console, told, safety, over_ray)
     evaluate([(name, settings_of(name, quick, over)) for name in names], at)
     asked = "" if results == RESULTS else f" --results {results}"
-    at.console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")
+    console.print(f"{results}; `sluice evaluate report{asked}` makes a page of it")
 
 
 def _apart(what: str, networks: str, quick: bool) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from sluice.flows.compose.run.flow import Workers
 from sluice.flows.compose.run.safety import NONE, found_or_refused, screen_of
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.claims import Results
@@ -20,6 +22,7 @@ from sluice.flows.evaluate.names import TABLETOP
 from sluice.flows.evaluate.records import Records
 from sluice.flows.evaluate.results import DATA, keep, make_ready, refuse_others
 from sluice.flows.evaluate.settings import Settings
+from sluice.flows.session import ray_session
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
@@ -43,7 +46,8 @@ class NotMeasured(SluiceError):
 class Place:
     """Which networks are measured, where pictures and figures go, and on which data, if not on tabletop's scenes.
 
-    `safety` is what judges pictures before they are kept, where it is not what judges those of jobs.
+    `safety` is what judges pictures before they are kept, where it is not what judges those of jobs; `workers` make
+    them, where they are not made in this process.
     """
 
     base: str
@@ -53,13 +57,14 @@ class Place:
     console: Console
     data: Records | CocoMig | None = None
     safety: str | None = None
+    workers: Workers | None = None
 
     def contest(self, name: str, settings: Settings) -> Contest:
         """Of a protocol, by its settings."""
         sampling = Sampling(self.base, settings.steps, settings.guidance, settings.seeds, self.safety)
         records, asked = (None, self.data) if isinstance(self.data, CocoMig) else (self.data, None)
         about = sampling, self.pictures, self.console, self.networks
-        return Contest(*about, data=records, asked=asked, protocol=name)
+        return Contest(*about, data=records, asked=asked, protocol=name, workers=self.workers)
 
     @property
     def told(self) -> dict[str, str]:
@@ -140,19 +145,32 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     refuse_others(at.results, at.told.get(DATA), told)
     make_ready(at.results)
     _say_beforehand(wanted, contests, judging, at.console)
+    workers = at.workers
+    with ray_session(workers.address, workers.count) if workers else nullcontext():  # one Ray for all of them
+        ended = _each(contests, made_of, told, at)
+    if ended:
+        whys = "\n".join(f"{name}: {why}" for name, why in ended.items())
+        raise NotMeasured(f"{len(ended)} of {len(wanted)} protocols were not measured:\n{whys}")
+
+
+def _each(
+    contests: Mapping[str, Contest],
+    made_of: Mapping[str, dict[str, str]],
+    told: Mapping[str, dict[str, Any]],
+    at: Place,
+) -> dict[str, str]:
+    """Measure one protocol after the other, and keep its figures; why some ended before theirs."""
     ended: dict[str, str] = {}
-    for name, settings in wanted:
+    for name, contest in contests.items():
         try:
-            results = _measured(name, contests[name], made_of[name], told[name], settings.scenes)
+            results = _measured(name, contest, made_of[name], told[name])
         except SluiceError as error:
             ended[name] = str(error)
             at.console.print(f"{name} ends: {error}", style="red")
             continue
         keep(results, at.results / f"{name}.json")
         at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in results.claims))
-    if ended:
-        whys = "\n".join(f"{name}: {why}" for name, why in ended.items())
-        raise NotMeasured(f"{len(ended)} of {len(wanted)} protocols were not measured:\n{whys}")
+    return ended
 
 
 def _say_beforehand(
@@ -170,8 +188,8 @@ def _treated(safety: str | None) -> dict[str, str]:
     return {} if safety is None else {"safety": safety}
 
 
-def _measured(name: str, contest: Contest, made_of: dict[str, str], told: dict[str, Any], count: int) -> Results:
-    estimates, claims = PROTOCOLS[name].measure(contest, count)
+def _measured(name: str, contest: Contest, made_of: dict[str, str], told: dict[str, Any]) -> Results:
+    estimates, claims = PROTOCOLS[name].measure(contest, told["scenes"])
     estimates += contest.populations
     about = name, PROTOCOLS[name].title, made_of, told
     return Results(*about, estimates, claims, contest.examples, contest.left_out, contest.curves)
