@@ -15,17 +15,17 @@ from sluice.flows.evaluate.cases import Case
 from sluice.flows.evaluate.claims import Curve, by_case
 from sluice.flows.evaluate.contest import Contest, Tree
 from sluice.flows.evaluate.kept import kept
-from sluice.inference.metrics.bootstrap import of_mean
+from sluice.inference.metrics.bootstrap import MINIMUM, of_mean
 from sluice.inference.watching import Watch
 
 WATCHED = 8
-"""Cases: they are sampled again, in this process."""
+"""Cases at most, of half of them: they are sampled again, in this process, which of few takes most of the time."""
 FIGURES = {"energy": "Energy", "cosine": "Cosine of what conditions add"}
 
 
 def along(contest: Contest, condition: str, some: Sequence[Case], methods: Mapping[str, Tree]) -> Iterator[Curve]:
     """Of every energy, and of every two, a curve over the timesteps of each method."""
-    sampling, some = contest.sampling, some[:WATCHED]
+    sampling, some = contest.sampling, some[: max(MINIMUM, min(WATCHED, len(some) // 2))]
     for method, tree in methods.items():
         jobs = [sampling.job(case, tree(case), sampling.seeds * len(some)) for case in some]
         made_of = MadeOf(contest.place)
