@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sluice.flows.compose.run import flow
 from sluice.flows.compose.run.flow import Workers
 from sluice.flows.evaluate.methods import Networks
 from sluice.flows.evaluate.settings import Settings
@@ -17,7 +18,9 @@ from tests.flows.runs import SLUICE
 
 
 @pytest.mark.usefixtures("ray4")
-def test_actors_make_the_same_pictures_and_figures(untrained: Path, networks: Networks, tmp_path: Path) -> None:
+def test_actors_make_the_same_pictures_and_figures(
+    untrained: Path, networks: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = tmp_path / "place"
 
     def measured(workers: Workers | None) -> tuple[dict[str, bytes], str]:
@@ -26,7 +29,9 @@ def test_actors_make_the_same_pictures_and_figures(untrained: Path, networks: Ne
         pictures = {path.name: path.read_bytes() for path in place.glob("pictures/*.png")}
         return pictures, (tmp_path / "results/unite.json").read_text()
 
-    over = measured(Workers(2))
+    with monkeypatch.context() as alone:
+        alone.delattr(flow, "_here")  # in this process nothing can be made meanwhile
+        over = measured(Workers(2))
     shutil.rmtree(place)
     assert over == measured(None)
     assert len(over[0]) == 14
