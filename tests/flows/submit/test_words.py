@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             "evaluate --suite papers --place /weights/p --out /weights/r",
-            "evaluate --suite papers --place /weights/p --out /weights/r",
+            "evaluate --suite papers --place /weights/p --out /weights/r --ray-address auto",
         ),
     ],
 )
