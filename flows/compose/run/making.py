@@ -61,21 +61,23 @@ class Maker:
         self.fits: dict[Job, int] = {}
 
     def __call__(self, batch: Batch) -> list[Made]:
-        """Its pictures, in as many parts as memory asks for. Raises TooLarge."""
-        composer = self._composer(batch.job)
+        """Its pictures, in as many parts as memory asks for once it is rid of other jobs' models. Raises TooLarge."""
         size = min(batch.size, self.fits.get(batch.job, batch.size))
         while True:
+            alone = self.composer is None
             try:
-                starts = range(0, len(batch.asked), size)
-                return [
-                    own
-                    for start in starts
-                    for own in self._made(
-                        composer, batch.asked[start : start + size], size, batch.watched and start == 0
-                    )
-                ]
+                return list(self._parts(batch, size))
             except (RuntimeError, MemoryError) as error:
-                size = self.fits[batch.job] = _halved(error, size)
+                if not _of_memory(error):
+                    raise
+                if alone:
+                    size = self.fits[batch.job] = _halved(error, size)
+            self._forget()
+
+    def _parts(self, batch: Batch, size: int) -> Iterator[Made]:
+        composer = self._composer(batch.job)
+        for start in range(0, len(batch.asked), size):
+            yield from self._made(composer, batch.asked[start : start + size], size, batch.watched and start == 0)
 
     def _composer(self, job: Job) -> Composer:
         if self.composer is None:
@@ -83,6 +85,12 @@ class Maker:
         elif self.composer.job != job:
             self.composer = self.composer.of(job)
         return self.composer
+
+    def _forget(self) -> None:
+        """What was loaded, this job's too."""
+        self.composer = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _made(self, composer: Composer, asked: Sequence[Asked], size: int, watched: bool) -> Iterator[Made]:
         """In a batch of always the same shape, filled up with the last: each has the same bytes in any."""
@@ -128,14 +136,13 @@ def _watched(composer: Composer, place: int) -> dict[str, Any] | None:
     )
 
 
+def _of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or CPU_MEMORY in str(error)
+
+
 def _halved(error: Exception, size: int) -> int:
-    """Raises the error itself, where it is not of memory, and TooLarge."""
-    if not isinstance(error, torch.OutOfMemoryError | MemoryError) and CPU_MEMORY not in str(error):
-        raise error
     if size == 1:
         raise TooLarge(f"not even one picture fits into memory ({error}); lower the job's `size`") from error
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
     return (size + 1) // 2
 
 

@@ -8,7 +8,8 @@ import multiprocessing
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -18,11 +19,13 @@ from torch import Tensor
 
 from sluice.flows.compose.bound import energies
 from sluice.flows.compose.bound.composer import Composer
+from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.run import making
 from sluice.flows.compose.run.batches import batches_of
-from sluice.flows.compose.run.flow import Workers, again, compose, compose_all
+from sluice.flows.compose.run.flow import again, compose, compose_all
 from sluice.flows.compose.run.making import NO_NUMBER, TooLarge
 from sluice.flows.compose.run.pictures import MadeOf, pictures_of
+from sluice.flows.compose.run.runs import Here, Workers
 from sluice.flows.compose.run.work import ComposeWork
 from sluice.flows.compose.tree.job import Job
 from sluice.inference.energies.energy import Energy
@@ -60,6 +63,17 @@ class Greedy(Composer):
         return super().__call__(prompts, seeds)
 
 
+class Crowded(Composer):
+    """Has room for the models of one job."""
+
+    jobs: ClassVar[WeakKeyDictionary[Parts, Job]] = WeakKeyDictionary()
+
+    def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
+        if self.jobs.setdefault(self.parts, self.job) != self.job:
+            torch.empty(2**46)
+        return super().__call__(prompts, seeds)
+
+
 class Insatiable(Greedy):
     most = 0
 
@@ -77,6 +91,18 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_this_is_said_and_record
     picture = tmp_path / "out" / f"{made[3]}.png"
     assert Path(again(picture, tmp_path / "again", QUIET)).read_bytes() == picture.read_bytes()
     assert records(tmp_path / "again")[3]["batch"] == 2
+
+
+def test_models_of_other_jobs_go_before_a_batch_is_halved(
+    plain: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "Composer", Crowded)
+    made_of = MadeOf(tmp_path)
+    jobs = [Job.model_validate({**plain, "seeds": [0, 1], "batch": 2, "steps": steps}) for steps in (1, 2, 1)]
+    make = making.Maker(tmp_path, "cpu")
+    made = [own for job in jobs for batch in batches_of(list(pictures_of(job, made_of))) for own in make(batch)]
+    assert len(made) == 6
+    assert not any("batch" in own.noted for own in made)
 
 
 def test_where_not_one_picture_fits_the_run_ends_and_says_what_helps(
@@ -192,9 +218,9 @@ def test_a_record_that_is_none_is_named(record: str, said: str, tmp_path: Path) 
 def test_a_run_lists_what_is_there_once_before_and_once_after(plain: dict[str, Any], tmp_path: Path) -> None:
     job = Job.model_validate({**plain, "seeds": [*range(6)], "batch": 1, "steps": 1})
     asked, place = list(pictures_of(job, MadeOf(tmp_path))), Counted(tmp_path / "out")
-    assert len(compose_all(asked, tmp_path, place, QUIET).made) == 6
+    assert len(compose_all(asked, tmp_path, place, QUIET, Here()).made) == 6
     assert place.listed == 2
-    compose_all(asked, tmp_path, place, QUIET)
+    compose_all(asked, tmp_path, place, QUIET, Here())
     assert place.listed == 3
 
 
