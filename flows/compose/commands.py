@@ -51,9 +51,10 @@ def compose(
     from rich.console import Console
 
     from sluice.flows.compose.run import flow  # takes long to load, and what is wrong with a job is said before
+    from sluice.flows.compose.run.runs import Workers
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
-    over = flow.Workers(workers, ray_address) if workers or ray_address else None
+    over = Workers(workers, ray_address) if workers or ray_address else None
     if again is not None:
         console.print(flow.again(again, out, console))
     elif job is not None and asked is not None:

@@ -57,7 +57,7 @@ def measure(
 
     from rich.console import Console
 
-    from sluice.flows.compose.run.flow import Workers
+    from sluice.flows.compose.run.runs import Workers
     from sluice.flows.evaluate.methods import Networks
     from sluice.flows.evaluate.opened import opened
     from sluice.flows.evaluate.settings import settings_of

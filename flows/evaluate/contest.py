@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.compose.run.flow import Workers
+from sluice.flows.compose.run.runs import Here, Run
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import CONTROLS, Prompted
 from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
@@ -42,8 +42,8 @@ Tree = Callable[[Any], Mapping[str, Any]]
 class Contest:
     """The pictures of every method for every case, kept in `place`; `networks` are those of controls.
 
-    Cases are of `data`, those of instances of `asked`, or else of tabletop. Pictures are counted as the `protocol`'s,
-    and made by `workers`, or in this process.
+    Cases are of `data`, those of instances of `asked`, or else of tabletop. Pictures are counted as the `protocol`'s
+    and made by a `run`, in this process unless told otherwise.
 
     `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones,
     `left_out` with what cannot be measured and what would help, `curves` with what changes along something, `heard`
@@ -62,7 +62,7 @@ class Contest:
     data: World | None = None
     asked: CocoMig | None = None
     protocol: str = "evaluate"
-    workers: Workers | None = None
+    run: Run = field(default_factory=Here)
 
     @cached_property
     def judges(self) -> Judges:
@@ -162,7 +162,7 @@ class Contest:
         batch = AT_ONCE if together else seeds
         jobs = [self.sampling.job(case, tree(case), batch) for tree in methods.values() for case in some]
         self.console.print(f"{condition}: {', '.join(methods)}")
-        names = made(jobs, self.place, self.console, stage(self.protocol, "made"), self.workers)
+        names = made(jobs, self.place, self.console, self.run, stage(self.protocol, "made"))
         own = len(some) * seeds
         by_method = {name: names[place * own : (place + 1) * own] for place, name in enumerate(methods)}
         with judging(self.protocol, condition, len(names)):

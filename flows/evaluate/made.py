@@ -11,8 +11,9 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sluice.flows.compose.run.flow import KIND, Workers, compose_all
+from sluice.flows.compose.run.flow import compose_all
 from sluice.flows.compose.run.pictures import MadeOf, pictures_of
+from sluice.flows.compose.run.runs import KIND, Run
 from sluice.flows.compose.tree.job import Job
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import storage
@@ -27,9 +28,7 @@ class NotMade(SluiceError):
     exit_code = 1
 
 
-def made(
-    jobs: Sequence[Job], place: Path, console: Console, stage: str = KIND, workers: Workers | None = None
-) -> list[str]:
+def made(jobs: Sequence[Job], place: Path, console: Console, run: Run, stage: str = KIND) -> list[str]:
     """Of each job the names of its pictures, seed by seed, counted as a `stage`'s; damaged ones are made again.
 
     Images that jobs name by file lie in `place`; pictures come to `place/pictures`. Raises NotMade.
@@ -41,7 +40,7 @@ def made(
         console.print(f"{len(damaged)} pictures are damaged and made again (first: {damaged[0]})", style="yellow")
         for path in damaged:
             path.unlink(missing_ok=True)
-    composed = compose_all(asked, place, storage(out), console, workers, kind=stage)
+    composed = compose_all(asked, place, storage(out), console, run, kind=stage)
     if composed.quarantined:
         raise NotMade(f"{len(composed.quarantined)} pictures were not made; {out / 'quarantine'} says why")
     return [own.name for own in asked]

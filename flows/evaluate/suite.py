@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from sluice.flows.compose.run.flow import Workers
+from sluice.flows.compose.run.runs import Run, Workers, runs
 from sluice.flows.compose.run.safety import NONE, found_or_refused, screen_of
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.contest import Contest
+from sluice.flows.evaluate.counted import stage
 from sluice.flows.evaluate.measures import ON_DATA, ON_INSTANCES, PROTOCOLS
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.names import TABLETOP
 from sluice.flows.evaluate.records import Records
 from sluice.flows.evaluate.results import DATA, keep, make_ready, refuse_others
 from sluice.flows.evaluate.settings import Settings
-from sluice.flows.session import ray_session
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
@@ -59,12 +58,12 @@ class Place:
     safety: str | None = None
     workers: Workers | None = None
 
-    def contest(self, name: str, settings: Settings) -> Contest:
-        """Of a protocol, by its settings."""
+    def contest(self, name: str, settings: Settings, run: Run) -> Contest:
+        """Of a protocol, by its settings, its pictures made by a run."""
         sampling = Sampling(self.base, settings.steps, settings.guidance, settings.seeds, self.safety)
         records, asked = (None, self.data) if isinstance(self.data, CocoMig) else (self.data, None)
         about = sampling, self.pictures, self.console, self.networks
-        return Contest(*about, data=records, asked=asked, protocol=name, workers=self.workers)
+        return Contest(*about, data=records, asked=asked, protocol=name, run=run)
 
     @property
     def told(self) -> dict[str, str]:
@@ -125,8 +124,8 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     """Each protocol by its settings, its figures kept as soon as it is measured; the others go on where one ends.
 
     Nothing is made where a part is missing, and how many pictures there are to be, and what judges them, is said first.
-    Raises UnknownModel, MissingWeights, Unscreened, NotMeasured at the end, and ConfigError for data that a protocol is
-    not of, results that were measured otherwise, or where they cannot be kept.
+    Raises UnknownModel, MissingWeights, Unscreened, NoCluster, NotMeasured at the end, and ConfigError for data that a
+    protocol is not of, results that were measured otherwise, or where they cannot be kept.
     """
     names = [name for name, _ in wanted]
     found(at.base)  # else the first part that it lacks would be named
@@ -135,7 +134,16 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
         refuse_without_instances(names, at.data)
     elif at.data is not None:
         refuse_without_truths(names, at.data)
-    contests = {name: at.contest(name, settings) for name, settings in wanted}
+    with runs(at.workers, [stage(name, "made") for name in names]) as run:
+        ended = _measured_by(run, wanted, at)
+    if ended:
+        whys = "\n".join(f"{name}: {why}" for name, why in ended.items())
+        raise NotMeasured(f"{len(ended)} of {len(wanted)} protocols were not measured:\n{whys}")
+
+
+def _measured_by(run: Run, wanted: Sequence[tuple[str, Settings]], at: Place) -> dict[str, str]:
+    """Why some protocols ended before their figures."""
+    contests = {name: at.contest(name, settings, run) for name, settings in wanted}
     made_of = {name: weights_of(name, contest) for name, contest in contests.items()}
     safety = {name: judged_by(name, contest) for name, contest in contests.items()}
     judging = list(dict.fromkeys(filter(None, safety.values())))
@@ -145,12 +153,7 @@ def evaluate(wanted: Sequence[tuple[str, Settings]], at: Place) -> None:
     refuse_others(at.results, at.told.get(DATA), told)
     make_ready(at.results)
     _say_beforehand(wanted, contests, judging, at.console)
-    workers = at.workers
-    with ray_session(workers.address, workers.count) if workers else nullcontext():  # one Ray for all of them
-        ended = _each(contests, made_of, told, at)
-    if ended:
-        whys = "\n".join(f"{name}: {why}" for name, why in ended.items())
-        raise NotMeasured(f"{len(ended)} of {len(wanted)} protocols were not measured:\n{whys}")
+    return _each(contests, made_of, told, at)
 
 
 def _each(

@@ -89,8 +89,10 @@ class Dispatcher:
         self.thread.join()
 
     def submit(self, units: Iterable[Unit]) -> None:
-        """Queue units; those they need must be submitted too, or be done."""
+        """Queue units, again if they were done; those they need must be submitted too, or be done."""
+        units = list(units)
         with self.changed:
+            self.done -= {unit.name for unit in units}
             for unit in units:
                 self._queue(unit)
             self.changed.notify_all()

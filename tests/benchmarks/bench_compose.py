@@ -12,7 +12,8 @@ import torch
 from rich.console import Console
 
 from sluice.flows.compose.bound.composer import Composer
-from sluice.flows.compose.run.flow import Workers, compose
+from sluice.flows.compose.run.flow import compose
+from sluice.flows.compose.run.runs import Workers
 from sluice.flows.compose.tree.job import Job
 from sluice.preprocess.record import encode_png
 from tests.benchmarks.race import apart

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from sluice.flows.compose.page.page import PAGE, page_now, write_page
 from sluice.flows.compose.run.batches import batches_of
 from sluice.flows.compose.run.pictures import Asked, MadeOf, pictures_of
+from sluice.flows.compose.run.runs import KIND, Here, Run, Workers, runs
 from sluice.flows.compose.run.said import Said
 from sluice.flows.compose.run.tables import Row, ledger, rows_of, told
-from sluice.flows.compose.run.work import QUARANTINE, ComposeWork, Report, made_files, quarantined
+from sluice.flows.compose.run.work import QUARANTINE, ComposeWork, made_files, quarantined
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.observe.page import LivePage
-from sluice.flows.observe.units import done as observe
-from sluice.flows.prefect_server import prefect_server
-from sluice.flows.session import ray_session
-from sluice.flows.stage_flow import run_stage_flow
 from sluice.infra.errors import SluiceError
-from sluice.infra.execution.dispatch import Dispatcher
 from sluice.infra.execution.unit import Unit
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import MissingFile, Storage, storage
-from sluice.preprocess.graph import Resources
-
-KIND = "pictures"
-
 
 MOST_WRONG = 0.05
 """Of a table's rows: more say that it is the table that is wrong."""
@@ -43,14 +32,6 @@ ROW = "row-"
 
 class ChangedSince(SluiceError):
     """What a picture was made of is not what it was."""
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Actors of Ray, so many, of the cluster at `address` or of this machine."""
-
-    count: int | None = None
-    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +52,8 @@ def compose(
     and what stops a run.
     """
     asked, place = list(pictures_of(job, MadeOf(folder))), storage(out)
-    composed = compose_all(asked, folder, place, console, workers, watched=page)
+    with runs(workers) as run:
+        composed = compose_all(asked, folder, place, console, run, watched=page)
     if page:
         write_page(place, asked)
     return composed
@@ -82,12 +64,12 @@ def compose_all(
     folder: Path,
     out: Storage,
     console: Console,
-    workers: Workers | None = None,
+    run: Run,
     size: int | None = None,
     watched: bool = False,
     kind: str = KIND,
 ) -> Composed:
-    """The same of pictures of any jobs; of equal ones, one. `size` at once, or as many as each one's job says.
+    """The same of pictures of any jobs, by a `run`; of equal ones, one. `size` at once, or as many as each job says.
 
     Where the run is `watched`, it is noted how the first pictures of its first batch come about. They are counted as
     the `kind`'s.
@@ -98,7 +80,6 @@ def compose_all(
     left = [own for own in asked if not there.issuperset(made_files(own)) and own.name not in kept]
     if batches := batches_of(left, size):
         batches[0] = replace(batches[0], watched=watched)
-        run = _here if workers is None else partial(_over_ray, workers)
         units = [Unit(f"{kind}/{batch.asked[0].name}", kind, batch) for batch in batches]
         with LivePage(out, PAGE, lambda: page_now(out, asked)) if watched else nullcontext():
             run(ComposeWork(folder, out), units, Said(console, len(left)))
@@ -133,7 +114,8 @@ def compose_table(
     for row in wrong:
         place.write(f"{QUARANTINE}/{ROW}{row.number}.json", told(row))
     asked = [own for row in rows for own in row.asked]
-    composed = compose_all(asked, job.parent, place, console, workers, watched=page)
+    with runs(workers) as run:
+        composed = compose_all(asked, job.parent, place, console, run, watched=page)
     place.write("rows.csv", ledger(rows, set(composed.quarantined)))
     if page:
         write_page(place, asked, wrong)
@@ -147,7 +129,7 @@ def again(picture: str | Path, out: str | Path, console: Console) -> str:
     changed = [name for name, digest in made_of.items() if asked.record["made_of"].get(name) != digest]
     if changed:
         raise ChangedSince(f"{picture} was made of other files than are there now: {', '.join(changed)}")
-    if not compose_all([asked], folder, storage(out), console, size=size).made:
+    if not compose_all([asked], folder, storage(out), console, Here(), size).made:
         raise ConfigError(f"{picture} was not made again: {out}/{QUARANTINE}/{asked.name}.json says why")
     return f"{out}/{asked.name}.png"
 
@@ -174,37 +156,3 @@ def _forgotten(there: set[str], asked: Sequence[Asked], out: Storage) -> set[str
     unsafe = {name for name, path in before.items() if "unsafe" in json.loads(out.read(path)).get("safety", {})}
     out.delete(path for name, path in before.items() if name not in unsafe)
     return unsafe
-
-
-def _here(work: ComposeWork, units: Sequence[Unit], said: Said) -> None:
-    threads = torch.get_num_threads()
-    make = work.open(units[0].kind)
-    try:
-        for unit in units:
-            began = time.monotonic()
-            report = make(unit.payload)
-            unit.seconds = time.monotonic() - began
-            _tell(said, unit, report)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _over_ray(workers: Workers, work: ComposeWork, units: Sequence[Unit], said: Said) -> None:
-    def arrived(unit: Unit, report: Report) -> None:
-        if unit in units:
-            _tell(said, unit, report)
-        else:  # the half of one that killed its worker
-            said.report(report, whole=False)
-
-    with prefect_server(), ray_session(workers.address, workers.count):
-        import ray
-
-        gpus = 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0  # type: ignore[no-untyped-call]
-        with Dispatcher(work, {units[0].kind: Resources(gpus=gpus)}, arrived, workers.count) as dispatcher:
-            dispatcher.submit(units)
-            run_stage_flow("sluice-compose", "compose", dispatcher, units, lambda: None)
-
-
-def _tell(said: Said, unit: Unit, report: Report) -> None:
-    said.report(report)
-    observe(unit, report.done, left_out=["failed"] * report.withheld)

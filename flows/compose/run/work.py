@@ -47,7 +47,6 @@ class ComposeWork:
     out: Storage
 
     def open(self, kind: str) -> Callable[[Batch], Report]:  # noqa: ARG002 - there is one
-        torch.set_num_threads(THREADS)
         return partial(self.run, Maker(self.folder, "cuda" if torch.cuda.is_available() else "cpu"))
 
     def halve(self, batch: Batch) -> tuple[Batch, Batch, Batch] | None:
@@ -65,6 +64,7 @@ class ComposeWork:
 
     def run(self, maker: Maker, batch: Batch) -> Report:
         """Make those that are not there: halves, and what went before a worker's death, have made some."""
+        torch.set_num_threads(THREADS)
         if batch.deadly:
             self._quarantine(batch.asked[0], batch.asked[0].record, DEADLY)
             return Report(1, withheld=1)

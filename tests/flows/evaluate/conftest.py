@@ -9,6 +9,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from rich.console import Console
 
+from sluice.flows.compose.run.runs import Here
 from sluice.flows.evaluate.cases import CONTROLS
 from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.contest import Contest
@@ -64,7 +65,7 @@ def contest(untrained: Path, networks: Networks, tmp_path: Path) -> Contest:
 
 def assert_budget(name: str, at: Place) -> None:
     """That there are so many pictures as was said, so that no two methods are one; no edges are drawn by HED here."""
-    each = PROTOCOLS[name].pictures(at.contest(name, Settings(scenes=2, seeds=1, steps=1)))
+    each = PROTOCOLS[name].pictures(at.contest(name, Settings(scenes=2, seeds=1, steps=1), Here()))
     assert len(list((at.pictures / "pictures").glob("*.png"))) == 2 * each
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from sluice.flows.compose.run.runs import Here
 from sluice.flows.evaluate.cases import SIZE, cases
 from sluice.flows.evaluate.made import made, pixels_of
 from sluice.flows.evaluate.methods import Sampling
@@ -20,12 +21,12 @@ QUIET = Console(quiet=True)
 def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> None:
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 4) for case in cases("two", 2)]
-    first = made(jobs, tmp_path, QUIET)
+    first = made(jobs, tmp_path, QUIET, Here())
     pixels = pixels_of(first, tmp_path)
     assert pixels.shape == (4, 3, SIZE, SIZE)
     assert {f"{name}.png" for name in first} == {path.name for path in (tmp_path / "pictures").glob("*.png")}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
-    assert torch.equal(pixels_of(made(jobs[::-1], tmp_path, QUIET), tmp_path), pixels.roll(2, 0))
+    assert torch.equal(pixels_of(made(jobs[::-1], tmp_path, QUIET, Here()), tmp_path), pixels.roll(2, 0))
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
 
 
@@ -34,17 +35,17 @@ def test_a_picture_that_was_cut_or_has_another_size_or_a_broken_record_is_made_a
 ) -> None:
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 2) for case in cases("two", 1)]
-    first = made(jobs, tmp_path, QUIET)
+    first = made(jobs, tmp_path, QUIET, Here())
     cut = tmp_path / "pictures" / f"{first[1]}.png"
     whole = cut.read_bytes()
     smaller = encode_png(np.zeros((8, 8, 3), np.uint8))
     for damaged in (whole[: len(whole) // 2], smaller):
         cut.write_bytes(damaged)
-        assert made(jobs, tmp_path, QUIET) == first
+        assert made(jobs, tmp_path, QUIET, Here()) == first
         assert cut.read_bytes() == whole
     record = cut.with_suffix(".json")
     told = record.read_bytes()
     for broken in (b"null", told[: len(told) // 2]):
         record.write_bytes(broken)
-        assert made(jobs, tmp_path, QUIET) == first
+        assert made(jobs, tmp_path, QUIET, Here()) == first
         assert record.read_bytes() == told

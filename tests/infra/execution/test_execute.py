@@ -118,6 +118,16 @@ def test_units_run_once_each_and_after_what_they_need(tmp_path: Path) -> None:
     assert len(opened) <= 4, "an actor opens another kind only when its own has nothing left"
 
 
+def test_a_unit_that_is_submitted_again_is_run_again_and_by_the_same_worker(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    with Dispatcher(Numbers(journal), {"a": Demand()}, lambda *_: None, 1) as dispatcher:
+        for number in (1, 2):
+            dispatcher.submit([Unit("one", "a", [number])])
+            dispatcher.wait(["one"])
+            assert journal.read_text().splitlines()[-1] == f"run [{number}]"
+    assert journal.read_text().count("open") == 1
+
+
 def test_a_unit_that_kills_its_worker_is_halved_down_to_the_culprit(tmp_path: Path) -> None:
     units = [Unit("bad", "a", [10, 11, 12, 13, 14, 15]), Unit("good", "a", [1, 2])]
     results = run(Halving(tmp_path / "journal"), units)

@@ -20,9 +20,10 @@ from torch import Tensor
 from sluice.flows.compose.bound import energies
 from sluice.flows.compose.bound.composer import Composer
 from sluice.flows.compose.run import flow
-from sluice.flows.compose.run.flow import ChangedSince, Workers, again
+from sluice.flows.compose.run.flow import ChangedSince, again
 from sluice.flows.compose.run.flow import compose as run
 from sluice.flows.compose.run.pictures import MadeOf, pictures_of
+from sluice.flows.compose.run.runs import Workers
 from sluice.flows.compose.tree.job import Job
 from sluice.inference.energies.energy import Energy
 from tests.flows.runs import SLUICE
