@@ -63,10 +63,13 @@ def alike(metric: str, **given: Tensor) -> None:
 def within(metric: str, low: float, high: float, **given: Tensor) -> None:
     """Raises Unmeasurable where a value lies outside of a range."""
     for name, tensor in given.items():
-        if tensor.numel() and (tensor.min() < low or tensor.max() > high):
+        if not tensor.numel():
+            continue
+        least, most = tensor.aminmax()
+        if least < low or most > high:
             raise Unmeasurable(
-                f"{metric}: {name} must hold values from {low:g} to {high:g}, not {float(tensor.min()):g} to "
-                f"{float(tensor.max()):g}; scale them first"
+                f"{metric}: {name} must hold values from {low:g} to {high:g}, not {float(least):g} to {float(most):g}; "
+                "scale them first"
             )
 
 
