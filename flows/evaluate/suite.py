@@ -74,8 +74,11 @@ class Place:
 
 
 def _meant(place: str) -> str:
-    """A name, or a folder wherever it is asked for from."""
-    return str(Path(place).resolve()) if Path(place).is_dir() else place
+    """A name, or a folder however it is named: one of the working directory's own wherever that lies."""
+    if not Path(place).is_dir():
+        return place
+    folder, here = Path(place).resolve(), Path.cwd()
+    return f"./{folder.relative_to(here)}".removesuffix("/.") if folder.is_relative_to(here) else str(folder)
 
 
 def weights_of(name: str, contest: Contest) -> dict[str, str]:

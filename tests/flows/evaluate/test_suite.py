@@ -80,6 +80,20 @@ def test_parts_that_are_not_there_are_named_before_anything_is_made(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [tmp_path / "family"]
 
 
+@pytest.mark.parametrize("own", ["family", "./family", "family/../family/", "{}/family"])
+def test_a_folder_is_told_from_the_working_directory_where_it_is_below_that(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "family").mkdir()
+    named = replace(at(own.format(tmp_path), tmp_path, Console()), networks=Networks(own.format(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    assert named.told == {"base": "./family", "networks": "./family"}
+    monkeypatch.chdir(tmp_path / "family")
+    elsewhere = replace(at(str(tmp_path / "family"), tmp_path, Console()), networks=Networks("tabletop"))
+    assert elsewhere.told == {"base": "."}
+    assert replace(elsewhere, base=str(tmp_path)).told == {"base": str(tmp_path)}
+
+
 def test_how_many_pictures_there_are_to_be_is_said_first(untrained: Path, tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
     place = at(str(untrained), tmp_path, console)
