@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from sluice.infra.errors import SluiceError
+from sluice.flows.reach import NoCluster, refuse_unreachable
 from sluice.infra.interrupts import held, interrupt
 from sluice.infra.private import keep_secret
 
@@ -25,14 +24,7 @@ RAY_DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_gcs_server_port_wait_time_s": str(START_SECONDS),
 }
-REACH_SECONDS = 10.0
 log = logging.getLogger("sluice.session")
-
-
-class NoCluster(SluiceError):
-    """Nobody answers at the address of a Ray cluster, or none could be started here."""
-
-    exit_code = 1
 
 
 @contextmanager
@@ -49,7 +41,7 @@ def ray_session(address: str | None, workers: int | None, says: bool = False) ->
         yield
         return
     if named := address or os.environ.get("RAY_ADDRESS"):
-        refuse_where_nobody_answers(named)
+        refuse_unreachable(named)
     keep_token_private()
     logging.getLogger("ray").setLevel(logging.ERROR)
     over = threading.Event()
@@ -80,13 +72,31 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
-    except Exception as error:  # of no other kind
-        if "timed out during startup" not in str(error):
+    except Exception as error:  # of no kind of its own
+        if (why := _told(str(error), address)) is None:
             raise
-        raise NoCluster(
-            "Ray did not start on this machine within two minutes: other work keeps it busy, or its memory is used "
-            "up. Run the same command again when there is room; what is done is kept."
-        ) from error
+        raise NoCluster(why) from error
+
+
+def _told(error: str, address: str | None) -> str | None:
+    """What is to be done where Ray says so."""
+    if "timed out during startup" in error:
+        return (
+            "Ray did not start on this machine within two minutes: other work keeps it busy, or its memory is used up. "
+            "Run the same command again when there is room; what is done is kept."
+        )
+    if "Version mismatch" in error:
+        told = " ".join(error.partition("Version mismatch:")[2].split())
+        return (
+            f"the cluster at {address} is of another version, and takes no work from here. {told}. Start it from the "
+            "image of infra/docker that goes with this Sluice, or give it Sluice's own constraints.txt."
+        )
+    if "Could not find any running Ray instance" in error or "Failed to connect to Ray cluster" in error:
+        return (
+            f"no Ray cluster could be joined at ray_address = {address}. `auto` is the one that runs on this machine, "
+            "any other the HOST:PORT that `ray start --head` says; without it, this machine does the work by itself."
+        )
+    return None
 
 
 @contextmanager
@@ -165,18 +175,3 @@ def keep_token_private() -> None:
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     with suppress(OSError):  # a home that cannot be written, or a file that is another's
         keep_secret(file)
-
-
-def refuse_where_nobody_answers(address: str) -> None:
-    """Raises NoCluster within seconds; Ray itself goes on trying for a quarter of an hour."""
-    if address in ("auto", "local"):
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
-    except (OSError, ValueError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise NoCluster(
-            f"no Ray cluster answers at ray_address = {address} ({reason}). It takes the HOST:PORT that `ray start "
-            "--head` says on the cluster's first machine; without it, this machine does the work by itself."
-        ) from error

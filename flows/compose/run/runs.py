@@ -14,7 +14,8 @@ from sluice.flows.compose.run.said import Said
 from sluice.flows.compose.run.work import ComposeWork, Report
 from sluice.flows.observe.units import done as observe
 from sluice.flows.prefect_server import prefect_server
-from sluice.flows.session import ray_session, refuse_where_nobody_answers
+from sluice.flows.reach import refuse_unreachable
+from sluice.flows.session import ray_session
 from sluice.flows.stage_flow import run_stage_flow
 from sluice.infra.execution.dispatch import Dispatcher
 from sluice.infra.execution.unit import Unit
@@ -39,7 +40,7 @@ def runs(workers: Workers | None, kinds: Sequence[str] = (KIND,)) -> Iterator[Ru
         yield Here()
         return
     if workers.address is not None:
-        refuse_where_nobody_answers(workers.address)
+        refuse_unreachable(workers.address)
     over = OverRay(workers, kinds)
     try:
         yield over

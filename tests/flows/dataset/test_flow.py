@@ -16,7 +16,7 @@ from sluice.flows.dataset import flow
 from sluice.flows.dataset.flow import _Arrivals, _finish, build_dataset
 from sluice.flows.dataset.tally import Tally
 from sluice.flows.progress import BuildProgress
-from sluice.flows.session import NoCluster
+from sluice.flows.reach import NoCluster
 from sluice.infra.execution.dispatch import Dispatcher
 from sluice.infra.execution.unit import Unit
 from sluice.infra.local import LocalStorage
