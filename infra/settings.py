@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.logins import without_logins
 
 M = TypeVar("M", bound=BaseModel)
 MERGE = "tag:yaml.org,2002:merge"
@@ -160,8 +161,8 @@ def _described(error: ValidationError, model: type[BaseModel], where: str) -> st
 
 
 def beginning(value: Any) -> str:
-    """A value as errors show it: of a long one, its beginning."""
-    return _BEGINNING.repr(value)
+    """A value as errors show it, without logins: of a long one, its beginning."""
+    return without_logins(_BEGINNING.repr(without_logins(value) if isinstance(value, str) else value))
 
 
 def said(problem: Any) -> str:

@@ -31,11 +31,13 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
+from sluice.flows.dataset.named import meant
 from sluice.flows.schedule.flow import TAG, Retries, scheduled
 from sluice.flows.schedule.news import in_folder
 from sluice.flows.schedule.timetable import Entry, Timetable
 from sluice.flows.submit.clusters import find_cluster
 from sluice.flows.submit.jobs import Share
+from sluice.flows.submit.readable import refuse_unreadable
 from sluice.flows.submit.words import config_of, parsed, understood
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
@@ -109,12 +111,21 @@ def holds(entry: Entry, folder: Path) -> str:
     with in_folder(folder):
         if entry.cluster:
             understood(entry.words, find_cluster(entry.cluster), entry.cluster, bool(entry.cpus or entry.gpus))
-        given = parsed(entry.words).params
-        place = storage(given.get("out") or given.get("place") or folder).uri
-        if entry.words[0] == "dataset" and "source" in given:
-            config = config_of(given)
-            place = f"{storage(config.out).uri}/datasets/{config.name}"
+        context = parsed(entry.words)
+        refuse_unreadable(entry.words[0], context.info_name, context.params)
+        place = _written(entry.words[0], context.params, folder)
     return f"sluice-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
+
+
+def _written(command: str, given: dict[str, Any], folder: Path) -> str:
+    """The data set that a command is of, or the folder that it writes to: of an evaluation that of its pictures."""
+    if command == "dataset" and "source" in given:
+        config = config_of(given)
+        return f"{storage(config.out).uri}/datasets/{config.name}"
+    if command == "dataset":
+        place, name = meant(given["data"], given["out"])
+        return f"{place.uri}/datasets/{name}"
+    return storage(given.get("place") or given.get("out") or folder).uri
 
 
 def set_limits(entries: Sequence[RunnerDeployment]) -> None:

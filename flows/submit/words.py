@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sluice.flows.submit.clusters import Cluster
+from sluice.flows.submit.readable import refuse_logins, refuse_unreadable
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
 
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from sluice.preprocess.planning.config import DatasetConfig
 
 RUN = ("dataset", "train", "compose", "evaluate")
-PLACES = {"out", "data", "trained", "composed", "to", "place", "results", "checkpoints"}
+PLACES = {"out", "data", "trained", "composed", "to", "place", "results", "checkpoints", "page"}
 """Options that name where something lies; others are names unless a folder of this machine is called so."""
+FILES = {"keys", "absent", "table"}
+"""Options that name a file of this machine."""
 SETTINGS = {"settings", "set_"}
 LARGEST, LARGEST_ALL = 10 * 2**20, 100 * 2**20
 
@@ -98,9 +102,11 @@ def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -
     if not words or words[0] not in RUN:
         asked = words[0] if words else ""
         raise CannotSubmit(f"submit takes a command of {', '.join(RUN)}, not '{asked}'; {nearest(asked, RUN)}")
+    refuse_logins(shlex.join(words))
     context, sight = parsed(words), Sight(cluster, name)
     for option, value in _named(context):
         _look(option, value, sight)
+    refuse_unreadable(words[0], context.info_name, context.params)
     _look_inside(context.params, sight)
     sight.refuse_many()
     over = _on_the_cluster(context.params, alone)
@@ -156,6 +162,8 @@ def _named(context: Any) -> Iterator[tuple[str, str]]:
 def _look(option: str, value: str, sight: Sight) -> None:
     """Refuse what is of this machine alone, but take files along."""
     path = Path(value)
+    if option in FILES and not path.is_file():
+        raise CannotSubmit(f"--{option} {value}: there is no such file here to take along")
     if (option not in PLACES or _is_prompts(option, value)) and path.is_file():
         sight.take(path, f"files/{len(sight.files)}/{path.name}")
     elif (path.is_dir() and not _is_ready(option, path)) or (option in PLACES and not _is_name(option, value)):
@@ -188,7 +196,7 @@ def _look_inside(given: dict[str, Any], sight: Sight) -> None:
         config = config_of(given)
         sight.refuse_unseen(f"out ({config.out})", config.out)
         uri = str(config.source.get("uri", ""))
-        if "/" in uri or Path(uri).exists():
+        if "/" in uri or Path(uri).exists() or config.source.get("kind") == "folder":
             sight.refuse_unseen(f"source ({uri})", uri)
     elif "out" in given and given["out"] is None:
         raise CannotSubmit(f"say with --out where the results go: {sight.seen}")

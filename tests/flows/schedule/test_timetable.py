@@ -99,6 +99,28 @@ def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) ->
         deployments(read_timetable(write(tmp_path, alone.replace(", gpus: 8", ""))), file, None)
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("dataset build -c tabletop --out d --set stages.canny.lo=3", "lo"),
+        ("dataset build -c tabletop --out d --source tabletop:many", "how many scenes"),
+        ("train controlnet --data d --out o --set nosuch=1", "there is no 'nosuch'"),
+        ("evaluate --protocol unit", "did you mean 'unite'"),
+    ],
+)
+def test_a_mistake_in_a_command_is_told_before_it_is_scheduled(command: str, told: str, tmp_path: Path) -> None:
+    file = write(tmp_path, f"runs:\n  one: {{command: '{command}', every: 1h}}\n")
+    with pytest.raises(ConfigError, match=rf"runs\.one: .*{told}"):
+        deployments(read_timetable(file), file, None)
+
+
+def test_a_login_in_a_command_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    file = write(tmp_path, "runs:\n  one: {command: dataset build --source s3://me:secretpw@b/p, every: 1h}\n")
+    with pytest.raises(ConfigError, match=r"runs\.one\.command: .*login") as raised:
+        read_timetable(file)
+    assert "secretpw" not in str(raised.value)
+
+
 def test_a_relative_url_file_is_meant_from_the_timetable(tmp_path: Path) -> None:
     assert read_timetable(write(tmp_path, f"notify: webhook\n{WEEKLY}")).notify == tmp_path / "webhook"
     assert read_timetable(write(tmp_path, f"notify: ~/webhook\n{WEEKLY}")).notify == Path.home() / "webhook"
@@ -120,6 +142,9 @@ def test_what_writes_to_one_place_waits_for_each_other(tmp_path: Path) -> None:
         f"dataset build -c tabletop --out {Path.home()}/data/"
     )
     assert held("dataset build -c tabletop --out s3://a/b/") == held("dataset build -c tabletop --out s3://a/b")
+    for of_it in ("remove data/datasets/tabletop --key 1", "alias tabletop good latest --out data", "drift --out data"):
+        assert held(f"dataset {of_it.replace('drift', 'drift -c tabletop')}") == weekly
+    assert held("evaluate --suite papers --place p --out a") == held("evaluate --suite ablations --place p --out b")
     others = [
         held("dataset build -c tabletop --out data2"),
         held("dataset build -c tabletop --out data --set name=other"),

@@ -13,6 +13,7 @@ from typer import TyperException
 from sluice.flows.submit import words
 from sluice.flows.submit.clusters import Cluster
 from sluice.flows.submit.words import Asked, CannotSubmit, understood, watched
+from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
 
 CLUSTER = Cluster(address="http://127.0.0.1:8265", shared=("/weights",))
@@ -63,6 +64,33 @@ def test_what_the_cluster_sees_goes_as_it_is_and_works_on_the_cluster(command: s
     assert send(command).files == {}
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("dataset build -c tabletop --out s3://a/b --set stages.canny.lo=3", "lo"),
+        ("dataset build -c tabletop --out s3://a/b --source tabletop:many", "how many scenes"),
+        ("dataset build -c photos --source elsewhere --out s3://a/b", "source (elsewhere) would be of one machine"),
+        ("dataset drift -c tabletop --out s3://a/b --page here.html", "--page here.html would be of one machine"),
+        ("dataset remove s3://a/b/datasets/c --keys nofile", "--keys nofile: there is no such file here"),
+        ("train controlnet --data s3://a/b --out /weights/one --ray 2 --set nosuch=1", "there is no 'nosuch'"),
+        ("train controlnet --data s3://a/b --out /weights/one --ray 2 --scale nosuch", "tabletop and paper"),
+        ("evaluate --protocol unit --place /weights/p --out /weights/r", "did you mean 'unite'"),
+        ("evaluate --suite papers --scenes 1 --place /weights/p --out /weights/r", "--scenes 1"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_sent(command: str, told: str) -> None:
+    with pytest.raises(SluiceError) as raised:
+        send(command)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("word", ["--source s3://me:secretpw@b/p", "--set out=s3://me:secretpw@b/p"])
+def test_a_login_does_not_travel_and_is_not_repeated(word: str) -> None:
+    with pytest.raises(ConfigError, match="came with a login") as raised:
+        send(f"dataset build -c photos {word}")
+    assert "secretpw" not in str(raised.value)
+
+
 def test_a_training_with_gpus_of_its_own_is_one_process() -> None:
     command = "train controlnet --data s3://a/b --out /weights/one"
     assert shlex.join(send(command, alone=True).words) == command
@@ -85,7 +113,9 @@ def test_a_log_that_nobody_would_find_is_refused(log: str) -> None:
 
 
 def test_small_files_go_along(folder: Path) -> None:
-    (folder / "team.yaml").write_text("source: {uri: s3://team/pictures}\nout: s3://team/sluice\nstages: {canny: {}}")
+    (folder / "team.yaml").write_text(
+        "source: {kind: folder, uri: s3://team/pictures}\nout: s3://team/sluice\nstages: {canny: {}}"
+    )
     (folder / "engine.json").write_text("{}")
     for given, there in (("--config=./", "--config="), ("-c", "-c")):
         asked = send(f"dataset build {given}team.yaml")

@@ -1,0 +1,47 @@
+"""What a command's settings say, read here as the command will read them there: a mistake is told before it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.infra.logins import LOGIN, without_logins
+from sluice.infra.settings import ConfigError
+
+
+def refuse_logins(text: str) -> None:
+    """Raises ConfigError: what is sent or kept somewhere is read by others."""
+    if LOGIN.search(text):
+        raise ConfigError(
+            f"'{without_logins(text)}' came with a login, which those who see runs would read: take it out. Keys to a "
+            "bucket come by the environment of the machines, or a role of theirs."
+        )
+
+
+def refuse_unreadable(command: str, name: str, given: dict[str, Any]) -> None:
+    """What the options of a command are for; `name` is the innermost command's. Raises ConfigError, UnknownName."""
+    if command == "evaluate":
+        _evaluation(given)
+    elif command == "train" and "scale" in given:
+        from sluice.flows.training.recipes import load_recipe
+
+        load_recipe(given.get("file") or name, given["scale"], given["set_"] or ())
+    elif command == "dataset" and "source" in given:
+        _data_set(given)
+
+
+def _evaluation(given: dict[str, Any]) -> None:
+    from sluice.flows.evaluate.names import chosen
+    from sluice.flows.evaluate.settings import settings_of
+
+    over = {number: given[number] for number in ("scenes", "seeds", "steps")}
+    for name in chosen(given["suite"], given["protocol"] or ()):
+        settings_of(name, given["quick"], over)
+
+
+def _data_set(given: dict[str, Any]) -> None:
+    from sluice.flows.submit.words import config_of
+    from sluice.preprocess.planning.config import make_source, make_stages
+
+    config = config_of(given)
+    make_source(config)
+    make_stages(config)
