@@ -94,7 +94,8 @@ def _serve(listening: int, services: bool) -> None:
 
 
 def _end_with_driver() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # a read of sys.stdin itself would hold its lock where the server ends first
+        pass
     os._exit(0)
 
 

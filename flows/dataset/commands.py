@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from sluice.flows.local_path import local_path
+
 if TYPE_CHECKING:
     from sluice.preprocess.planning.config import DatasetConfig
 
@@ -180,7 +182,7 @@ def drift(
     fail_over: Annotated[
         float | None, typer.Option(min=0, help="End with exit code 1 where a stability index is over this.")
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="Write the page here too.")] = None,
+    page: Annotated[Path | None, typer.Option(parser=local_path, help="Write the page here too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything but the pictures, as JSON.")] = False,
 ) -> None:
     """Report how far a version drifted from the one before: a page and a JSON beside its manifest, and a verdict."""
@@ -198,7 +200,7 @@ def show(
     out: OutOption = None,
     version: VersionOption = "latest",
     key: Annotated[str | None, typer.Option(help="One record, in full size.")] = None,
-    page: Annotated[Path | None, typer.Option(help="Write the page here too.")] = None,
+    page: Annotated[Path | None, typer.Option(parser=local_path, help="Write the page here too.")] = None,
 ) -> None:
     """Write one self-contained HTML page of a version, or of one of its records."""
     from sluice.flows.dataset.show import show_dataset

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sluice.flows.evaluate.names import TABLETOP, chosen
+from sluice.flows.local_path import local_path
 
 app = typer.Typer(help="Evaluating: the papers' claims, with intervals and a verdict for each.")
 
@@ -41,12 +42,15 @@ def measure(
     ray_address: Annotated[
         str | None, typer.Option(help="HOST:PORT of a Ray cluster, whose actors make them; its machines share PLACE.")
     ] = None,
-    place: Annotated[Path, typer.Option(help="Where pictures are kept: none is made twice.")] = Path("evaluation"),
+    place: Annotated[Path, typer.Option(parser=local_path, help="Where pictures are kept: none is made twice.")] = Path(
+        "evaluation"
+    ),
     out: Annotated[
         Path | None,
         typer.Option(
+            parser=local_path,
             help="The folder where figures go, NAME.json of each: docs/results where tabletop is measured whole, else "
-            "PLACE/results/BASE (BASE-quick, BASE-NETWORKS), or of data PLACE/results/VERSION."
+            "PLACE/results/BASE (BASE-quick, BASE-NETWORKS), or of data PLACE/results/VERSION.",
         ),
     ] = None,
 ) -> None:
@@ -84,9 +88,13 @@ def _apart(what: str, networks: str, quick: bool) -> str:
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Option(help="The folder of what was measured.")] = RESULTS,
-    place: Annotated[Path, typer.Option(help="Where pictures are kept, for the page.")] = Path("evaluation"),
-    out: Annotated[Path | None, typer.Option(help="The text; unless given, beside the folder, by its name.")] = None,
+    results: Annotated[Path, typer.Option(parser=local_path, help="The folder of what was measured.")] = RESULTS,
+    place: Annotated[Path, typer.Option(parser=local_path, help="Where pictures are kept, for the page.")] = Path(
+        "evaluation"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(parser=local_path, help="The text; unless given, beside the folder, by its name.")
+    ] = None,
 ) -> None:
     """All that was measured, as text, and as a page with pictures beside them, PLACE/NAME.html by the text's name."""
     from sluice.flows.evaluate.made import FOLDER

@@ -85,28 +85,37 @@ def scheduled(
 ) -> Any:
     """Run `sluice` with these words in a folder, as a job on a cluster or here, while nobody else holds `holds`.
 
-    `share` is what of a machine of the cluster the command itself gets.
-
+    `share` is what of a machine of the cluster the command itself gets. Others may hold it between two attempts.
     With `when_new` only if the source of its data set has images since the last such run that ended well. Returns
     Prefect's state, with the end of what a command said that failed.
     """
     if not Path(folder).is_dir():
         return Failed(message=_not_here(folder))
     _make(holds)
-    with concurrency(holds, occupy=1, strict=True, lease_duration=LEASE_SECONDS):
-        if when_new and not has_news(words, Path(folder), _last_completed()):
-            return Completed(name="NothingNew", message="the source has nothing new")
-        tried = command.with_options(retries=retries.count, retry_delay_seconds=retries.after)
-        try:
-            tried(name, words, folder, holds, cluster, share)
-        except SluiceError as error:
-            return Failed(message=str(error))
+    tried = attempt.with_options(retries=retries.count, retry_delay_seconds=retries.after)
+    try:
+        ran = tried(name, words, folder, holds, cluster, when_new, share)
+    except SluiceError as error:
+        return Failed(message=str(error))
+    if not ran:
+        return Completed(name="NothingNew", message="the source has nothing new")
     return Completed(message=f"{name}: done")
 
 
 @task(name="command", cache_policy=NO_CACHE, persist_result=False)
+def attempt(
+    name: str, words: list[str], folder: str, holds: str, cluster: str | None, when_new: bool, share: Share
+) -> bool:
+    """Run it once, if it is to run. Raises FailedRun, and what `Jobs` and the source of a data set raise."""
+    with concurrency(holds, occupy=1, strict=True, lease_duration=LEASE_SECONDS):
+        if when_new and not has_news(words, Path(folder), _last_completed()):
+            return False
+        command(name, words, folder, holds, cluster, share)
+        return True
+
+
 def command(name: str, words: list[str], folder: str, holds: str, cluster: str | None, share: Share) -> None:
-    """Run it once, and say what it says. Raises FailedRun, and what `Jobs` raises."""
+    """Run it, and say what it says. Raises FailedRun, and what `Jobs` raises."""
     if cluster is None:
         return _run(words, folder)
     with in_folder(Path(folder)):

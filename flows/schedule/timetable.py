@@ -17,6 +17,8 @@ from sluice.infra.spans import seconds_of
 
 LONGEST_NAME = 64
 """Of an entry: jobs on a cluster are called so, with more behind it."""
+SHORTEST = 5.0
+"""Seconds between two runs of an entry, each of which starts a process."""
 LOOKS = "10m"
 """How often a source is looked at for new images."""
 
@@ -117,8 +119,8 @@ def read_timetable(path: Path) -> Timetable:
     """A timetable from its YAML file, from whose folder a relative `notify` is meant. Raises ConfigError."""
     table = parse(Timetable, read_settings(path, "`runs: {weekly: {command: ..., cron: ...}}`"), str(path))
     for name, entry in table.runs.items():
-        if entry.every is not None and seconds_of(entry.every, f"{path}: runs.{name}.every:") < 1:
-            raise ConfigError(f"{path}: runs.{name}.every: it is {entry.every}, and no run is over so soon")
+        if entry.every is not None and seconds_of(entry.every, f"{path}: runs.{name}.every:") < SHORTEST:
+            raise ConfigError(f"{path}: runs.{name}.every: it is {entry.every}, and no run is over so soon: 5s or more")
         seconds_of(entry.retry_after, f"{path}: runs.{name}.retry_after:")
     if table.notify is None:
         return table

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sluice.flows.local_path import local_path
 from sluice.flows.training.trackers import TrackerName
 
 ENGINE = Path(__file__).parents[2] / "infra" / "deepspeed" / "cpu.json"
@@ -21,15 +22,8 @@ def train() -> None:
     """Training."""
 
 
-def _folder(named: str | Path) -> Path:
-    """An unset variable of a shell is the empty name, and would mean the folder one is in."""
-    if not str(named):
-        raise typer.BadParameter("it is empty; name a folder, or `.`")
-    return Path(named)
-
-
 Data = Annotated[list[str], typer.Option(help="OUT/datasets/NAME, or merged shards; several are mixed.")]
-Out = Annotated[Path, typer.Option(parser=_folder, help="Where the network comes, and what is needed to go on.")]
+Out = Annotated[Path, typer.Option(parser=local_path, help="Where the network comes, and what is needed to go on.")]
 Weights = Annotated[list[float] | None, typer.Option(help="Of each --data; by their sizes unless given.")]
 Scale = Annotated[str, typer.Option(help="tabletop, or paper: the values for Stable Diffusion 1.5.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, over the recipe's.")]
@@ -109,7 +103,7 @@ for name, told in READY.items():
 @app.command()
 def tabletop(
     out: Annotated[
-        Path, typer.Option(parser=_folder, help="Where models and what is needed to go on are kept.")
+        Path, typer.Option(parser=local_path, help="Where models and what is needed to go on are kept.")
     ] = Path("tabletop"),
     only: Annotated[list[str] | None, typer.Option(help="Only this part; may be given several times.")] = None,
     steps: Annotated[
@@ -132,7 +126,7 @@ def tabletop(
 
 @app.command()
 def evidence(
-    out: Annotated[Path, typer.Option(parser=_folder, help="Where data sets and networks come.")] = Path("evidence"),
+    out: Annotated[Path, typer.Option(parser=local_path, help="Where data sets and networks come.")] = Path("evidence"),
     only: Annotated[
         list[str] | None, typer.Option(help="Only this network, and what it begins from; may be given several times.")
     ] = None,

@@ -57,6 +57,7 @@ def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path:
         ("{command: evaluate, every: -5m}", r"yaml: runs.weekly.every: -5m: give a number"),
         ("{command: evaluate, every: 1000000000d}", r"every: 1000000000d: give a hundred years, 36500d, or less"),
         ("{command: evaluate, every: 0s}", r"runs.weekly.every: it is 0s, and no run is over so soon"),
+        ("{command: evaluate, every: 4s}", r"runs.weekly.every: it is 4s, and no run is over so soon: 5s or more"),
         ("{command: evaluate, every: 1h, retry_after: soon}", r"runs.weekly.retry_after: soon: give a number"),
         ("{command: evaluate, when: new images}", r"`when: new images` is for `dataset build`"),
         ("{command: evaluate, every: 1h, cpus: 8}", r"`cpus` and `gpus` are of a cluster's machine: name it"),
