@@ -21,6 +21,8 @@ def read_keys(file: Path | None, given: Sequence[str] = ()) -> list[str]:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file} is no file of keys, one a line: {error}") from error
         found += [line.strip() for line in lines if line.strip()]
+        if not found:
+            raise ConfigError(f"{file} holds no keys; they go there one a line")
         _check(found, str(file))
     _check(found, "--key")
     return sorted(set(found))

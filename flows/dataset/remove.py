@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sluice.flows.dataset.trained import Holders, find_trained, told_of
+from sluice.flows.dataset.trained import Holders, Trained, find_trained, told_of
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import Storage
 from sluice.preprocess.planning.cut import Cut, copies, find_cuts
@@ -18,6 +18,7 @@ from sluice.preprocess.version.withdraw import Withdrawn, withdraw
 from sluice.preprocess.version.without import remove_records
 
 SHOWN = 5
+NONE_TRAINED = "No network in {} was trained on what held these"
 UNTOLD = "Networks that were trained on these are not looked for: --trained FOLDER lists them"
 
 
@@ -57,8 +58,14 @@ def run_remove(
             console.print(
                 f"{', '.join(own.holding)} still hold them: --withdraw deletes them there too", style="yellow"
             )
-    for line in told_of(trained, [own, *others]) if folders else [UNTOLD]:
+    for line in _told_of_networks(trained, [own, *others], folders):
         console.print(line, style="yellow")
+
+
+def _told_of_networks(trained: Sequence[Trained], holders: Sequence[Holders], folders: Sequence[Path]) -> list[str]:
+    if not folders:
+        return [UNTOLD]
+    return list(told_of(trained, holders)) or [NONE_TRAINED.format(", ".join(map(str, folders)))]
 
 
 def _refuse_unknown(place: Storage, dataset: str, keys: Collection[str], cuts: Mapping[str, Cut]) -> None:

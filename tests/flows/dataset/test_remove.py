@@ -121,6 +121,13 @@ def test_networks_of_every_data_set_that_had_them_are_listed(made: Removable, tm
         ]
 
 
+def test_where_no_network_was_trained_on_them_this_is_said(made: Removable, tmp_path: Path) -> None:
+    trained_on(tmp_path / "networks" / "apart" / "model", "apart ffffffffffff")
+    (key,) = made.keys("p5.png")
+    asked = (f"{made.place.uri}/datasets/small", "--key", key, "--trained", str(tmp_path / "networks"))
+    assert f"No network in {tmp_path}/networks was trained on what held these" in run("remove", *asked)
+
+
 def test_a_take_down_on_s3(
     made: Removable, tmp_path: Path, moto_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +179,7 @@ def test_a_build_of_what_is_taken_down_meanwhile_makes_no_version(made: Removabl
     ("keys", "words", "what"),
     [
         ("0123456789abcdef\n", [], "never had 1 of these 1 keys: 0123456789abcdef. Nothing was done"),
-        ("\n\n", [], "no keys are given"),
+        ("\n\n", [], "holds no keys; they go there one a line"),
         ("p5.png\n", [], "'p5.png' is no key; a key is 16 hex digits"),
         (None, [], "is no file of keys"),
         ("0123456789abcdef", ["--out", "nowhere"], "has no data set 'small'; there are: none"),
