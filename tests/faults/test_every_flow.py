@@ -37,6 +37,9 @@ MET = [
     ("compose on S3", "S3 503"),
     ("evaluate", "driver"),
     ("evaluate", "disk full"),
+    ("evaluate over Ray", "worker"),
+    ("evaluate over Ray", "raylet"),
+    ("evaluate over Ray", "Prefect server"),
 ]
 
 

@@ -175,4 +175,10 @@ FLOWS = (
     Flow("compose", lambda at: _compose(at, str(at.out)), *COMPOSITION, frozenset(ANY | RAY | PREFECT)),
     Flow("compose on S3", lambda at: _compose(at, at.remote), *COMPOSITION, frozenset(ANY | RAY | PREFECT | S3)),
     Flow("evaluate", lambda at: _evaluate(at), *EVALUATION, frozenset(ANY)),
+    Flow(
+        "evaluate over Ray",
+        lambda at: [*_evaluate(at), "--workers", "2"],
+        *EVALUATION,
+        frozenset(ANY | RAY | PREFECT),
+    ),
 )
