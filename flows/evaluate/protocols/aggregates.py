@@ -12,8 +12,8 @@ from sluice.flows.evaluate.methods import Sampling
 from sluice.flows.evaluate.trees import Node, guided, plain, text
 
 TEXT, BOXES, PICTURE, TOLD_BOTH = "text alone", "boxes alone", "reference alone", "one model told boxes and text"
-AMDM, WITH_PICTURE, THREE = "AMDM, boxes and text", "AMDM, boxes and reference", "AMDM of three"
-TEXT_FIRST = "AMDM, text first"
+AMDM, WITH_PICTURE, THREE = "AMDM, text and boxes", "AMDM, boxes and reference", "AMDM of three"
+BOXES_FIRST = "AMDM, boxes first"
 WEIGHTS = {2: [0.5], 3: [0.47, 0.5]}
 """Published, by the number of models."""
 OTHER_WEIGHTS = (0.3, 0.7)
@@ -37,23 +37,23 @@ def methods(sampling: Sampling, pictured: bool = True) -> dict[str, Tree]:
         TEXT: text_alone,
         BOXES: boxes_alone,
         TOLD_BOTH: told_both,
-        AMDM: aggregated([boxes_alone, text_alone], WEIGHTS[2]),
+        AMDM: aggregated([text_alone, boxes_alone], WEIGHTS[2]),
     }
     shown = {
         PICTURE: picture_alone,
         WITH_PICTURE: aggregated([boxes_alone, picture_alone], PICTURES_WEIGHT),
-        THREE: aggregated([boxes_alone, text_alone, picture_alone], WEIGHTS[3]),
+        THREE: aggregated([text_alone, picture_alone, boxes_alone], WEIGHTS[3]),
     }
     return told | shown if pictured else told
 
 
 def variants(sampling: Sampling) -> dict[str, Tree]:
-    """Of boxes and text, the default beside every option that is another."""
+    """Of text and boxes, the default beside every option that is another."""
     text_alone, boxes_alone, *_ = alone(sampling)
-    both = [boxes_alone, text_alone]
+    both = [text_alone, boxes_alone]
     return {
         AMDM: aggregated(both, WEIGHTS[2]),
-        TEXT_FIRST: aggregated(both[::-1], WEIGHTS[2]),
+        BOXES_FIRST: aggregated(both[::-1], WEIGHTS[2]),
         **{name: aggregated(both, WEIGHTS[2], **told) for name, told in options().items()},
         **{f"AMDM, w {share:g}": aggregated(both, [share]) for share in OTHER_WEIGHTS},
         **{f"AMDM, s {steps}": aggregated(both, WEIGHTS[2], together=steps) for steps in TOGETHER},

@@ -36,7 +36,7 @@ DUELS = (
 )
 """Aggregates against what they are of, and against one model that is told as much."""
 SAYS = "AMDM shows more of the instances than each of its models alone, and than one model told boxes and text."
-DEFAULTS = "AMDM's defaults are those that measured best: boxes first, slerp, eta in shares, one start, w, s."
+DEFAULTS = "AMDM's defaults are those that measured best: text first, slerp, eta in shares, one start, w, s."
 
 
 def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
