@@ -82,6 +82,12 @@ def alias_history(storage: Storage, dataset: str, alias: str = "latest") -> list
         return []
 
 
+def _none_yet(storage: Storage, dataset: str) -> str:
+    others = [name for name in storage.folders("datasets") if name != dataset]
+    named = f", or name another of the data sets there: {', '.join(others)}" if others else ""
+    return f"it has none yet: run `sluice dataset build`{named}"
+
+
 def read_version(storage: Storage, dataset: str, name: str = "latest") -> Version:
     """A version by id (or its beginning) or alias. Raises UnknownVersion, DamagedVersion."""
     alias = f"datasets/{dataset}/aliases/{name}.json"
@@ -97,7 +103,7 @@ def read_version(storage: Storage, dataset: str, name: str = "latest") -> Versio
     ids = version_ids(storage, dataset)
     found = [version for version in ids if name and version.startswith(name)]
     if len(found) != 1:
-        there = f"there are: {', '.join(ids)}" if ids else "it has none yet: run `sluice dataset build`"
+        there = f"there are: {', '.join(ids)}" if ids else _none_yet(storage, dataset)
         raise UnknownVersion(f"data set '{dataset}' in {storage.uri} has no version '{name}'; {there}")
     return version_of(storage, dataset, found[0])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.preprocess.version.manifest import DamagedVersion, read_version, table_rows
+from sluice.preprocess.version.manifest import DamagedVersion, UnknownVersion, read_version, table_rows
 from tests.preprocess.builds import build_here, config_here, write_photos
 
 
@@ -22,6 +22,13 @@ def test_a_cut_table_or_alias_is_named_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(DamagedVersion, match=r"latest\.json is damaged .*name a version by its id"):
         read_version(build.storage, version.dataset)
     assert read_version(build.storage, version.dataset, version.id).id == version.id
+
+
+def test_a_mistyped_data_set_is_told_those_that_are_there(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos")
+    build, version = build_here(config_here(tmp_path))
+    with pytest.raises(UnknownVersion, match=rf"'smal' .*it has none yet: .*data sets there: {version.dataset}"):
+        read_version(build.storage, "smal")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", '{"counts": {}}'])
