@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from sluice.flows.reach import NoCluster, refuse_unreachable
+from sluice.flows.reach import NoCluster, no_token, refuse_unreachable
 from sluice.infra.interrupts import held, interrupt
 from sluice.infra.private import keep_secret
 
@@ -72,6 +72,8 @@ def _start(address: str | None, workers: int | None, says: bool) -> None:
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
+    except ray.exceptions.AuthenticationError as error:
+        raise no_token(error) from error
     except Exception as error:  # of no kind of its own
         if (why := _told(str(error), address)) is None:
             raise

@@ -114,6 +114,8 @@ def holds(entry: Entry, folder: Path) -> str:
         context = parsed(entry.words)
         refuse_unreadable(entry.words[0], context.info_name, context.params)
         place = _written(entry.words[0], context.params, folder)
+        if "://" not in place:
+            place = str(Path(place).resolve())  # by whichever way it is named
     return f"sluice-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
 

@@ -19,7 +19,7 @@ def refuse_logins(text: str) -> None:
 
 def refuse_unreadable(command: str, name: str, given: dict[str, Any]) -> None:
     """What the options of a command are for; `name` is the innermost command's. Raises ConfigError, UnknownName."""
-    if command == "evaluate":
+    if command == "evaluate" and "suite" in given:
         _evaluation(given)
     elif command == "train" and "scale" in given:
         from sluice.flows.training.recipes import load_recipe
@@ -43,5 +43,6 @@ def _data_set(given: dict[str, Any]) -> None:
     from sluice.preprocess.planning.config import make_source, make_stages
 
     config = config_of(given)
+    refuse_logins(" ".join(map(str, (config.out, *config.source.values()))))
     make_source(config)
     make_stages(config)

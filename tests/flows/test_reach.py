@@ -96,6 +96,17 @@ def test_a_token_that_is_not_the_clusters_or_none_is_said_at_once(
     assert "otherother" not in said
 
 
+@pytest.mark.parametrize("address", ["its", "local"])
+def test_a_token_that_cannot_be_read_is_named(cluster: str, tmp_path: Path, address: str) -> None:
+    (tmp_path / "empty").touch()
+    said = joined(
+        cluster if address == "its" else address,
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN_PATH=f"{tmp_path}/empty",
+    )
+    assert f"RAY_AUTH_TOKEN_PATH is set but file cannot be opened or is empty: {tmp_path}/empty. Put" in said
+
+
 def test_what_is_no_cluster_is_said_to_be_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"

@@ -142,6 +142,7 @@ def test_what_writes_to_one_place_waits_for_each_other(tmp_path: Path) -> None:
     assert held("dataset build -c tabletop --out ~/data") == held(
         f"dataset build -c tabletop --out {Path.home()}/data/"
     )
+    assert held(f"dataset build -c tabletop --out ../{tmp_path.name}/data") == weekly
     assert held("dataset build -c tabletop --out s3://a/b/") == held("dataset build -c tabletop --out s3://a/b")
     for of_it in ("remove data/datasets/tabletop --key 1", "alias tabletop good latest --out data", "drift --out data"):
         assert held(f"dataset {of_it.replace('drift', 'drift -c tabletop')}") == weekly

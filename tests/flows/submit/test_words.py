@@ -91,6 +91,20 @@ def test_a_login_does_not_travel_and_is_not_repeated(word: str) -> None:
     assert "secretpw" not in str(raised.value)
 
 
+def test_commands_beside_the_measuring_itself_are_understood() -> None:
+    report = "evaluate report --results /weights/r --place /weights/p --out /weights/r.md"
+    assert shlex.join(send(report).words) == report
+    compare = "evaluate compare /weights/a /weights/b"
+    assert shlex.join(send(compare).words) == compare
+
+
+def test_a_login_in_a_configuration_does_not_travel_either(folder: Path) -> None:
+    (folder / "team.yaml").write_text("source: {kind: folder, uri: 's3://me:secretpw@b/p'}\nstages: {canny: {}}\n")
+    with pytest.raises(ConfigError, match="came with a login") as raised:
+        send("dataset build -c team.yaml --out s3://a/b")
+    assert "secretpw" not in str(raised.value)
+
+
 def test_a_training_with_gpus_of_its_own_is_one_process() -> None:
     command = "train controlnet --data s3://a/b --out /weights/one"
     assert shlex.join(send(command, alone=True).words) == command
