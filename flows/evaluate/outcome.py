@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sluice.flows.evaluate.claims import ENOUGH, Estimate, Verdict, judged
 from sluice.flows.evaluate.obeyed import Obeyed
-from sluice.inference.metrics.bootstrap import of_difference, of_mean
+from sluice.inference.metrics.bootstrap import Interval, of_difference, of_mean
 
 BETTER = (
     f"Of {ENOUGH} cases or more the 95% interval of the difference, paired by case, is on the better side of 0. In "
@@ -24,11 +24,15 @@ UNBEATEN = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of each figure and method a number for each case, `(cases,)`, under one condition."""
+    """Of each figure and method a number for each case, `(cases,)`, under one condition.
+
+    Cases weigh alike, or as `weights` says, `(cases,)`.
+    """
 
     condition: str
     figures: tuple[Obeyed, ...]
     values: dict[tuple[str, str], Tensor]
+    weights: Tensor | None = None
 
     @property
     def cases(self) -> int:
@@ -39,18 +43,15 @@ class Outcome:
         """Every mean with its interval."""
         units = {figure.figure: figure.unit for figure in self.figures}
         return [
-            Estimate(figure, self.condition, method, units[figure], of_mean(values), len(values))
+            Estimate(figure, self.condition, method, units[figure], of_mean(values, weights=self.weights), len(values))
             for (figure, method), values in self.values.items()
         ]
 
     def among(self, condition: str, rows: Sequence[int]) -> Outcome:
         """Of some of the cases alone."""
-        return Outcome(condition, self.figures, {key: values[list(rows)] for key, values in self.values.items()})
-
-    def weighed(self, weights: Tensor) -> Outcome:
-        """Each case as often as it weighs, `(cases,)`: means are over all that cases hold, and not over cases."""
-        shares = weights / weights.mean()
-        return Outcome(self.condition, self.figures, {key: own * shares for key, own in self.values.items()})
+        weights = None if self.weights is None else self.weights[list(rows)]
+        values = {key: own[list(rows)] for key, own in self.values.items()}
+        return Outcome(condition, self.figures, values, weights)
 
     @classmethod
     def mean(cls, condition: str, several: Sequence[Outcome]) -> Outcome:
@@ -61,18 +62,21 @@ class Outcome:
 
     def better(self, figure: str, method: str, other: str) -> Verdict:
         """Whether a method is better than another (BETTER)."""
-        found = of_difference(self._signed(figure, method), self._signed(figure, other))
+        found = self._difference(figure, method, other)
         return judged(found.low > 0, found.estimate > 0, self.cases)
 
     def unbeaten(self, figure: str, default: str, variant: str) -> Verdict:
         """Whether a variant is no better than the default (UNBEATEN)."""
-        found = of_difference(self._signed(figure, variant), self._signed(figure, default))
+        found = self._difference(figure, variant, default)
         return judged(found.estimate <= 0, found.low <= 0, self.cases)
 
     def none_beats(self, figure: str, default: str) -> dict[str, Verdict]:
         """Of every other method, whether the default is unbeaten."""
         others = [method for own, method in self.values if own == figure and method != default]
         return {f"{self.condition}: {figure}, {own}": self.unbeaten(figure, default, own) for own in others}
+
+    def _difference(self, figure: str, one: str, other: str) -> Interval:
+        return of_difference(self._signed(figure, one), self._signed(figure, other), weights=self.weights)
 
     def _signed(self, figure: str, method: str) -> Tensor:
         """Higher is better."""

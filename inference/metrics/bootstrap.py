@@ -30,14 +30,22 @@ class Interval:
     high: float
 
 
-def of_mean(values: Tensor, level: float = LEVEL, seed: int = 0) -> Interval:
-    """Of the mean of a metric over pictures `(n,)`. Raises Unmeasurable for fewer than two, or NaN."""
-    return _interval(lambda x, axis: np.mean(x, axis=axis), (values,), level, seed)
+def of_mean(values: Tensor, level: float = LEVEL, seed: int = 0, weights: Tensor | None = None) -> Interval:
+    """Of the mean of a metric over pictures `(n,)`, each of which weighs 1, or as told `(n,)`, in every sample drawn.
+
+    Raises Unmeasurable for fewer than two, NaN, or unequal lengths.
+    """
+    if weights is None:
+        return _interval(lambda x, axis: np.mean(x, axis=axis), (values,), level, seed)
+    alike("bootstrap", values=values, weights=weights)
+    return _interval(lambda x, w, axis: np.sum(x * w, axis=axis) / np.sum(w, axis=axis), (values, weights), level, seed)
 
 
-def of_difference(one: Tensor, other: Tensor, level: float = LEVEL, seed: int = 0) -> Interval:
-    """Of `mean(one) - mean(other)`, `(n,)` each, paired by row. Raises Unmeasurable also for unequal lengths."""
-    return of_mean(_paired(one, other), level, seed)
+def of_difference(
+    one: Tensor, other: Tensor, level: float = LEVEL, seed: int = 0, weights: Tensor | None = None
+) -> Interval:
+    """Of `mean(one) - mean(other)`, `(n,)` each, paired by row. Raises Unmeasurable as `of_mean`."""
+    return of_mean(_paired(one, other), level, seed, weights)
 
 
 def of_ratio(one: Tensor, other: Tensor, level: float = LEVEL, seed: int = 0) -> Interval:

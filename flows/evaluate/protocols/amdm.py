@@ -47,7 +47,7 @@ def measure(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     if crowds.pictured:
         true = {(own.figure, TRUE): own.of(shown(some, "image") * 2 - 1, some) for own in told}
         found = replace(found, values=found.values | true)
-    of_all = found.weighed(instances(some))
+    of_all = replace(found, weights=instances(some))
     verdicts = {
         f"{one}, against {other}": of_all.better(SUCCESS, one, other)
         for one, other in DUELS
@@ -62,7 +62,7 @@ def ablate(contest: Contest, count: int) -> tuple[list[Estimate], list[Claim]]:
     crowds = contest.crowds
     some, methods = crowds.cases(count), by.variants(contest.sampling)
     found = contest("all", some, methods, figures(crowds), populations=None if crowds.pictured else [])
-    of_all = found.weighed(instances(some))
+    of_all = replace(found, weights=instances(some))
     return of_all.estimates(), [Claim(DEFAULTS, UNBEATEN, of_all.none_beats(SUCCESS, by.AMDM))]
 
 

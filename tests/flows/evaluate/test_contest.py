@@ -39,8 +39,11 @@ def test_of_several_outcomes_of_the_same_cases_each_case_counts_once() -> None:
 
 def test_weighed_by_instances_a_mean_is_over_all_of_them() -> None:
     """Half of two instances, and one of six: two of eight."""
-    found = Outcome("all", (), {("figure", "method"): torch.tensor([1 / 2, 1 / 6])}).weighed(torch.tensor([2.0, 6.0]))
-    assert float(found.values["figure", "method"].mean()) == pytest.approx(2 / 8)
+    figure = Obeyed("figure", "", "higher", lambda *_: torch.zeros(1))
+    values = {("figure", "some"): torch.tensor([1 / 2, 1 / 6]), ("figure", "all"): torch.ones(2)}
+    some, every = Outcome("all", (figure,), values, torch.tensor([2.0, 6.0])).estimates()
+    assert some.interval.estimate == pytest.approx(2 / 8)
+    assert (every.interval.low, every.interval.high) == pytest.approx((1, 1)), "a share is never more than all"
 
 
 def test_the_first_cases_are_shown_and_those_in_which_the_last_method_does_worst() -> None:

@@ -21,6 +21,20 @@ def test_of_a_mean_it_is_the_normal_interval_where_that_holds() -> None:
     assert found.high == pytest.approx(found.estimate + error, abs=0.01)
 
 
+def test_weights_go_into_every_sample() -> None:
+    weights = drawn(1).abs() + 1
+    values = (drawn(0) > 0).double()
+    found = of_mean(values, weights=weights)
+    mean = float((values * weights).sum() / weights.sum())
+    residuals = weights * (values - mean)  # the delta method, of a ratio of two means
+    error = float(residuals.std() / weights.mean()) / 20 * norm.ppf(0.975)
+    assert found.estimate == pytest.approx(mean)
+    assert (found.low, found.high) == pytest.approx((mean - error, mean + error), abs=0.01)
+    assert of_mean(torch.ones(400), weights=weights).low == pytest.approx(1)
+    with pytest.raises(Unmeasurable, match="equally many"):
+        of_mean(values, weights=weights[:3])
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     assert of_mean(drawn(0), seed=5) == of_mean(drawn(0), seed=5)
     assert of_mean(drawn(0), seed=5) != of_mean(drawn(0), seed=6)
