@@ -88,14 +88,23 @@ def refuse_others(folder: Path, data: str | None, wanted: Mapping[str, Mapping[s
             )
 
 
-def make_ready(folder: Path) -> None:
-    """Raises ConfigError for a folder that figures cannot be kept in: they take long to come."""
+def of_other_networks(folder: Path, made_of: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """A line for each protocol whose figures there are of networks that are others now, by their digests."""
+    for file in sorted(folder.glob("*.json")):
+        there = read(file)
+        now = made_of.get(there.protocol, {})
+        if changed := [name for name, digest in there.made_of.items() if now.get(name, digest) != digest]:
+            yield f"{file} is of other networks than are there now ({', '.join(changed)}): new figures replace it"
+
+
+def make_ready(folder: Path, what: str, option: str) -> None:
+    """Raises ConfigError for a folder that something cannot be kept in: figures and pictures take long to come."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ConfigError(
-            f"figures cannot be kept in {folder} ({error.strerror}): name with `--out` a folder that can be written to"
+            f"{what} cannot be kept in {folder} ({error.strerror}): name with `{option}` one that can be written to"
         ) from error
 
 

@@ -13,6 +13,8 @@ from sluice.flows.evaluate.names import ABLATIONS
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.settings import ConfigError
 
+MOST_SCENES = 100_000
+"""More would share noise: the seeds of a case are so far apart."""
 FOLDER = Path(__file__).parents[1] / "configs" / "protocols"
 
 
@@ -21,8 +23,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scenes: int = Field(ge=MINIMUM)
-    seeds: int = Field(ge=1)
+    scenes: int = Field(ge=MINIMUM, le=MOST_SCENES)
+    seeds: int = Field(ge=1, le=1000)
     steps: int = Field(ge=1, le=1000)
     guidance: float = Field(default=5.0, ge=0)
 

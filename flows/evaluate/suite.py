@@ -20,7 +20,7 @@ from sluice.flows.evaluate.measures import ON_DATA, ON_INSTANCES, PROTOCOLS
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.names import TABLETOP
 from sluice.flows.evaluate.records import Records
-from sluice.flows.evaluate.results import DATA, keep, make_ready, refuse_others
+from sluice.flows.evaluate.results import DATA, keep, make_ready, of_other_networks, refuse_others
 from sluice.flows.evaluate.settings import Settings
 from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.errors import SluiceError
@@ -154,7 +154,10 @@ def _measured_by(run: Run, wanted: Sequence[tuple[str, Settings]], at: Place) ->
         screen_of(by)  # what does not load is said before anything is there
     told = {name: {**at.told, **_treated(safety[name]), **settings.model_dump()} for name, settings in wanted}
     refuse_others(at.results, at.told.get(DATA), told)
-    make_ready(at.results)
+    for line in of_other_networks(at.results, made_of):
+        at.console.print(line, style="yellow")
+    make_ready(at.results, "figures", "--out")
+    make_ready(at.pictures, "pictures", "--place")
     _say_beforehand(wanted, contests, judging, at.console)
     return _each(contests, made_of, told, at)
 

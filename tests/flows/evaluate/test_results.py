@@ -13,7 +13,7 @@ import torch
 from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Example, Results, by_case, judged
 from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
-from sluice.flows.evaluate.results import keep, make_ready, page, read, read_all, refuse_others
+from sluice.flows.evaluate.results import keep, make_ready, of_other_networks, page, read, read_all, refuse_others
 from sluice.flows.evaluate.settings import settings_of
 from sluice.inference.metrics.bootstrap import Interval
 from sluice.infra.settings import ConfigError
@@ -166,12 +166,20 @@ def test_a_number_that_no_float_holds_is_refused(tmp_path: Path) -> None:
         read_all(tmp_path)
 
 
+def test_figures_of_other_networks_are_said_to_be_replaced(tmp_path: Path) -> None:
+    keep(FOUND, tmp_path / "silence.json")
+    assert list(of_other_networks(tmp_path, {"silence": {**FOUND.made_of, "another": "0123"}, "unite": {}})) == []
+    name = next(iter(FOUND.made_of))
+    (said,) = of_other_networks(tmp_path, {"silence": {name: "0123"}})
+    assert said == f"{tmp_path}/silence.json is of other networks than are there now ({name}): new figures replace it"
+
+
 def test_a_folder_that_is_none_is_named_before_figures_come(tmp_path: Path) -> None:
-    make_ready(tmp_path / "some" / "results")
+    make_ready(tmp_path / "some" / "results", "figures", "--out")
     assert list((tmp_path / "some" / "results").iterdir()) == []
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"figures cannot be kept in .*/file \(File exists\): name with `--out`"):
-        make_ready(tmp_path / "file")
+        make_ready(tmp_path / "file", "figures", "--out")
 
 
 def test_the_results_in_docs_are_of_todays_settings() -> None:

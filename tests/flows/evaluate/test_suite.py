@@ -104,6 +104,21 @@ def test_how_many_pictures_there_are_to_be_is_said_first(untrained: Path, tmp_pa
     assert len(list((tmp_path / "place/pictures").glob("*.png"))) == 14
 
 
+def test_a_place_that_is_none_is_named_before_anything_loads(untrained: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    wanted = [("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))]
+    place = replace(at(str(untrained), tmp_path, Console(quiet=True)), pictures=tmp_path / "file")
+    with pytest.raises(ConfigError, match=r"pictures cannot be kept in .*/file \(File exists\): name with `--place`"):
+        evaluate(wanted, place)
+
+
+@pytest.mark.parametrize("over", [{"scenes": 10**20}, {"seeds": 10**17}])
+def test_numbers_without_sense_are_refused(over: dict[str, int]) -> None:
+    ((name, _),) = over.items()
+    with pytest.raises(ConfigError, match=f"--{name} 10+: Input should be less than or equal to"):
+        settings_of("unite", over=over)
+
+
 def test_what_judges_pictures_is_said_kept_and_looked_for_first(untrained: Path, tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
     wanted = [("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))]
