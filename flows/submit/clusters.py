@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import urlsplit
@@ -40,7 +41,7 @@ class Cluster(BaseModel):
 
     def sees(self, place: str) -> bool:
         """Whether all its machines find something at a URI or path."""
-        if "://" in place:
+        if re.match(r"\w+://", place):
             return True
         path = PurePosixPath(place)
         return path.is_absolute() and ".." not in path.parts and any(path.is_relative_to(own) for own in self.shared)

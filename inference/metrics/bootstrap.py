@@ -86,6 +86,8 @@ def _interval(statistic: Callable[..., Any], samples: tuple[Tensor, ...], level:
     if not 0 < level < 1:
         raise Unmeasurable(f"bootstrap: a level of {level:g} is none; give one between 0 and 1, such as {LEVEL}")
     for values in samples:
+        if values.ndim != 1:
+            raise Unmeasurable(f"bootstrap: it takes a number of each picture `(n,)`, not {tuple(values.shape)}")
         enough("bootstrap", MINIMUM, values=len(values))
         finite("bootstrap", values=values)
     rows = tuple(values.detach().double().cpu().numpy() for values in samples)

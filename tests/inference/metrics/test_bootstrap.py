@@ -35,6 +35,12 @@ def test_weights_go_into_every_sample() -> None:
         of_mean(values, weights=weights[:3])
 
 
+@pytest.mark.parametrize("shape", [(), (4, 2)])
+def test_what_is_no_number_of_each_picture_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(Unmeasurable, match=r"takes a number of each picture `\(n,\)`, not"):
+        of_mean(torch.ones(shape))
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     assert of_mean(drawn(0), seed=5) == of_mean(drawn(0), seed=5)
     assert of_mean(drawn(0), seed=5) != of_mean(drawn(0), seed=6)
