@@ -11,13 +11,11 @@ from sluice.flows.compose.run.safety import usual
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.weights import found
 from sluice.flows.evaluate.cases import Prompted
+from sluice.flows.evaluate.settings import MOST_SCENES
 from sluice.flows.evaluate.trees import Node, text
 from sluice.flows.evaluate.world import Lack
 from sluice.flows.training.card import SNAPSHOTS
 from sluice.infra.weights.models import MissingWeights, UnknownModel
-
-APART = 100_000
-"""Between the seeds of a case: each case has noise of its own, which no two of fewer cases share."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Sampling:
 
     def job(self, case: Prompted, picture: Node, batch: int) -> Job:
         """Of a case by a tree; those of one `batch` are made together."""
-        seeds = [case.number + APART * own for own in range(self.seeds)]
+        seeds = [case.number + MOST_SCENES * own for own in range(self.seeds)]
         made = {"prompts": [case.prompt], "seeds": seeds, "size": case.size, "steps": self.steps}
         return Job.model_validate({**made, "batch": batch, "picture": picture, "safety": self.safety})
 

@@ -14,7 +14,7 @@ from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.settings import ConfigError
 
 MOST_SCENES = 100_000
-"""More would share noise: the seeds of a case are so far apart."""
+"""The seeds of a case are so far apart: each case has noise of its own, which no two of fewer cases share."""
 FOLDER = Path(__file__).parents[1] / "configs" / "protocols"
 
 
