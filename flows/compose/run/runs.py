@@ -78,11 +78,11 @@ class OverRay:
         self._open = ExitStack()
         self._work: ComposeWork | None = None
         self.dispatcher: Dispatcher
-        self._units: Sequence[Unit] = ()
+        self._units: set[Unit] = set()
         self._said: Said
 
     def __call__(self, work: ComposeWork, units: Sequence[Unit], said: Said) -> None:
-        self._units, self._said = units, said
+        self._units, self._said = set(units), said
         try:
             if self._work != work:
                 self._begin(work)
