@@ -8,8 +8,7 @@ import multiprocessing
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +18,6 @@ from torch import Tensor
 
 from sluice.flows.compose.bound import energies
 from sluice.flows.compose.bound.composer import Composer
-from sluice.flows.compose.bound.parts import Parts
 from sluice.flows.compose.run import making
 from sluice.flows.compose.run.batches import batches_of
 from sluice.flows.compose.run.flow import again, compose, compose_all
@@ -63,17 +61,6 @@ class Greedy(Composer):
         return super().__call__(prompts, seeds)
 
 
-class Crowded(Composer):
-    """Has room for the models of one job."""
-
-    jobs: ClassVar[WeakKeyDictionary[Parts, Job]] = WeakKeyDictionary()
-
-    def __call__(self, prompts: Sequence[str], seeds: Sequence[int]) -> Tensor:
-        if self.jobs.setdefault(self.parts, self.job) != self.job:
-            torch.empty(2**46)
-        return super().__call__(prompts, seeds)
-
-
 class Insatiable(Greedy):
     most = 0
 
@@ -91,18 +78,6 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_this_is_said_and_record
     picture = tmp_path / "out" / f"{made[3]}.png"
     assert Path(again(picture, tmp_path / "again", QUIET)).read_bytes() == picture.read_bytes()
     assert records(tmp_path / "again")[3]["batch"] == 2
-
-
-def test_models_of_other_jobs_go_before_a_batch_is_halved(
-    plain: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(making, "Composer", Crowded)
-    made_of = MadeOf(tmp_path)
-    jobs = [Job.model_validate({**plain, "seeds": [0, 1], "batch": 2, "steps": steps}) for steps in (1, 2, 1)]
-    make = making.Maker(tmp_path, "cpu")
-    made = [own for job in jobs for batch in batches_of(list(pictures_of(job, made_of))) for own in make(batch)]
-    assert len(made) == 6
-    assert not any("batch" in own.noted for own in made)
 
 
 def test_where_not_one_picture_fits_the_run_ends_and_says_what_helps(
