@@ -37,7 +37,7 @@ from sluice.flows.schedule.news import in_folder
 from sluice.flows.schedule.timetable import Entry, Timetable
 from sluice.flows.submit.clusters import find_cluster
 from sluice.flows.submit.jobs import Share
-from sluice.flows.submit.readable import refuse_unreadable
+from sluice.flows.submit.readable import refuse_logins, refuse_unreadable
 from sluice.flows.submit.words import config_of, parsed, understood
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
@@ -109,10 +109,12 @@ def holds(entry: Entry, folder: Path) -> str:
     Raises ConfigError, CannotSubmit, StorageError, and what the command line raises for words that it does not know.
     """
     with in_folder(folder):
+        refuse_logins(entry.command)
+        context = parsed(entry.words)
         if entry.cluster:
             understood(entry.words, find_cluster(entry.cluster), entry.cluster, bool(entry.cpus or entry.gpus))
-        context = parsed(entry.words)
-        refuse_unreadable(entry.words[0], context.info_name, context.params)
+        else:
+            refuse_unreadable(entry.words[0], context.info_name, context.params)
         place = _written(entry.words[0], context.params, folder)
         if "://" not in place:
             place = str(Path(place).resolve())  # by whichever way it is named

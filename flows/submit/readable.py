@@ -43,6 +43,7 @@ def _data_set(given: dict[str, Any]) -> None:
     from sluice.preprocess.planning.config import make_source, make_stages
 
     config = config_of(given)
-    refuse_logins(" ".join(map(str, (config.out, *config.source.values()))))
+    for value in (config.out, *config.source.values()):
+        refuse_logins(str(value))
     make_source(config)
     make_stages(config)

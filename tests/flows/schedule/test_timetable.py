@@ -103,7 +103,7 @@ def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("dataset build -c tabletop --out d --set stages.canny.lo=3", "lo"),
+        ("dataset build -c tabletop --out d --set stages.canny.lo=3", "did you mean 'low'"),
         ("dataset build -c tabletop --out d --source tabletop:many", "how many scenes"),
         ("train controlnet --data d --out o --set nosuch=1", "there is no 'nosuch'"),
         ("evaluate --protocol unit", "did you mean 'unite'"),
@@ -117,8 +117,8 @@ def test_a_mistake_in_a_command_is_told_before_it_is_scheduled(command: str, tol
 
 def test_a_login_in_a_command_is_refused_and_not_repeated(tmp_path: Path) -> None:
     file = write(tmp_path, "runs:\n  one: {command: dataset build --source s3://me:secretpw@b/p, every: 1h}\n")
-    with pytest.raises(ConfigError, match=r"runs\.one\.command: .*login") as raised:
-        read_timetable(file)
+    with pytest.raises(ConfigError, match=r"runs\.one: .*login") as raised:
+        deployments(read_timetable(file), file, None)
     assert "secretpw" not in str(raised.value)
 
 

@@ -67,7 +67,7 @@ def test_what_the_cluster_sees_goes_as_it_is_and_works_on_the_cluster(command: s
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("dataset build -c tabletop --out s3://a/b --set stages.canny.lo=3", "lo"),
+        ("dataset build -c tabletop --out s3://a/b --set stages.canny.lo=3", "did you mean 'low'"),
         ("dataset build -c tabletop --out s3://a/b --source tabletop:many", "how many scenes"),
         ("dataset build -c photos --source elsewhere --out s3://a/b", "source (elsewhere) would be of one machine"),
         ("dataset build -c photos --source nosuch:s3://b/p --out s3://a/b", "source (nosuch:s3://b/p) would be of one"),
