@@ -30,7 +30,11 @@ def finite(metric: str, **given: Tensor) -> None:
 
 
 def pictured(metric: str, **pictures: Tensor) -> None:
-    """As `finite`; raises Unmeasurable also for values far from -1 to 1, such as levels of 0 to 255: all are white."""
+    """As `finite`, of `(batch, channels, height, width)`.
+
+    Raises Unmeasurable also for values far from -1 to 1, such as levels of 0 to 255: all are white.
+    """
+    shaped(metric, "(batch, channels, height, width)", **pictures)
     finite(metric, **pictures)
     for name, tensor in pictures.items():
         low, high = tensor.aminmax()
@@ -50,8 +54,20 @@ def whole(metric: str, **given: Tensor) -> None:
             raise Unmeasurable(f"{metric}: {name} must be whole numbers of classes, not {tensor.dtype}")
 
 
+def shaped(metric: str, axes: str, **given: Tensor) -> None:
+    """Raises Unmeasurable for a tensor of other axes than these, as `(n, width)`; one given as a number is so long."""
+    named = axes.strip("()").split(", ")
+    for name, tensor in given.items():
+        long = dict(enumerate(tensor.shape))
+        if tensor.ndim != len(named) or any(own.isdigit() and long[at] != int(own) for at, own in enumerate(named)):
+            raise Unmeasurable(f"{metric}: {name} must be {axes}, and are {tuple(tensor.shape)}")
+
+
 def alike(metric: str, **given: Tensor) -> None:
-    """Raises Unmeasurable unless all have the same shape."""
+    """Raises Unmeasurable unless all have the same shape, and where there is nothing in the place of one."""
+    for name, tensor in given.items():
+        if not isinstance(tensor, Tensor):
+            raise Unmeasurable(f"{metric}: {name} must be a tensor, and are {tensor!r}; what has none is left out")
     if len({tensor.shape for tensor in given.values()}) > 1:
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in given.items())
         raise Unmeasurable(

@@ -19,15 +19,26 @@ def edge_f1(found: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> Tens
 
     All but 0 is an edge, and right where one of the other map is at most `tolerance` pixels away (Euclid); unlike the
     BSDS benchmark it does not claim that one for itself. 0 to 1; higher is better; two maps without any edge agree: 1.
-    Raises Unmeasurable.
+    Raises Unmeasurable, of soft edges too: a threshold makes edges of them.
     """
     if not tolerance >= 0:
         raise Unmeasurable(f"{NAME}: a tolerance of {tolerance:g} pixels is none; give 0 or more")
     alike(NAME, found=found, wanted=wanted)
     finite(NAME, found=found, wanted=wanted)
     within(NAME, 0, 255, found=found, wanted=wanted)
+    _decided(found=found, wanted=wanted)
     pairs = zip(found.bool().cpu().numpy(), wanted.bool().cpu().numpy(), strict=True)
     return torch.tensor([_f1(one, other, tolerance) for one, other in pairs])
+
+
+def _decided(**maps: Tensor) -> None:
+    for name, own in maps.items():
+        edges = own[own != 0].float()
+        if edges.numel() and edges.min() != edges.max():
+            raise Unmeasurable(
+                f"{NAME}: {name} holds soft edges, of values from {edges.min():g} to {edges.max():g}, and all but 0 would "
+                "be an edge: take what is above a threshold, as `maps > 0.5`"
+            )
 
 
 def _f1(found: Array, wanted: Array, tolerance: float) -> float:

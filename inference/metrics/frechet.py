@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, enough, finite
+from sluice.inference.metrics.checks import alike, enough, finite, shaped
 
 NAME = "Fréchet distance"
 MINIMUM = 2
@@ -17,6 +17,7 @@ def frechet_distance(one: Tensor, other: Tensor) -> float:
     0 or more; lower is better. It shrinks as n and m grow towards what the two populations are apart: compare at equal
     numbers. Raises Unmeasurable for sets of fewer than two, of other features, or with NaN.
     """
+    shaped(NAME, "(n, width)", one=one, other=other)
     enough(NAME, MINIMUM, pictures_of_one=len(one), pictures_of_the_other=len(other))
     alike(NAME, one=one[0], other=other[0])
     finite(NAME, one=one, other=other)

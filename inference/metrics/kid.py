@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, enough, finite
+from sluice.inference.metrics.checks import alike, enough, finite, shaped
 
 NAME = "KID"
 MINIMUM = 2
@@ -18,6 +18,7 @@ def kid(made: Tensor, true: Tensor) -> float:
     By the kernel `(x.y / width + 1)^3`, over all pairs: what means over subsets estimate with more variance. Lower is
     better; 0 in the mean for sets of one population, and so at times below 0. Raises Unmeasurable.
     """
+    shaped(NAME, "(n, width)", made=made, true=true)
     enough(NAME, MINIMUM, made_pictures=len(made), true_pictures=len(true))
     alike(NAME, made=made[0], true=true[0])
     finite(NAME, made=made, true=true)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, counted, finite
+from sluice.inference.metrics.checks import Unmeasurable, alike, counted, finite, shaped
 
 NAME = "landmark error"
 
@@ -21,6 +21,7 @@ def landmark_error(found: Tensor, wanted: Tensor, height: int) -> Tensor:
     if not 1 <= height < math.inf:
         raise Unmeasurable(f"{NAME}: a picture of {height:g} pixels in height is none")
     alike(NAME, found=found, wanted=wanted)
+    shaped(NAME, "(batch, points, 3)", found=found, wanted=wanted)
     finite(NAME, found=found, wanted=wanted)
     there = wanted[..., 2] > 0
     counted(NAME, "wanted points", there.sum(dim=1))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, enough, whole, within
+from sluice.inference.metrics.checks import Unmeasurable, alike, enough, whole, within
 
 NAME = "mask IoU"
+MOST_CLASSES = 4096
+"""Every pair of classes has a count."""
 
 
 class MeanIou:
@@ -15,6 +17,8 @@ class MeanIou:
 
     def __init__(self, classes: int) -> None:
         enough(NAME, 1, classes=classes)
+        if classes > MOST_CLASSES:
+            raise Unmeasurable(f"{NAME} counts {MOST_CLASSES} classes at most, and not {classes}: number those there are")
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
 
     def add(self, predicted: Tensor, truth: Tensor) -> None:

@@ -21,15 +21,22 @@ def test_pictures_with_nan_are_named_by_their_rows() -> None:
 
 
 def test_levels_are_no_values_of_a_picture() -> None:
-    pictured("SSIM", pictures=torch.tensor([[-1.5, 1.5]]))
+    pictured("SSIM", pictures=torch.tensor([-1.5, 1.5]).reshape(1, 1, 1, 2))
     with pytest.raises(Unmeasurable, match="SSIM: pictures must be floats from -1 to 1, not float32 from 0 to 255"):
-        pictured("SSIM", pictures=torch.tensor([[0.0, 255.0]]))
+        pictured("SSIM", pictures=torch.tensor([0.0, 255.0]).reshape(1, 1, 1, 2))
     with pytest.raises(Unmeasurable, match="not uint8 from 0 to 1"):
-        pictured("SSIM", pictures=torch.tensor([[0, 1]], dtype=torch.uint8))
+        pictured("SSIM", pictures=torch.tensor([0, 1], dtype=torch.uint8).reshape(1, 1, 1, 2))
     with pytest.raises(Unmeasurable, match="SSIM: there are no pictures to measure"):
         pictured("SSIM", pictures=torch.zeros(2, 3, 0, 4))
     with pytest.raises(Unmeasurable, match="pictures 0 of 1 hold NaN"):
-        pictured("SSIM", pictures=torch.tensor([[torch.nan]]))
+        pictured("SSIM", pictures=torch.full((1, 1, 1, 1), torch.nan))
+
+
+def test_one_picture_without_a_batch_and_none_at_all_are_told() -> None:
+    with pytest.raises(Unmeasurable, match=r"SSIM: truths must be \(batch, channels, height, width\), and are \(3, 8, 8\)"):
+        pictured("SSIM", truths=torch.zeros(3, 8, 8))
+    with pytest.raises(Unmeasurable, match="PSNR: truths must be a tensor, and are None"):
+        alike("PSNR", pictures=torch.zeros(1, 3, 8, 8), truths=None)  # type: ignore[arg-type]
 
 
 def test_mixed_sizes_are_told_with_both() -> None:

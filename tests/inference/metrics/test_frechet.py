@@ -52,3 +52,5 @@ def test_features_of_other_networks_and_nan_are_errors() -> None:
         frechet_distance(features(4, 3, 0), features(4, 5, 0))
     with pytest.raises(Unmeasurable, match="one 0, 1, 2, 3 of 4 hold NaN"):
         frechet_distance(features(4, 3, 0) * torch.nan, features(4, 3, 0))
+    with pytest.raises(Unmeasurable, match=r"Fréchet distance: one must be \(n, width\), and are \(4,\)"):
+        frechet_distance(features(4, 3, 0)[:, 0], features(4, 3, 0)[:, 0])

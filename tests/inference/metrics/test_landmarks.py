@@ -22,6 +22,8 @@ def test_a_face_without_wanted_points_is_an_error() -> None:
         landmark_error(WANTED, torch.zeros(1, 3, 3), height=100)
     with pytest.raises(Unmeasurable, match="NaN"):
         landmark_error(WANTED * torch.nan, WANTED, height=100)
+    with pytest.raises(Unmeasurable, match=r"found must be \(batch, points, 3\), and are \(1, 3, 2\)"):
+        landmark_error(WANTED[..., :2], WANTED[..., :2], height=100)
     for height in (-5, 0, math.nan, math.inf):
         with pytest.raises(Unmeasurable, match=r"landmark error: a picture of .* pixels in height is none"):
             landmark_error(WANTED, WANTED, height=height)  # type: ignore[arg-type]
