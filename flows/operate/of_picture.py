@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sluice.flows.compose.run.pictures import named
+from sluice.flows.compose.run.pictures import NAMED_BY, name_by, named
 from sluice.flows.compose.tree.images import digest_of
 from sluice.flows.compose.tree.nodes import image_of
 from sluice.flows.compose.tree.weights import WEIGHTS
@@ -20,8 +19,8 @@ from sluice.infra.digests import sha256_of
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 
-ASKED = ("job", "folder", "made_of", "sluice")
-"""Of a record, what gives the picture its name."""
+ASKED = (*NAMED_BY, "folder")
+"""Of a record, what was asked for, and where its images lay."""
 
 
 def of_picture(place: Storage, name: str) -> Told:
@@ -66,8 +65,7 @@ def _record(place: Storage, path: str) -> dict[str, Any]:
 
 def _edited(stem: str, record: Mapping[str, Any]) -> str:
     """A picture's name is the digest of what was asked for."""
-    told = json.dumps({name: record[name] for name in ASKED}, sort_keys=True)
-    own = hashlib.sha256(told.encode()).hexdigest()[:16]
+    own = name_by(record)
     return "" if own == stem.rpartition("/")[2] else f" (renamed, or its record was edited: that is of {own})"
 
 

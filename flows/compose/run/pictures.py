@@ -18,6 +18,9 @@ from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.weights import WEIGHTS, found
 from sluice.training.networks.latent_model import LatentModel
 
+NAMED_BY = ("job", "made_of", "sluice")
+"""What of a record gives the picture its name."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -29,8 +32,13 @@ class Asked:
 
     @property
     def name(self) -> str:
-        told = json.dumps(self.record, sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        return name_by(self.record)
+
+
+def name_by(record: Mapping[str, Any]) -> str:
+    """A picture's name, by its record. Images are digested: where they lie makes no other picture."""
+    told = json.dumps({name: record[name] for name in NAMED_BY}, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
