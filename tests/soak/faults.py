@@ -36,6 +36,11 @@ class Lasting:
         return self._spoilt if self._end is None else self._spoils()
 
     @property
+    def over(self) -> bool:
+        """Whether it was ended."""
+        return self._end is None
+
+    @property
     def met(self) -> bool:
         """Whether it was there for anything."""
         return self.spoilt != 0

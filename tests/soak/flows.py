@@ -110,16 +110,13 @@ def _of_composition(path: str, data: bytes) -> bytes | None:
 
 
 def _judged(path: str, data: bytes) -> Iterable[str]:  # noqa: ARG001
-    """The pictures: each is named by the folder, too, in which its job's images would lie."""
     if path.endswith(".png"):
-        yield "picture"
+        yield path
 
 
 def _of_evaluation(path: str, data: bytes) -> bytes | None:
-    """Figures, without the examples, which name pictures."""
-    if path.startswith("results/"):
-        return json.dumps({**json.loads(data), "examples": []}).encode()
-    return None
+    """Figures, with the names of examples, and pictures."""
+    return data if path.startswith("results/") or path.endswith(".png") else None
 
 
 def _build(source: str, place: Place, out: str) -> Words:

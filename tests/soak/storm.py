@@ -1,9 +1,10 @@
-"""When which fault strikes: seeded moments, a fault among those that can meet the flow that runs then."""
+"""When which fault strikes: seeded moments, of the faults that can meet the flow that runs then one that met fewest."""
 
 from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Strike:
 class Storm:
     """Strikes at `moments` (seconds from its beginning), by faults of these kinds; `at_work` once something is written.
 
-    A run that only starts has little to lose.
+    A run that only starts has little to lose. A strike that ended before it met anything is owed, and made up for.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Storm:
         self._next = next(moments, None)
         self._wanted: tuple[str, str] | None = None
         self._ends = 0.0
+        self._owed = 0
 
     @property
     def now_s(self) -> float:
@@ -50,7 +52,7 @@ class Storm:
         """Called all the time: the strike that falls just now, if any, on a run that has `written` something or not."""
         if self.now_s > self._ends and self.strikes and self.strikes[-1].lasting.met:
             self.calm()
-        if self._next is None or self.now_s < self._next or (self.at_work and not written):
+        if not self._is_due or (self.at_work and not written):
             return None
         if not (kind := self._kind(flow)):
             return None
@@ -59,14 +61,22 @@ class Storm:
         if lasting is None:
             return None
         self._wanted, self._ends = None, self.now_s + self.draw.uniform(*LASTS)
-        self._next = next(self.moments, None)
+        if self._owed:
+            self._owed -= 1
+        else:
+            self._next = next(self.moments, None)
         self.strikes.append(Strike(kind, flow.name, self.now_s, lasting))
         return self.strikes[-1]
 
     def calm(self) -> None:
         """End what still lasts, as a user would who frees a disk before starting again."""
-        if self.strikes:
-            self.strikes[-1].lasting.end()
+        if self.strikes and not (last := self.strikes[-1].lasting).over:
+            last.end()
+            self._owed += not last.met
+
+    @property
+    def _is_due(self) -> bool:
+        return self._owed > 0 or (self._next is not None and self.now_s >= self._next)
 
     def _kind(self, flow: Flow) -> str | None:
         """Drawn once for a flow, and waited for: its process may not have started yet."""
@@ -74,7 +84,9 @@ class Storm:
             possible = sorted(self.kinds & flow.hit_by)
             if not possible:
                 return None
-            self._wanted = flow.name, self.draw.choice(possible)
+            met = Counter(strike.kind for strike in self.strikes if strike.lasting.met)
+            fewest = min(met[kind] for kind in possible)
+            self._wanted = flow.name, self.draw.choice([kind for kind in possible if met[kind] == fewest])
         return self._wanted[1]
 
 
