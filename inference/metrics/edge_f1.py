@@ -36,8 +36,8 @@ def _decided(**maps: Tensor) -> None:
         edges = own[own != 0].float()
         if edges.numel() and edges.min() != edges.max():
             raise Unmeasurable(
-                f"{NAME}: {name} holds soft edges, of values from {edges.min():g} to {edges.max():g}, and all but 0 would "
-                "be an edge: take what is above a threshold, as `maps > 0.5`"
+                f"{NAME}: {name} holds soft edges, of values from {edges.min():g} to {edges.max():g}, and all but 0 "
+                "would be an edge: take what is above a threshold, as `maps > 0.5`"
             )
 
 

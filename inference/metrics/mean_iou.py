@@ -18,7 +18,7 @@ class MeanIou:
     def __init__(self, classes: int) -> None:
         enough(NAME, 1, classes=classes)
         if classes > MOST_CLASSES:
-            raise Unmeasurable(f"{NAME} counts {MOST_CLASSES} classes at most, and not {classes}: number those there are")
+            raise Unmeasurable(f"{NAME} counts {MOST_CLASSES} classes at most, not {classes}: number those there are")
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
 
     def add(self, predicted: Tensor, truth: Tensor) -> None:

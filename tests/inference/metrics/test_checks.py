@@ -33,7 +33,7 @@ def test_levels_are_no_values_of_a_picture() -> None:
 
 
 def test_one_picture_without_a_batch_and_none_at_all_are_told() -> None:
-    with pytest.raises(Unmeasurable, match=r"SSIM: truths must be \(batch, channels, height, width\), and are \(3, 8, 8\)"):
+    with pytest.raises(Unmeasurable, match=r"truths must be \(batch, channels, height, width\), and are \(3, 8, 8\)"):
         pictured("SSIM", truths=torch.zeros(3, 8, 8))
     with pytest.raises(Unmeasurable, match="PSNR: truths must be a tensor, and are None"):
         alike("PSNR", pictures=torch.zeros(1, 3, 8, 8), truths=None)  # type: ignore[arg-type]
