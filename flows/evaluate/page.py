@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Example, Results
 from sluice.flows.evaluate.eight import verdicts
-from sluice.flows.evaluate.published import published
+from sluice.flows.evaluate.published import Published, beside
 from sluice.infra.page.blocks import Block, Cell, Figure, Fold, Page, Section, Strip, Table, Text
 from sluice.infra.page.charts import Charts, Line, Lines, Whisker, Whiskers
 from sluice.infra.page.render import render
@@ -31,23 +31,36 @@ def page_of(found: Sequence[Results], pictures: Path) -> bytes:
     return render(Page("What methods do", "evaluation", [("protocols", str(len(found)))], sections))
 
 
+def missing_of(found: Sequence[Results], pictures: Path) -> int:
+    """How many pictures of examples do not lie in a folder: the page goes without."""
+    names = {name for own in found for example in own.examples for name in example.pictures.values()}
+    return sum(not (pictures / f"{name}.png").is_file() for name in names)
+
+
 def _settings(of: Results) -> str:
     told = ", ".join(f"{name} {value}" for name, value in of.settings.items())
-    return f"{told}. {LEAD}"
+    code = f" Code: {of.code}." if of.code else ""
+    return f"{told}.{code} {LEAD}"
 
 
 def _blocks(of: Results, pictures: Path) -> Iterator[Block]:
     yield Table(("claim", "verdict", "rule"), [(Cell(c.says), Cell(c.verdict), Cell(c.rule)) for c in of.claims])
-    yield from (Text(f"Not measured: {what}; {remedy}.") for what, remedy in of.left_out.items())
+    yield from (Text(f"Not measured: {what}: {why}.") for what, why in of.left_out.items())
     yield from (_by_condition(claim) for claim in of.claims)
-    for name in dict.fromkeys(own.figure for own in of.estimates):
+    figures = list(dict.fromkeys(own.figure for own in of.estimates))
+    papers = beside(of.protocol, figures)
+    for name in figures:
         yield _chart(name, [own for own in of.estimates if own.figure == name])
+        yield from map(_published, papers.get(name, ()))
     for name in dict.fromkeys(own.figure for own in of.curves):
         yield _curves(name, [own for own in of.curves if own.figure == name])
-    for table in published().get(of.protocol, ()):
-        rows = [tuple(map(Cell, row)) for row in table.cells()]
-        yield Fold(table.title, "published", [Table(("method", *table.columns), rows, frozenset(table.columns))])
+    yield from map(_published, papers.get("", ()))
     yield from _examples(of.examples, pictures)
+
+
+def _published(table: Published) -> Fold:
+    rows = [tuple(map(Cell, row)) for row in table.cells()]
+    return Fold(table.title, "published", [Table(("method", *table.columns), rows, frozenset(table.columns))])
 
 
 def _by_condition(claim: Claim) -> Fold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -14,7 +15,10 @@ MISSING = "null"
 
 
 class Published(BaseModel):
-    """A table of a paper: what its numbers are, on what they were measured, and a row for each method."""
+    """A table of a paper: what its numbers are, on what they were measured, and a row for each method.
+
+    It stands `beside` a figure of ours.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,6 +28,7 @@ class Published(BaseModel):
     better: Literal["higher", "lower"]
     columns: tuple[str, ...]
     rows: dict[str, tuple[str, ...]]
+    beside: str = ""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -43,6 +48,14 @@ class Published(BaseModel):
     def cells(self) -> list[tuple[str, ...]]:
         """Every row in words, its method first."""
         return [(method, *("" if own == MISSING else own for own in row)) for method, row in self.rows.items()]
+
+
+def beside(protocol: str, figures: Sequence[str]) -> dict[str, list[Published]]:
+    """What stands beside each of our figures, and under "" what stands beside none of them."""
+    found: dict[str, list[Published]] = {}
+    for table in published().get(protocol, ()):
+        found.setdefault(table.beside if table.beside in figures else "", []).append(table)
+    return found
 
 
 @cache

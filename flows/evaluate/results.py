@@ -14,15 +14,16 @@ from pydantic import TypeAdapter
 from sluice.flows.compose.run.watched import evenly
 from sluice.flows.evaluate.claims import Claim, Curve, Estimate, Results
 from sluice.flows.evaluate.eight import verdicts
-from sluice.flows.evaluate.published import published
+from sluice.flows.evaluate.names import NAMES
+from sluice.flows.evaluate.published import Published, beside
 from sluice.infra.settings import ConfigError
 from sluice.infra.whole import write_whole
 
 HEAD = """# Results
 
 What the papers claim, measured here: figures with 95% intervals (percentile bootstrap over cases, the jackknife for
-distances between sets), verdicts by rules
-that were written down before the run. Written by `sluice evaluate report`; nothing on this page is typed by hand.
+distances between sets), verdicts by rules that were written down before the run. Written by `sluice evaluate report`;
+nothing on this page is typed by hand.
 """
 KEPT = TypeAdapter(Results)
 FOREIGN = (
@@ -60,10 +61,15 @@ def _figure(told: str) -> float:
 
 def read_all(folder: Path) -> list[Results]:
     """Of every protocol that a folder has results of. Raises ConfigError where it has none."""
-    files = sorted(folder.glob("*.json"))
-    if not files:
+    found = list(map(read, _files(folder)))
+    if not found:
         raise ConfigError(f"{folder} holds no results: `sluice evaluate --suite papers` measures some")
-    return [read(file) for file in files]
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """By the names of protocols: other files may lie beside them."""
+    return sorted(file for file in folder.glob("*.json") if file.stem in NAMES)
 
 
 def refuse_others(folder: Path, data: str | None, wanted: Mapping[str, Mapping[str, Any]]) -> None:
@@ -71,7 +77,7 @@ def refuse_others(folder: Path, data: str | None, wanted: Mapping[str, Mapping[s
 
     `wanted` are the settings of protocols by name: those of one that is there must be the same, or it would be lost.
     """
-    for file in sorted(folder.glob("*.json")):
+    for file in _files(folder):
         there = read(file)
         if there.settings.get(DATA) != data:
             was, now = (on or "tabletop's scenes" for on in (there.settings.get(DATA), data))
@@ -90,7 +96,7 @@ def refuse_others(folder: Path, data: str | None, wanted: Mapping[str, Mapping[s
 
 def of_other_networks(folder: Path, made_of: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     """A line for each protocol whose figures there are of networks that are others now, by their digests."""
-    for file in sorted(folder.glob("*.json")):
+    for file in _files(folder):
         there = read(file)
         now = made_of.get(there.protocol, {})
         if changed := [name for name, digest in there.made_of.items() if now.get(name, digest) != digest]:
@@ -123,15 +129,23 @@ def _eight(found: Sequence[Results]) -> Iterator[str]:
 def _protocol(results: Results) -> Iterator[str]:
     yield f"## {results.title}\n"
     settings = ", ".join(f"{name} {value}" for name, value in results.settings.items())
-    yield f"{settings}. Networks: {', '.join(f'`{name}` {digest}' for name, digest in results.made_of.items())}.\n"
+    networks = ", ".join(f"`{name}` {digest}" for name, digest in results.made_of.items())
+    yield f"{settings}. Networks: {networks}.{f' Code: {results.code}.' if results.code else ''}\n"
     yield from ("| claim | verdict | by condition |", "|---|---|---|", *map(_claim, results.claims), "")
     yield from (f"Rule of “{claim.says}” {claim.rule}\n" for claim in results.claims)
-    yield from (f"Not measured: {what}; {remedy}.\n" for what, remedy in results.left_out.items())
-    for figure in dict.fromkeys(estimate.figure for estimate in results.estimates):
+    yield from (f"Not measured: {what}: {why}.\n" for what, why in results.left_out.items())
+    figures = list(dict.fromkeys(estimate.figure for estimate in results.estimates))
+    papers = beside(results.protocol, figures)
+    for figure in figures:
         yield from _table(figure, [own for own in results.estimates if own.figure == figure])
+        yield from _published(papers.get(figure, ()))
     for figure in dict.fromkeys(curve.figure for curve in results.curves):
         yield from _along(figure, [own for own in results.curves if own.figure == figure])
-    for table in published().get(results.protocol, ()):
+    yield from _published(papers.get("", ()))
+
+
+def _published(tables: Sequence[Published]) -> Iterator[str]:
+    for table in tables:
         yield from (f"Published, {table.title}:\n", f"| | {' | '.join(table.columns)} |")
         yield from ("|---|" + "---|" * len(table.columns), *(f"| {' | '.join(row)} |" for row in table.cells()), "")
 
