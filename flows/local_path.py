@@ -12,5 +12,5 @@ def local_path(named: str | Path) -> Path:
     if not str(named):
         raise typer.BadParameter("it is empty; name a folder, or `.`")
     if "://" in str(named):
-        raise typer.BadParameter(f"'{named}' is an address, and this is written to a folder's path alone")
+        raise typer.BadParameter(f"'{named}' is an address, and this takes a path of this machine alone")
     return Path(named)

@@ -93,7 +93,8 @@ class Example:
 class Results:
     """Of one protocol: what it was measured with, its figures, its claims and some of its pictures.
 
-    `left_out` names what could not be measured, with what would help.
+    `left_out` names what could not be measured, with why and what would help; `code` is the version that measured, ""
+    of results from before it was kept.
     """
 
     protocol: str
@@ -105,10 +106,13 @@ class Results:
     examples: list[Example] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
+    code: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
-        return {**asdict(self), "claims": [{**asdict(claim), "verdict": claim.verdict} for claim in self.claims]}
+        claims = [{**asdict(claim), "verdict": claim.verdict} for claim in self.claims]
+        told = {**asdict(self), "claims": claims}
+        return {name: value for name, value in told.items() if name != "code" or value}
 
 
 def by_case(values: Tensor, seeds: int) -> Tensor:

@@ -98,7 +98,7 @@ def report(
 ) -> None:
     """All that was measured, as text, and as a page with pictures beside them, PLACE/NAME.html by the text's name."""
     from sluice.flows.evaluate.made import FOLDER
-    from sluice.flows.evaluate.page import page_of
+    from sluice.flows.evaluate.page import missing_of, page_of
     from sluice.flows.evaluate.results import page, read_all
     from sluice.infra.whole import write_whole
 
@@ -109,6 +109,10 @@ def report(
     write_whole(text, page(found))
     write_whole(shown, page_of(found, place / FOLDER))
     typer.echo(f"{text}\n{shown}")
+    if missing := missing_of(found, place / FOLDER):
+        typer.echo(
+            f"{missing} of the examples' pictures are not in {place / FOLDER}: name with `--place` where they are"
+        )
 
 
 @app.command()
@@ -123,8 +127,8 @@ def metrics() -> None:
 
 @app.command()
 def compare(
-    one: Annotated[Path, typer.Argument(help="A folder of results.")],
-    other: Annotated[Path, typer.Argument(help="Another one.")],
+    one: Annotated[Path, typer.Argument(parser=local_path, metavar="ONE", help="A folder of results.")],
+    other: Annotated[Path, typer.Argument(parser=local_path, metavar="OTHER", help="Another one.")],
 ) -> None:
     """Two runs side by side, with a mark where figures differ."""
     from sluice.flows.evaluate.compare import compare as compared

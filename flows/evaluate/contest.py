@@ -19,6 +19,7 @@ from sluice.flows.evaluate.claims import Curve, Estimate, Example, by_case
 from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.counted import judging, stage
 from sluice.flows.evaluate.crowds import CrowdedScenes, Crowds
+from sluice.flows.evaluate.each_case import Place
 from sluice.flows.evaluate.made import made, pixels_of
 from sluice.flows.evaluate.methods import Method, Networks, Sampling
 from sluice.flows.evaluate.obeyed import Obeyed
@@ -47,7 +48,7 @@ class Contest:
 
     `examples` fills with cases that are worth showing, `populations` with how far sets of pictures are from true ones,
     `left_out` with what cannot be measured and what would help, `curves` with what changes along something, `heard`
-    with the networks of all that can be measured.
+    with the networks of all that can be measured, `values` with every figure case by case.
     """
 
     sampling: Sampling
@@ -59,6 +60,7 @@ class Contest:
     left_out: dict[str, str] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     heard: dict[str, None] = field(default_factory=dict)
+    values: dict[Place, Tensor] = field(default_factory=dict)
     data: World | None = None
     asked: CocoMig | None = None
     protocol: str = "evaluate"
@@ -133,8 +135,8 @@ class Contest:
     def leave_out(self, what: str, lack: Lack) -> None:
         """Say once, here and in the results, what cannot be measured."""
         if what not in self.left_out:
-            self.console.print(f"{what} is left out: {lack.why}; {lack.remedy}", style="yellow")
-        self.left_out[what] = lack.remedy
+            self.console.print(f"Left out: {what}: {lack}", style="yellow")
+        self.left_out[what] = str(lack)
 
     def from_true(self, *crops: Crop) -> list[Population]:
         """How far pictures are from true ones, or what of both some crops show; nothing where nothing can tell."""
@@ -172,6 +174,7 @@ class Contest:
                     self.leave_out(population.figures, Lack.of_cases(fewest, len(some)))
                 else:
                     self.populations.extend(population.measure(condition, self._of_each(by_method), list(some)))
+        self.values.update({(figure, condition, method): own for (figure, method), own in outcome.values.items()})
         self.examples.extend(examples(outcome, some, names[::seeds], list(methods)))
         return outcome
 

@@ -16,6 +16,7 @@ from sluice.flows.evaluate.claims import Results
 from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.counted import stage
+from sluice.flows.evaluate.each_case import keep_cases
 from sluice.flows.evaluate.measures import ON_DATA, ON_INSTANCES, PROTOCOLS
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.names import TABLETOP
@@ -23,6 +24,7 @@ from sluice.flows.evaluate.records import Records
 from sluice.flows.evaluate.results import DATA, keep, make_ready, of_other_networks, refuse_others
 from sluice.flows.evaluate.settings import Settings
 from sluice.inference.metrics.bootstrap import MINIMUM
+from sluice.infra.code import code_version
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights
@@ -118,8 +120,8 @@ def refuse_without(parts: Sequence[str], name: str, base: str) -> None:
 def _heard(name: str, contest: Contest) -> tuple[str, ...]:
     """The networks of the controls that can be measured on some data."""
     if not PROTOCOLS[name].pictures(contest):
-        remedies = "; ".join(f"{what}: {remedy}" for what, remedy in contest.left_out.items())
-        raise NothingToMeasure(f"'{name}' has nothing left to measure on this data. What would help: {remedies}")
+        lacks = "\n".join(f"{what}: {why}" for what, why in contest.left_out.items())
+        raise NothingToMeasure(f"'{name}' has nothing left to measure on this data. What it lacks:\n{lacks}")
     return tuple(contest.heard)
 
 
@@ -177,6 +179,7 @@ def _each(
             ended[name] = str(error)
             at.console.print(f"{name} ends: {error}", style="red")
             continue
+        keep_cases(contest.values, at.results / f"{name}.csv")
         keep(results, at.results / f"{name}.json")
         at.console.print("\n".join(f"{name}: {claim.verdict}. {claim.says}" for claim in results.claims))
     return ended
@@ -186,9 +189,12 @@ def _say_beforehand(
     wanted: Sequence[tuple[str, Settings]], contests: Mapping[str, Contest], judging: Sequence[str], console: Console
 ) -> None:
     """How many pictures there are to be, and what judges them."""
+    budget = 0
     for name, settings in wanted:
         each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
+        budget += each * cases
         console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
+    console.print(f"In all at most {budget} pictures; what is there already is not made again.")
     for by in judging:
         console.print(UNJUDGED if by == NONE else JUDGED.format(by))
 
@@ -200,8 +206,9 @@ def _treated(safety: str | None) -> dict[str, str]:
 def _measured(name: str, contest: Contest, made_of: dict[str, str], told: dict[str, Any]) -> Results:
     estimates, claims = PROTOCOLS[name].measure(contest, told["scenes"])
     estimates += contest.populations
+    judged = [claim for claim in claims if claim.verdicts]  # of what could not be measured there is nothing to judge
     about = name, PROTOCOLS[name].title, made_of, told
-    return Results(*about, estimates, claims, contest.examples, contest.left_out, contest.curves)
+    return Results(*about, estimates, judged, contest.examples, contest.left_out, contest.curves, code_version())
 
 
 def refuse_without_networks(place: str) -> None:

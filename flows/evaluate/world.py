@@ -19,10 +19,13 @@ class Lack:
     why: str
     remedy: str
 
+    def __str__(self) -> str:
+        return f"{self.why}; {self.remedy}"
+
     @classmethod
     def of(cls, weights: str) -> Lack:
         """Of weights of the catalogue."""
-        return cls("its weights are not here", f"`sluice models pull {weights}`")
+        return cls(f"the weights {weights} are not here", f"`sluice models pull {weights}`")
 
     @classmethod
     def of_cases(cls, fewest: int, there: int) -> Lack:

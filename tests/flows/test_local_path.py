@@ -29,7 +29,7 @@ def test_an_address_is_refused_there_and_leaves_nothing(
     ended = CliRunner().invoke(app, command.split())
     assert ended.exit_code == 2
     said = " ".join(ended.output.replace("│", " ").split())
-    assert "'s3://b/e' is an address, and this is written to a folder's path alone" in said
+    assert "'s3://b/e' is an address, and this takes a path of this machine alone" in said
     assert not list(tmp_path.iterdir())
 
 

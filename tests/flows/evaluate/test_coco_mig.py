@@ -145,6 +145,6 @@ def test_the_command_takes_the_file_as_data(tmp_path: Path) -> None:
     words = ["evaluate", "--protocol", "amdm", "--scenes", "2", "--seeds", "1", "--steps", "1", "--data"]
     file = written(tmp_path, ["a red ball", "a blue cube"], ["a green ball", "a black cube"])
     results = f"evaluation/results/{CocoMig(file, '').version}"
-    for name, code, said in ((file.name, 0, results), ("gone.json", 2, "gone.json could not be read")):
+    for name, code, said in ((file.name, 0, results), ("gone.json", 2, "--data gone.json: there is no such file")):
         run = subprocess.run([SLUICE, *words, name], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (run.returncode, said in run.stdout + run.stderr) == (code, True), run.stderr

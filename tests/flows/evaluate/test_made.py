@@ -18,16 +18,17 @@ from sluice.preprocess.record import encode_png
 QUIET = Console(quiet=True)
 
 
-def test_what_was_made_is_not_made_again(untrained: Path, tmp_path: Path) -> None:
+def test_what_was_made_is_not_made_again_not_where_its_folder_moved_either(untrained: Path, tmp_path: Path) -> None:
     sampling = Sampling(str(untrained), steps=1, seeds=2)
     jobs = [sampling.job(case, plain(guided(sampling.alone, 5)), 4) for case in cases("two", 2)]
-    first = made(jobs, tmp_path, QUIET, Here())
-    pixels = pixels_of(first, tmp_path)
+    first = made(jobs, tmp_path / "place", QUIET, Here())
+    pixels = pixels_of(first, tmp_path / "place")
     assert pixels.shape == (4, 3, SIZE, SIZE)
-    assert {f"{name}.png" for name in first} == {path.name for path in (tmp_path / "pictures").glob("*.png")}
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
-    assert torch.equal(pixels_of(made(jobs[::-1], tmp_path, QUIET, Here()), tmp_path), pixels.roll(2, 0))
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "pictures").iterdir()}
+    assert {f"{name}.png" for name in first} == {path.name for path in (tmp_path / "place/pictures").glob("*.png")}
+    place = (tmp_path / "place").rename(tmp_path / "moved")
+    before = {path: path.stat().st_mtime_ns for path in (place / "pictures").iterdir()}
+    assert torch.equal(pixels_of(made(jobs[::-1], place, QUIET, Here()), place), pixels.roll(2, 0))
+    assert before == {path: path.stat().st_mtime_ns for path in (place / "pictures").iterdir()}
 
 
 def test_a_picture_that_was_cut_or_has_another_size_or_a_broken_record_is_made_again(

@@ -123,7 +123,9 @@ def test_the_command_measures_a_protocol_on_data(
     assert {own.condition: own.figure for own in found.estimates} == {
         "canny": "edge F1", "hed": "L1 of edges", "depth": "depth MAE", "pose": "PCK@0.2"
     }  # fmt: skip
-    assert found.left_out == {"FID and KID": "`sluice models pull inception-fid`"}
+    assert found.left_out == {
+        "FID and KID": "the weights inception-fid are not here; `sluice models pull inception-fid`"
+    }
     methods = [own for own in obedience.METHODS if own.kind is not None]
     assert set(found.made_of) == {
         untrained.name,
@@ -196,7 +198,9 @@ def test_controls_without_networks_are_left_out_and_none_at_all_is_an_error(
 ) -> None:
     own = Networks(str(tmp_path / "own"))
     (tmp_path / "own").mkdir()
-    with pytest.raises(NothingToMeasure, match=r"canny: `sluice train` one to NETWORKS/controlnet-canny, and say"):
+    with pytest.raises(
+        NothingToMeasure, match=r"canny: there is no .*; `sluice train` one to NETWORKS/controlnet-canny, and say"
+    ):
         measured("obedience", own)
     for name in ("controlnet-canny", "micontrolnet-canny"):
         shutil.copytree(networks.of(name), tmp_path / "own" / name / "model")

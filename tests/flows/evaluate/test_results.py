@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from sluice.flows.evaluate.claims import ENOUGH, Claim, Curve, Estimate, Example, Results, by_case, judged
-from sluice.flows.evaluate.compare import compare, differ
 from sluice.flows.evaluate.protocols.silence import SAYS
 from sluice.flows.evaluate.results import keep, make_ready, of_other_networks, page, read, read_all, refuse_others
 from sluice.flows.evaluate.settings import settings_of
@@ -40,9 +39,11 @@ def test_a_case_counts_once_however_many_pictures_it_has() -> None:
 
 
 def test_the_page_has_a_row_for_a_method_and_a_column_for_a_condition(tmp_path: Path) -> None:
-    keep(replace(FOUND, left_out={"LPIPS": "`sluice models pull lpips-vgg`"}), tmp_path / "made.json")
+    why = "the weights lpips-vgg are not here; `sluice models pull lpips-vgg`"
+    keep(replace(FOUND, left_out={"LPIPS": why}, code="0.1.0, commit 0123"), tmp_path / "made.json")
     shown = page([read(tmp_path / "made.json")]).splitlines()
-    assert "Not measured: LPIPS; `sluice models pull lpips-vgg`." in shown
+    assert f"Not measured: LPIPS: {why}." in shown
+    assert "steps 2. Networks: `net` abc. Code: 0.1.0, commit 0123." in shown
     assert f"| {SAYS} | **holds** | canny: holds |" in shown
     assert shown[shown.index("### Edge F1 (share)") + 2 :][:3] == [
         "| | canny, n = 32 |",
@@ -77,50 +78,18 @@ def test_the_eight_claims_stand_first_and_those_not_measured_say_so() -> None:
     assert [row.split("|")[3].strip() for row in rows[1:]] == ["**not measured**"] * 7
 
 
-def test_two_runs_stand_side_by_side_and_what_differs_is_marked(tmp_path: Path) -> None:
-    other = replace(ONE, interval=Interval(0.8, 0.7, 0.9))
-    near = replace(ONE, method="ControlNet", interval=Interval(0.6, 0.3, 0.9))
-    keep(replace(FOUND, estimates=[ONE, replace(near, interval=ONE.interval)]), tmp_path / "a/silence.json")
-    keep(replace(FOUND, estimates=[other, near]), tmp_path / "b/silence.json")
-    shown = compare(tmp_path / "a", tmp_path / "b").splitlines()
-    assert "| edge F1 | canny | base alone | 0.5 (0.25 to 0.75) | 0.8 (0.7 to 0.9) | **differs** |" in shown
-    assert "| edge F1 | canny | ControlNet | 0.5 (0.25 to 0.75) | 0.6 (0.3 to 0.9) |  |" in shown
-    with pytest.raises(ConfigError, match="holds no results"):
-        compare(tmp_path / "a", tmp_path)
-
-
-def test_what_one_run_has_alone_is_named_and_runs_without_a_protocol_in_common_are_refused(tmp_path: Path) -> None:
-    keep(FOUND, tmp_path / "a/silence.json")
-    keep(replace(FOUND, estimates=[replace(ONE, method="ControlNet")], claims=[]), tmp_path / "b/silence.json")
-    keep(replace(FOUND, protocol="unite"), tmp_path / "b/unite.json")
-    keep(replace(FOUND, protocol="unite"), tmp_path / "c/unite.json")
-    shown = compare(tmp_path / "a", tmp_path / "b").splitlines()
-    assert "In the second alone: unite." in shown
-    assert "| edge F1 | canny | base alone | 0.5 (0.25 to 0.75) |  |  |" in shown
-    assert "| edge F1 | canny | ControlNet |  | 0.5 (0.25 to 0.75) |  |" in shown
-    assert f"“{SAYS}”: holds, then not judged." in shown
-    with pytest.raises(ConfigError, match=r"a \(silence\) and .*c \(unite\) have no protocol in common: name folders"):
-        compare(tmp_path / "a", tmp_path / "c")
-
-
-def test_estimates_differ_by_the_halves_that_face_each_other() -> None:
-    low, high = Interval(0.0, -5.0, 0.3), Interval(0.6, 0.2, 9.0)
-    assert differ(low, high)
-    assert differ(high, low)
-    assert not differ(Interval(0.0, -5.0, 0.6), high)
-
-
 @pytest.mark.parametrize(
     "content",
     [b'{"protocol": "training"}', b'{"protocol": "uni', b"[]", b"\xff\xfe", b"[" * 100_000],
     ids=["another's", "cut", "a list", "no text", "deep"],
 )
 def test_files_that_are_no_results_are_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "old.json").write_bytes(content)
+    (tmp_path / "notes.json").write_text("{}")  # not of a protocol's name, and no affair of ours
+    (tmp_path / "silence.json").write_bytes(content)
     for reading in (read_all, lambda folder: refuse_others(folder, None, {})):
         with pytest.raises(
             ConfigError,
-            match=r"old.json holds no results of this version .*: move it elsewhere and measure again, or name",
+            match=r"silence.json holds no results of this version .*: move it elsewhere and measure again, or name",
         ):
             reading(tmp_path)
 

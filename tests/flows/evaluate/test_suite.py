@@ -99,8 +99,9 @@ def test_how_many_pictures_there_are_to_be_is_said_first(untrained: Path, tmp_pa
     place = at(str(untrained), tmp_path, console)
     evaluate([("unite", settings_of("unite", over={"scenes": 2, "seeds": 1, "steps": 1}))], place)
     assert isinstance(console.file, io.StringIO)
-    first, *_ = console.file.getvalue().splitlines()
+    first, second, *_ = console.file.getvalue().splitlines()
     assert first == "unite: at most 14 pictures, 7 of each scene and seed"
+    assert second == "In all at most 14 pictures; what is there already is not made again."
     assert len(list((tmp_path / "place/pictures").glob("*.png"))) == 14
 
 
@@ -194,7 +195,7 @@ def test_edges_that_nothing_draws_are_left_out_and_this_is_said(
     controls = Contest(Sampling(), tmp_path, console, NETWORKS).controls([BASE])
     assert controls == ["canny", "depth", "pose"]
     assert isinstance(console.file, io.StringIO)
-    assert "hed is left out: its weights are not here; `sluice models pull hed`" in console.file.getvalue()
+    assert "Left out: hed: the weights hed are not here; `sluice models pull hed`" in console.file.getvalue()
 
 
 def test_numbers_out_of_their_range_are_named() -> None:

@@ -62,7 +62,8 @@ def test_a_baseline_without_its_network_is_left_out_of_that_control_alone(
     assert silence.pictures(lacking) == silence.pictures(contest) - 1
     assert lacking.optional(silence.METHODS).keys() == {"controlnet-rebalanced-pose"}
     assert lacking.left_out == {
-        "ControlNet** of canny": f"`sluice train evidence --only {lacked}`, and then `--networks OUT/networks`"
+        "ControlNet** of canny": f"{tmp_path}/networks has no {lacked}; `sluice train evidence --only {lacked}`, and "
+        "then `--networks OUT/networks`"
     }
 
 

@@ -52,7 +52,8 @@ def test_variants_that_are_not_there_are_left_out_and_it_is_said_how_to_have_the
     lacking = replace(contest, networks=Networks(str(tmp_path / "networks")))
     assert list(fusers.trees(lacking)) == [fusers.APART, cnc.CNC]
     assert lacking.left_out == {
-        name: f"`sluice train evidence --only {network}`, and then `--networks OUT/networks`"
+        name: f"{tmp_path}/networks has no {network}; `sluice train evidence --only {network}`, and then "
+        "`--networks OUT/networks`"
         for name, network in ((fusers.EDGES, "cnc-local-canny"), (fusers.WHOLE, "cnc-local-whole"))
     }
     assert fusers.networks(lacking).keys() == {"cnc-local", "cnc-global"}

@@ -77,9 +77,9 @@ def test_a_pair_that_nothing_here_can_extract_is_left_out(
     console = Console(file=io.StringIO(), soft_wrap=True, highlight=False)
     contest = Contest(Sampling(str(untrained)), tmp_path, console, networks)
     assert list(minimal_impact.pairs(contest, 2, minimal_impact.METHODS)) == []
-    assert contest.left_out == {"canny + hed": "`sluice models pull hed`"}
+    assert contest.left_out == {"canny + hed": "the weights hed are not here; `sluice models pull hed`"}
     assert isinstance(console.file, io.StringIO)
-    assert "canny + hed is left out: its weights are not here; `sluice models pull hed`" in console.file.getvalue()
+    assert "Left out: canny + hed: the weights hed are not here; `sluice models pull hed`" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
