@@ -24,6 +24,10 @@ RAY_DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_gcs_server_port_wait_time_s": str(START_SECONDS),
 }
+DIED = (
+    "Ray ended as it started on this machine: its raylet died, killed by the system for want of memory maybe. What it "
+    "said last is in /tmp/ray/session_latest/logs/raylet.err. Run the same command again when there is room."
+)
 log = logging.getLogger("sluice.session")
 
 
@@ -115,10 +119,14 @@ def _without_its_own_signals() -> Iterator[None]:
 
 @contextmanager
 def _patiently() -> Iterator[None]:
-    """Ray asks for its raylet for half a minute, by a constant; each time it asks waits for longer here."""
+    """Ray asks for its raylet for half a minute, by a constant; each time it asks waits for longer here.
+
+    One that has died is not waited for: raises NoCluster.
+    """
     from ray._private import services
 
     ask: Any = services.get_node
+    before = {own.pid for own in _raylets()}
 
     def wait(address: str, node: str) -> Any:
         until = time.monotonic() + START_SECONDS
@@ -126,6 +134,8 @@ def _patiently() -> Iterator[None]:
             try:
                 return ask(address, node)
             except RuntimeError:
+                if any(own.pid not in before and own.status() == psutil.STATUS_ZOMBIE for own in _raylets()):
+                    raise NoCluster(DIED) from None
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)

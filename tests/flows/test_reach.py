@@ -44,13 +44,25 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster(tokens: Path) -> Iterator[str]:
+def ports() -> tuple[int, int]:
+    """Two that are free."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def cluster(tokens: Path, ports: tuple[int, int]) -> Iterator[str]:
     """Where one is whose Python is another, and which asks for a token."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port, clients = ports
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tokens / "own")}
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as session:  # a socket's path may not be long
-        told = [f"--port={port}", f"--temp-dir={session}", "--num-cpus=1", "--include-dashboard=false"]
+        told = [
+            f"--port={port}",
+            f"--ray-client-server-port={clients}",
+            f"--temp-dir={session}",
+            "--num-cpus=1",
+            "--include-dashboard=false",
+        ]
         head = subprocess.Popen(
             [sys.executable, "-c", ANOTHER, *told], env=environment, stdout=subprocess.PIPE, start_new_session=True
         )
@@ -82,16 +94,17 @@ def test_another_python_there_is_named(cluster: str, tokens: Path) -> None:
     assert "Python: 3.99.0" in said
 
 
-@pytest.mark.parametrize("token", ["other", None])
+@pytest.mark.parametrize(("token", "client"), [("other", False), (None, False), ("other", True)])
 def test_a_token_that_is_not_the_clusters_or_none_is_said_at_once(
-    cluster: str, tokens: Path, tmp_path: Path, token: str | None
+    cluster: str, ports: tuple[int, int], tokens: Path, tmp_path: Path, token: str | None, client: bool
 ) -> None:
+    address = f"ray://127.0.0.1:{ports[1]}" if client else cluster
     home = {"HOME": str(tmp_path)}
     asked = {} if token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tokens / token)}
     began = time.monotonic()
-    said = joined(cluster, **home, **asked)
+    said = joined(address, **home, **asked)
     assert time.monotonic() - began < 60, "Ray itself tries for two minutes"
-    assert f"the cluster at ray_address = {cluster} asks for a token" in said
+    assert f"the cluster at ray_address = {address} asks for a token" in said
     assert "Set RAY_AUTH_MODE=token" in said
     assert "otherother" not in said
 

@@ -109,6 +109,32 @@ def test_a_raylet_that_is_killed_is_said_with_what_to_do() -> None:
     assert "the same command goes on from there" in done.stderr
 
 
+DYING = """
+import threading, time
+from sluice.flows.reach import NoCluster
+from sluice.flows.session import _raylets, ray_session
+
+def kill():
+    while not (found := list(_raylets())):
+        time.sleep(0.01)
+    found[0].kill()
+
+threading.Thread(target=kill).start()
+began = time.monotonic()
+try:
+    with ray_session(None, 1):
+        print("started")
+except NoCluster as error:
+    print(error if time.monotonic() - began < 60 else "too late")
+"""
+
+
+@pytest.mark.usefixtures("home")
+def test_a_raylet_that_dies_at_its_start_is_not_waited_for() -> None:
+    done = subprocess.run([sys.executable, "-c", DYING], capture_output=True, text=True, check=False, timeout=240)
+    assert done.stdout.startswith("Ray ended as it started on this machine: its raylet died"), done.stderr
+
+
 SLOW = """
 import os, signal, threading, time
 from sluice.flows.session import _raylets, ray_session
