@@ -26,9 +26,10 @@ RetryOption = Annotated[bool, typer.Option("--retry", help="Run what is quaranti
 PruneOption = Annotated[bool, typer.Option("--prune", help="Let go of images that the source no longer has.")]
 VersionOption = Annotated[str, typer.Option("--version", help="A version's id, its beginning, or an alias.")]
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help="OUT/datasets/NAME, or NAME of one in --out.")]
-PlaceOption = Annotated[str, typer.Option("--out", help="Where the data set lies: a folder or s3://bucket/prefix.")]
+PlaceOption = Annotated[
+    str | None, typer.Option("--out", help="Where NAME lies: a folder or s3://bucket/prefix; sluice-data unless given.")
+]
 READY = Path("photos")
-PLACE = "sluice-data"
 
 
 def _config(
@@ -213,7 +214,7 @@ def alias(
     data: DataArgument,
     alias: Annotated[str, typer.Argument(help="The alias to set: latest, or a name of your own.")],
     version: Annotated[str, typer.Argument(help="A version's id, its beginning, or another alias.")],
-    out: PlaceOption = PLACE,
+    out: PlaceOption = None,
 ) -> None:
     """Let an alias point to a version, so as to go back to an earlier one."""
     from sluice.flows.dataset.named import find_dataset
@@ -235,7 +236,7 @@ def remove(
     trained: Annotated[
         list[Path] | None, typer.Option(help="List networks in this folder that were trained on them; may be repeated.")
     ] = None,
-    out: PlaceOption = PLACE,
+    out: PlaceOption = None,
 ) -> None:
     """Take records down for good: a new version without them, and no later build brings them back."""
     from sluice.flows.dataset.keys import read_keys

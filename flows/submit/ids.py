@@ -6,7 +6,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-from sluice.flows.submit.words import CannotSubmit
+from sluice.flows.submit.sight import CannotSubmit
 
 LONGEST = 150
 ID = re.compile(rf"\w[\w.-]{{0,{LONGEST - 1}}}")

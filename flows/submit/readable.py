@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from sluice.flows.reach import refuse_malformed
 from sluice.infra.logins import LOGIN, without_logins
 from sluice.infra.settings import ConfigError
+from sluice.infra.storage import storage
 
 
 def refuse_logins(text: str) -> None:
@@ -18,7 +21,14 @@ def refuse_logins(text: str) -> None:
 
 
 def refuse_unreadable(command: str, name: str, given: dict[str, Any]) -> None:
-    """What the options of a command are for; `name` is the innermost command's. Raises ConfigError, UnknownName."""
+    """What the options of a command are for; `name` is the innermost command's.
+
+    Raises ConfigError, UnknownName, BadAlias, StorageError, and NoCluster for an address that is none.
+    """
+    if given.get("ray_address"):
+        refuse_malformed(given["ray_address"])
+    for place in _places(given):
+        storage(place)
     if command == "evaluate" and "suite" in given:
         _evaluation(given)
     elif command == "train" and "scale" in given:
@@ -27,6 +37,15 @@ def refuse_unreadable(command: str, name: str, given: dict[str, Any]) -> None:
         load_recipe(given.get("file") or name, given["scale"], given["set_"] or ())
     elif command == "dataset" and "source" in given:
         _data_set(given)
+    elif command == "dataset":
+        _named_data_set(name, given)
+
+
+def _places(given: dict[str, Any]) -> Iterator[str]:
+    """Where something is to be read or written."""
+    for option in ("out", "to", "data", "checkpoints"):
+        value = given.get(option) or ()
+        yield from value if isinstance(value, list | tuple) else (str(value),)
 
 
 def _evaluation(given: dict[str, Any]) -> None:
@@ -43,7 +62,22 @@ def _data_set(given: dict[str, Any]) -> None:
     from sluice.preprocess.planning.config import make_source, make_stages
 
     config = config_of(given)
+    if config.ray_address:
+        refuse_malformed(config.ray_address)
     for value in (config.out, *config.source.values()):
         refuse_logins(str(value))
     make_source(config)
     make_stages(config)
+
+
+def _named_data_set(name: str, given: dict[str, Any]) -> None:
+    """A file of keys that is not there yet may be there when the command runs."""
+    from sluice.flows.dataset.keys import read_keys
+    from sluice.flows.dataset.named import meant
+    from sluice.preprocess.version.alias import refuse_bad
+
+    meant(given["data"], given["out"])
+    if name == "alias":
+        refuse_bad(given["alias"])
+    elif given["keys"] is None or given["keys"].is_file():
+        read_keys(given["keys"], given["key"] or ())

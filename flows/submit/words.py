@@ -12,7 +12,7 @@ import typer
 
 from sluice.flows.submit.clusters import Cluster
 from sluice.flows.submit.readable import refuse_logins, refuse_unreadable
-from sluice.infra.errors import SluiceError
+from sluice.flows.submit.sight import CannotSubmit, Sight
 from sluice.infra.settings import nearest
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ PLACES = {"out", "data", "trained", "composed", "to", "place", "results", "check
 FILES = {"keys", "absent", "table"}
 """Options that name a file of this machine."""
 SETTINGS = {"settings", "set_"}
-LARGEST, LARGEST_ALL = 10 * 2**20, 100 * 2**20
-
-
-class CannotSubmit(SluiceError):
-    """A command that could not run on the cluster as it is."""
 
 
 @dataclass(frozen=True)
@@ -49,50 +44,6 @@ class Asked:
         return " ".join(self.words[: 2 if self.words[0] in ("dataset", "train") else 1])
 
 
-@dataclass(frozen=True)
-class Sight:
-    """What a cluster of a name sees, and the files of this machine that are taken along to where it will."""
-
-    cluster: Cluster
-    name: str
-    files: dict[Path, str] = field(default_factory=dict)
-
-    def refuse_unseen(self, what: str, place: str) -> None:
-        """Raises CannotSubmit for a place that is not the same on all machines."""
-        if not self.cluster.sees(place):
-            raise CannotSubmit(f"{what} would be of one machine alone, and the others do not see it: give {self.seen}")
-
-    @property
-    def seen(self) -> str:
-        """What can be given instead."""
-        shared = self.cluster.shared
-        return "s3://..." + (f", or a folder under {' or '.join(shared)}" if shared else "") + f" ({self.name})"
-
-    def take(self, file: Path, there: str) -> None:
-        """Take a file along. Raises CannotSubmit for a large one."""
-        if file.stat().st_size > LARGEST:
-            raise CannotSubmit(
-                f"{file} is larger than 10 MiB, and what is large does not travel in a job: put it where the cluster "
-                "sees it, and name that"
-            )
-        self.files[file] = there
-
-    def refuse_many(self) -> None:
-        """Raises CannotSubmit where the files are large together."""
-        if sum(file.stat().st_size for file in self.files) > LARGEST_ALL:
-            raise CannotSubmit(
-                f"{len(self.files)} files of this machine are named, more than 100 MiB in all, and what is large does "
-                "not travel in a job: put them where the cluster sees them, and name that"
-            )
-
-    def take_beside(self, job: Path, image: Path) -> None:
-        """Take along what a job names in its own folder. Raises CannotSubmit for what is not there."""
-        file = job.parent / image
-        if ".." in image.parts or not file.is_file():
-            raise CannotSubmit(f"{file}, a condition of the job, must be a file below the job's own to travel with it")
-        self.take(file, str(Path(self.files[job]).parent / image))
-
-
 def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -> Asked:
     """What a user would type, as it will run on a cluster of this name.
 
@@ -105,7 +56,7 @@ def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -
     refuse_logins(shlex.join(words))
     context, sight = parsed(words), Sight(cluster, name)
     for option, value in _named(context):
-        _look(option, value, sight)
+        _look(option, value, sight, by_name=words[0] == "dataset")
     refuse_unreadable(words[0], context.info_name, context.params)
     _look_inside(context.params, sight)
     sight.refuse_many()
@@ -130,13 +81,23 @@ def watched(log: str | None, metrics: str | None, cluster: Cluster) -> tuple[str
 
 
 def parsed(words: Sequence[str]) -> Any:
-    """The context of the innermost command, parsed and not run."""
+    """The context of the innermost command, parsed and not run.
+
+    Raises CannotSubmit for words that only ask for help, and what the command line raises for others that it does not
+    know.
+    """
     from sluice.flows.cli import app
 
+    if "--help" in words:
+        raise CannotSubmit(f"`{shlex.join(words)}` says what there is and runs nothing: type it here")
     command: Any = typer.main.get_command(app)
     context = command.make_context("sluice", list(words))
     while rest := [*context._protected_args, *context.args] if hasattr(command, "resolve_command") else []:
         own, command, rest = command.resolve_command(context, rest)
+        if not rest and getattr(command, "no_args_is_help", False):
+            raise CannotSubmit(
+                f"`{shlex.join(words)}` is no whole command: one of {', '.join(command.commands)} follows"
+            )
         context = command.make_context(own, rest, parent=context)
     return context
 
@@ -159,14 +120,16 @@ def _named(context: Any) -> Iterator[tuple[str, str]]:
                 yield parameter.name, str(one)
 
 
-def _look(option: str, value: str, sight: Sight) -> None:
-    """Refuse what is of this machine alone, but take files along."""
+def _look(option: str, value: str, sight: Sight, by_name: bool) -> None:
+    """Refuse what is of this machine alone, but take files along; a data set may be meant `by_name`."""
     path = Path(value)
     if option in FILES and not path.is_file():
         raise CannotSubmit(f"--{option} {value}: there is no such file here to take along")
     if (option not in PLACES or _is_prompts(option, value)) and path.is_file():
         sight.take(path, f"files/{len(sight.files)}/{path.name}")
-    elif (path.is_dir() and not _is_ready(option, path)) or (option in PLACES and not _is_name(option, value)):
+    elif (path.is_dir() and not _is_ready(option, path)) or (
+        option in PLACES and not (by_name and _is_name(option, value))
+    ):
         sight.refuse_unseen(f"--{option} {value}", value)
 
 
@@ -198,8 +161,15 @@ def _look_inside(given: dict[str, Any], sight: Sight) -> None:
         uri = str(config.source.get("uri", ""))
         if "/" in uri or Path(uri).exists() or config.source.get("kind") == "folder":
             sight.refuse_unseen(f"source ({uri})", uri)
-    elif "out" in given and given["out"] is None:
+    elif "out" in given and given["out"] is None and not _is_placed(given):
         raise CannotSubmit(f"say with --out where the results go: {sight.seen}")
+
+
+def _is_placed(given: dict[str, Any]) -> bool:
+    """Whether a data set is named with where it lies, by a command that writes there."""
+    from sluice.flows.dataset.named import PLACED
+
+    return not given.keys().isdisjoint({"alias", "keys"}) and PLACED.fullmatch(given["data"]) is not None
 
 
 def _jobs(given: dict[str, Any]) -> Iterator[Job]:

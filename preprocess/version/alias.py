@@ -28,16 +28,21 @@ def aliases(storage: Storage, dataset: str) -> list[str]:
     return [entry.path.rpartition("/")[2].removesuffix(".json") for entry in entries]
 
 
+def refuse_bad(alias: str) -> None:
+    """Raises BadAlias for what is no name of one."""
+    if NAME.fullmatch(alias) is None or alias in TAKEN:
+        raise BadAlias(
+            f"'{alias}' cannot be an alias: give a word in small letters that is no version's id, such as latest or "
+            "stable"
+        )
+
+
 def set_alias(storage: Storage, dataset: str, alias: str, name: str) -> Version:
     """Let an alias, which may be new, point to a version that exists: by its id, its beginning, or another alias.
 
     One small file is replaced whole. Raises UnknownVersion, which lists what there is, and BadAlias.
     """
-    if NAME.fullmatch(alias) is None or alias in TAKEN:
-        raise BadAlias(
-            f"'{alias}' cannot be an alias: give a word in small letters that is no version's id, such as latest or "
-            f"stable; data set '{dataset}' has {', '.join(aliases(storage, dataset)) or 'no alias yet'}"
-        )
+    refuse_bad(alias)
     found = [version for version in version_ids(storage, dataset) if name and version.startswith(name)]
     if not found and name not in aliases(storage, dataset):
         raise UnknownVersion(_unknown(storage, dataset, name))

@@ -107,6 +107,12 @@ def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) ->
         ("dataset build -c tabletop --out d --source tabletop:many", "how many scenes"),
         ("train controlnet --data d --out o --set nosuch=1", "there is no 'nosuch'"),
         ("evaluate --protocol unit", "did you mean 'unite'"),
+        ("dataset", "no whole command: one of plan, build"),
+        ("dataset build --help", "says what there is and runs nothing"),
+        ("dataset alias photos latest! 1a2b", "cannot be an alias"),
+        ("dataset remove photos --key 12", "is no key"),
+        ("dataset build --out s3://", "is not a place"),
+        ("compose job.yaml --ray-address somewhere", "is no address of a Ray cluster"),
     ],
 )
 def test_a_mistake_in_a_command_is_told_before_it_is_scheduled(command: str, told: str, tmp_path: Path) -> None:
@@ -144,7 +150,11 @@ def test_what_writes_to_one_place_waits_for_each_other(tmp_path: Path) -> None:
     )
     assert held(f"dataset build -c tabletop --out ../{tmp_path.name}/data") == weekly
     assert held("dataset build -c tabletop --out s3://a/b/") == held("dataset build -c tabletop --out s3://a/b")
-    for of_it in ("remove data/datasets/tabletop --key 1", "alias tabletop good latest --out data", "drift --out data"):
+    for of_it in (
+        "remove data/datasets/tabletop --key 0123456789abcdef",
+        "alias tabletop good latest --out data",
+        "drift --out data",
+    ):
         assert held(f"dataset {of_it.replace('drift', 'drift -c tabletop')}") == weekly
     assert held("evaluate --suite papers --place p --out a") == held("evaluate --suite ablations --place p --out b")
     others = [

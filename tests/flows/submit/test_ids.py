@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.flows.submit.ids import checked_id, new_id
-from sluice.flows.submit.words import CannotSubmit
+from sluice.flows.submit.sight import CannotSubmit
 
 
 @pytest.mark.parametrize("id", ["", "../x", "a/b", "-x", "two\nlines", "a b", "x" * 151])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from typer import TyperException
 
-from sluice.flows.submit import words
+from sluice.flows.submit import sight
 from sluice.flows.submit.clusters import Cluster
-from sluice.flows.submit.words import Asked, CannotSubmit, understood, watched
+from sluice.flows.submit.sight import CannotSubmit
+from sluice.flows.submit.words import Asked, understood, watched
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
 
@@ -50,6 +51,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "dataset build -c tabletop --out s3://a/b --set ray_address=10.0.0.1:6379",
         ),
         (
+            "dataset alias s3://a/b/datasets/c latest 1a2b",
+            "dataset alias s3://a/b/datasets/c latest 1a2b",
+        ),
+        (
             "train controlnet --data s3://a/b --out /weights/one --ray 8",
             "train controlnet --data s3://a/b --out /weights/one --ray 8 --ray-address auto",
         ),
@@ -73,6 +78,20 @@ def test_what_the_cluster_sees_goes_as_it_is_and_works_on_the_cluster(command: s
         ("dataset build -c photos --source nosuch:s3://b/p --out s3://a/b", "source (nosuch:s3://b/p) would be of one"),
         ("dataset drift -c tabletop --out s3://a/b --page here.html", "--page here.html would be of one machine"),
         ("dataset remove s3://a/b/datasets/c --keys nofile", "--keys nofile: there is no such file here"),
+        ("dataset remove s3://a/b/datasets/c", "no keys are given; give --keys FILE"),
+        ("dataset remove s3://a/b/datasets/c --key 12", "'12' is no key; a key is "),
+        ("dataset remove s3://a/b/datasets/c --key 12 --out s3://other", "lies in s3://a/b, and --out says s3://other"),
+        ("dataset alias s3://a/b/datasets/c LATEST 1a2b", "'LATEST' cannot be an alias"),
+        ("dataset build -c tabletop --out s3://", "'s3://' is not a place Sluice can read or write"),
+        ("dataset build -c tabletop --out s3://a/b --set ray_address=nowhere", "ray_address = nowhere is no address"),
+        ("dataset build --help", "`dataset build --help` says what there is and runs nothing"),
+        ("dataset", "`dataset` is no whole command: one of plan, build, "),
+        ("train controlnet --data nosuch --out /weights/one --ray 2", "--data nosuch would be of one machine alone"),
+        ("train controlnet --data s3:// --out /weights/one --ray 2", "'s3://' is not a place"),
+        (
+            "compose job.yaml --out /weights/one --ray-address 10.0.0.1:port",
+            "ray_address = 10.0.0.1:port is no address",
+        ),
         ("train controlnet --data s3://a/b --out /weights/one --ray 2 --set nosuch=1", "there is no 'nosuch'"),
         ("train controlnet --data s3://a/b --out /weights/one --ray 2 --scale nosuch", "tabletop and paper"),
         ("evaluate --protocol unit --place /weights/p --out /weights/r", "did you mean 'unite'"),
@@ -201,7 +220,7 @@ def test_a_tables_images_go_along_and_a_folders_model_does_not(folder: Path) -> 
 
 
 def test_many_files_are_too_many_for_a_job(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "LARGEST_ALL", 4)
+    monkeypatch.setattr(sight, "LARGEST_ALL", 4)
     (folder / "engine.json").write_text("{    }")
     with pytest.raises(CannotSubmit, match="1 files of this machine are named, more than 100 MiB in all"):
         send("train controlnet --data s3://a/b --out /weights/one --ray 8 --engine engine.json")
