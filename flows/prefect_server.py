@@ -31,6 +31,8 @@ DEFAULTS = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # else runs and what they said stay for ever
 }
 RESTARTS = 3
+SHARED, SERVED = "sqlite+aiosqlite:///{}/prefect.db", "sqlite+aiosqlite:///{}/sluice-serve.db"
+"""Prefect's own default, and of a server that keeps a timetable."""
 
 
 class ServerOfOthers(SluiceError):
@@ -81,7 +83,19 @@ def _start_again(server: subprocess.Popen[bytes], listening: socket.socket, serv
 def _serving(listening: socket.socket, services: bool) -> subprocess.Popen[bytes]:
     handed = listening.fileno()
     command = [sys.executable, "-m", "sluice.flows.prefect_server", str(handed), *(["services"] if services else [])]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[handed], start_new_session=True)
+    own = {**os.environ, **(_of_its_own() if services else {})}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[handed], start_new_session=True, env=own)
+
+
+def _of_its_own() -> dict[str, str]:
+    """A database apart from that of commands that run by themselves: SQLite has one writer. The user's own stays."""
+    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, Settings
+
+    there = Settings()  # as the server will read them, and not as this process did when it began
+    named = there.server.database.connection_url
+    if named is not None and named.get_secret_value() != SHARED.format(there.home):
+        return {}
+    return {PREFECT_SERVER_DATABASE_CONNECTION_URL.name: SERVED.format(there.home)}
 
 
 def _serve(listening: int, services: bool) -> None:

@@ -31,7 +31,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
-from sluice.flows.dataset.named import meant
+from sluice.flows.dataset.named import PLACE, meant
 from sluice.flows.schedule.flow import TAG, Retries, scheduled
 from sluice.flows.schedule.news import in_folder
 from sluice.flows.schedule.timetable import Entry, Timetable
@@ -122,13 +122,18 @@ def holds(entry: Entry, folder: Path) -> str:
 
 
 def _written(command: str, given: dict[str, Any], folder: Path) -> str:
-    """The data set that a command is of, or the folder that it writes to: of an evaluation that of its pictures."""
+    """The data set that a command is of, or the folder that it writes to: of an evaluation that of its pictures.
+
+    `gc` holds nothing that builds hold, beside which it is safe.
+    """
     if command == "dataset" and "source" in given:
         config = config_of(given)
         return f"{storage(config.out).uri}/datasets/{config.name}"
     if command == "dataset":
         place, name = meant(given["data"], given["out"])
         return f"{place.uri}/datasets/{name}"
+    if command == "gc":
+        return f"{storage(given['out'] or PLACE).uri}/gc"
     return storage(given.get("place") or given.get("out") or folder).uri
 
 

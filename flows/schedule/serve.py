@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from sluice.flows.prefect_server import prefect_server
+from sluice.flows.schedule.child import END_SECONDS
 from sluice.flows.schedule.timetable import read_timetable
 from sluice.infra.interrupts import interrupt, pressed
 from sluice.infra.lock import alone_in
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
 SAID = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_TO_API_ENABLED": "true"}
 """What runs say is kept by the server, whose page shows it."""
+
+LAST_S = END_SECONDS + 30
+"""What the end of a Ctrl-C may take; later nothing more comes of waiting, as of a database that stays locked."""
 
 SERVING = Path("~/.cache/sluice/serve")
 """Held while a process serves: whose runs are going on is then certain."""
@@ -72,5 +79,17 @@ def _run_what_is_due(made: Sequence[RunnerDeployment]) -> None:
     logging.getLogger("asyncio").addFilter(lambda _: not pressed())
     for entry in made:
         runner.add_deployment(entry)
+    threading.Thread(target=_end_for_certain, daemon=True).start()
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
+
+
+def _end_for_certain() -> None:
+    """End where Prefect's own end does not: commands end with this process, and its next start notes what ran."""
+    while not pressed():
+        time.sleep(1)
+    time.sleep(LAST_S)
+    print(
+        f"Ended after {LAST_S:.0f} seconds, although Prefect had not; what ran goes on when it is due.", file=sys.stderr
+    )
+    os._exit(1)

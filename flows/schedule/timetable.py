@@ -14,6 +14,7 @@ from sluice.flows.submit.words import RUN
 from sluice.infra.settings import ConfigError, parse, read_settings
 from sluice.infra.spans import seconds_of
 
+SCHEDULED = (*RUN, "gc")
 LONGEST_NAME = 64
 """Of an entry: jobs on a cluster are called so, with more behind it."""
 SHORTEST = 5.0
@@ -45,8 +46,8 @@ class Entry(BaseModel):
     @classmethod
     def _can_run(cls, command: str) -> str:
         words = shlex.split(command)
-        if not words or words[0] not in (*RUN, "submit"):
-            raise ValueError(f"a command of {', '.join(RUN)}, as it is typed behind `sluice`")
+        if not words or words[0] not in (*SCHEDULED, "submit"):
+            raise ValueError(f"a command of {', '.join(SCHEDULED)}, as it is typed behind `sluice`")
         if words[0] == "submit":
             raise ValueError("without `submit`: `cluster: NAME` says where it runs")
         return command

@@ -90,7 +90,7 @@ def test_runs_of_a_timetable_go_after_a_while(tmp_path: Path, monkeypatch: pytes
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
     with module._serving(listening, True) as server, SyncPrefectClient(url) as client:
         old, new = (client.create_flow_run(ended, state=Completed()).id for _ in range(2))
-        with closing(sqlite3.connect(tmp_path / "prefect.db", timeout=60)) as database, database:
+        with closing(sqlite3.connect(tmp_path / "sluice-serve.db", timeout=60)) as database, database:
             database.execute("UPDATE flow_run SET end_time = '2020-01-01 00:00:00.000000' WHERE id = ?", [str(old)])
         end = time.monotonic() + 120
         while len(left := [run.id for run in client.read_flow_runs()]) == 2:

@@ -128,6 +128,14 @@ def test_a_login_in_a_command_is_refused_and_not_repeated(tmp_path: Path) -> Non
     assert "secretpw" not in str(raised.value)
 
 
+def test_what_no_version_needs_is_collected_on_time_but_not_on_a_cluster(tmp_path: Path) -> None:
+    one = "runs:\n  tidy: {command: gc data --keep 3 --delete, cron: '0 4 * * 1'}\n"
+    (made,) = deployments(read_timetable(file := write(tmp_path, one)), file, None)
+    assert made.parameters["words"] == ["gc", "data", "--keep", "3", "--delete"]
+    with pytest.raises(ConfigError, match=r"runs\.tidy: submit takes a command of dataset, train, compose, evaluate"):
+        deployments(read_timetable(write(tmp_path, one.replace("cron:", "cluster: a800, cron:"))), file, None)
+
+
 def test_a_relative_url_file_is_meant_from_the_timetable(tmp_path: Path) -> None:
     assert read_timetable(write(tmp_path, f"notify: webhook\n{WEEKLY}")).notify == tmp_path / "webhook"
     assert read_timetable(write(tmp_path, f"notify: ~/webhook\n{WEEKLY}")).notify == Path.home() / "webhook"
