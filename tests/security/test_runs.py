@@ -1,4 +1,4 @@
-"""What a build, a composition and a training show and leave: no planted secret, and no port that others reach."""
+"""What each command shows and leaves: no planted secret, and no port that others reach."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def bucket(moto_server: S3Server) -> str:
 
 @pytest.fixture(scope="module")
 def ran(moto_server: S3Server, bucket: str) -> Iterator[Watched]:
-    """A build into a bucket, over Ray and Prefect, with a log, and a composition."""
+    """A build into a bucket, over Ray and Prefect, with a log, what is said of it, a composition and an evaluation."""
     with planted(moto_server) as watched:
         folder = watched.folder
         write_pictures(folder / "in", range(4))
@@ -74,6 +74,10 @@ def ran(moto_server: S3Server, bucket: str) -> Iterator[Watched]:
         build = ["dataset", "build", "--source", folder / "in", "--out", f"{bucket}/out", *small]
         watched.run("--log", folder / "log.jsonl", *build)
         watched.run("compose", JOBS / "unite.yaml", *set_all("steps=2", "seeds=[0]"), "--out", folder / "pictures")
+        watched.run("status", f"{bucket}/out")
+        watched.run("gc", f"{bucket}/out")
+        few = ["--scenes", "2", "--seeds", "1", "--steps", "1", "--workers", "1"]
+        watched.run("evaluate", "--protocol", "unite", *few, "--place", folder / "place", "--out", folder / "results")
         yield watched
 
 
@@ -98,8 +102,9 @@ def assert_loopback(watched: Watched) -> None:
     assert reached == []
 
 
-def test_no_secret_is_in_what_a_build_and_a_composition_leave(ran: Watched, bucket: str, moto_server: S3Server) -> None:
-    for written in ("log.jsonl", "pictures/*.json", "home/.prefect/*", "tmp/ray/session_*/logs/*"):
+def test_no_secret_is_in_what_commands_leave(ran: Watched, bucket: str, moto_server: S3Server) -> None:
+    pictures = "pictures/*.json", "place/pictures/*.json"
+    for written in ("log.jsonl", *pictures, "results/unite.json", "home/.prefect/*", "tmp/ray/session_*/logs/*"):
         assert [*ran.folder.glob(written)], written
     assert_no_secret(ran, bucket, moto_server)
 
