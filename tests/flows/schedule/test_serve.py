@@ -59,6 +59,38 @@ def test_one_timetable_is_kept_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
         serve(tmp_path / "table.yaml", Console())
 
 
+STUBBORN = """
+import asyncio
+from prefect.runner import Runner
+from sluice.flows.schedule import serve
+from sluice.infra.interrupts import listen
+
+async def never_ends(self):
+    print("runs", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+Runner.start, serve.LAST_S = never_ends, 1.0
+listen()
+serve._run_what_is_due([])
+"""
+
+
+def test_it_ends_although_prefect_does_not() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        started.send_signal(signal.SIGTERM)
+        _, said = started.communicate(timeout=60)
+    assert (started.returncode, said) == (
+        1,
+        b"Ended after 1 seconds, although Prefect had not; what ran goes on when it is due.\n",
+    )
+
+
 @pytest.mark.slow
 def test_a_source_is_watched_a_failure_is_told_and_a_kill_keeps_nobody(home: Path, told: Told) -> None:
     write_pictures(home / "pictures", range(4))
