@@ -22,7 +22,7 @@ from sluice.infra.storage import storage
 from sluice.preprocess.perception.decode import DecodeError, decode, read_header
 from sluice.preprocess.perception.edges import canny
 from sluice.preprocess.perception.geometry import upright
-from sluice.preprocess.perception.hed import load_hed, soft_edges
+from sluice.preprocess.perception.hed import Hed, load_hed, soft_edges
 from sluice.preprocess.record import Array, FieldError, decode_png, field_named
 from sluice.preprocess.shards import read_shard
 from sluice.preprocess.sources import Address
@@ -111,9 +111,15 @@ def _drawn(scene: Scene, size: int) -> Array:
 
 
 def _hed(image: Array) -> Array:
-    network = load_hed(found("hed").path, torch.device("cpu"), torch.float32)
-    (edges,) = soft_edges(network, image[None])
+    weights = found("hed")
+    (edges,) = soft_edges(_edge_network(weights.path, weights.digest), image[None])
     return np.asarray(edges)
+
+
+@lru_cache(maxsize=1)
+def _edge_network(file: Path, digest: str) -> Hed:  # noqa: ARG001 - another file of the name is another network
+    """Kept from one scene to the next: it loads more slowly than it looks."""
+    return load_hed(file, torch.device("cpu"), torch.float32)
 
 
 def _of_record(image: OfRecord, folder: Path) -> Array:
