@@ -17,8 +17,7 @@ class Unmeasurable(SluiceError):
 def finite(metric: str, **given: Tensor) -> None:
     """Raises Unmeasurable where a row of some tensor holds NaN or infinity, or a tensor holds nothing."""
     for name, tensor in given.items():
-        if not tensor.numel():
-            raise Unmeasurable(f"{metric}: there are no {name} to measure")
+        _there(metric, name, tensor)
         if tensor.sum().isfinite():  # nothing that is not finite goes into a sum that is
             continue
         broken = (~tensor.reshape(len(tensor), -1).isfinite().all(dim=1)).nonzero().flatten().tolist()
@@ -48,8 +47,7 @@ def pictured(metric: str, **pictures: Tensor) -> None:
 def whole(metric: str, **given: Tensor) -> None:
     """Raises Unmeasurable for numbers of classes that are no whole ones, or where there are none."""
     for name, tensor in given.items():
-        if not tensor.numel():
-            raise Unmeasurable(f"{metric}: there are no {name} to measure")
+        _there(metric, name, tensor)
         if tensor.is_floating_point():
             raise Unmeasurable(f"{metric}: {name} must be whole numbers of classes, not {tensor.dtype}")
 
@@ -77,12 +75,12 @@ def alike(metric: str, **given: Tensor) -> None:
 
 
 def within(metric: str, low: float, high: float, **given: Tensor) -> None:
-    """Raises Unmeasurable where a value lies outside of a range."""
+    """Raises Unmeasurable where a value lies outside of a range, and as `finite`: what is not lies in none."""
     for name, tensor in given.items():
-        if not tensor.numel():
-            continue
+        _there(metric, name, tensor)
         least, most = tensor.aminmax()
-        if least < low or most > high:
+        if not (least >= low and most <= high):
+            finite(metric, **{name: tensor})
             raise Unmeasurable(
                 f"{metric}: {name} must hold values from {low:g} to {high:g}, not {float(least):g} to {float(most):g}; "
                 "scale them first"
@@ -103,6 +101,11 @@ def counted(metric: str, what: str, counts: Tensor) -> None:
         raise Unmeasurable(
             f"{metric}: there are no {what} in {_listed(empty)} of {len(counts)}; leave those out and say how many were"
         )
+
+
+def _there(metric: str, name: str, tensor: Tensor) -> None:
+    if not tensor.numel():
+        raise Unmeasurable(f"{metric}: there are no {name} to measure")
 
 
 def _listed(rows: list[int]) -> str:

@@ -17,7 +17,7 @@ def condition_l1(extracted: Tensor, wanted: Tensor, region: Tensor) -> Tensor:
     """
     alike(NAME, extracted=extracted, wanted=wanted)
     alike(NAME, conditions=wanted[:, 0], regions=region)
-    finite(NAME, extracted=extracted, wanted=wanted, regions=region)
+    finite(NAME, regions=region)
     within(NAME, 0, 1, extracted=extracted, wanted=wanted)
     inside = region.bool()
     pixels = inside.sum(dim=(1, 2))
