@@ -55,23 +55,12 @@ def gc(
 ) -> None:
     """Delete what no kept version needs: outputs, unfinished work, checkpoints of finished trainings but the last."""
     from sluice.flows.operate.gc import GarbageCollection
-    from sluice.flows.operate.keeping import Wish, moment_of
+    from sluice.flows.operate.keeping import grace_of, wish_of
     from sluice.flows.operate.said_gc import said_gc
-    from sluice.infra.commits import CLAIM_SECONDS
-    from sluice.infra.settings import ConfigError
-    from sluice.infra.spans import seconds_of
     from sluice.infra.storage import storage
 
-    if keep is not None and keep_since is not None:
-        raise ConfigError("--keep and --keep-since are two ways to say which versions stay: give one of them")
-    wish = Wish(keep, moment_of(keep_since) if keep_since else None)
-    asked, young = out or (None if trained else DEFAULT), seconds_of(grace, "--grace")
-    too_young = asked is not None and young < CLAIM_SECONDS
-    if delete and too_young:
-        raise ConfigError(
-            f"--grace {grace}: with --delete give at least 1h; a build says that it uses what is older than that, and "
-            "would lose what is younger"
-        )
+    wish, asked = wish_of(keep, keep_since), out or (None if trained else DEFAULT)
+    young, too_young = grace_of(grace, asked is not None, delete)
     told = GarbageCollection(wish, young, delete)(storage(asked) if asked else None, trained or ())
     for line in said_gc(told, delete, too_young):
         console.print(line)

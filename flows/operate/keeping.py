@@ -8,7 +8,9 @@ from datetime import datetime
 
 from sluice.flows.operate.stored import DataSet, Stored
 from sluice.flows.operate.trainings import TrainingFolder
+from sluice.infra.commits import CLAIM_SECONDS
 from sluice.infra.settings import ConfigError
+from sluice.infra.spans import seconds_of
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,25 @@ def _in_use(
         yield "made or used within the grace period"
     name = f"{data.name} {stored.id}"
     yield from (f"{own.path} is trained on it" for own in trained if not own.finished and name in own.data)
+
+
+def wish_of(keep: int | None, keep_since: str | None) -> Wish:
+    """What `--keep` or `--keep-since` says. Raises ConfigError for both."""
+    if keep is not None and keep_since is not None:
+        raise ConfigError("--keep and --keep-since are two ways to say which versions stay: give one of them")
+    return Wish(keep, moment_of(keep_since) if keep_since else None)
+
+
+def grace_of(grace: str, builds: bool, delete: bool) -> tuple[float, bool]:
+    """Seconds, and whether they are too few to delete what `builds` make. Raises ConfigError where that is asked."""
+    young = seconds_of(grace, "--grace")
+    too_young = builds and young < CLAIM_SECONDS
+    if delete and too_young:
+        raise ConfigError(
+            f"--grace {grace}: with --delete give at least 1h; a build says that it uses what is older than that, and "
+            "would lose what is younger"
+        )
+    return young, too_young
 
 
 def moment_of(date: str) -> float:

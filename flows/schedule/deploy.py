@@ -11,7 +11,15 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from sluice.flows.schedule.deployments import deployments, of_others, set_limits, tag_of, take_back
+from sluice.flows.schedule.backlog import drop_changed
+from sluice.flows.schedule.deployments import (
+    deployments,
+    folders_of,
+    of_others,
+    set_limits,
+    tag_of,
+    take_back,
+)
 from sluice.flows.schedule.failures import notify, webhook
 from sluice.flows.schedule.flow import scheduled
 from sluice.flows.schedule.timetable import read_timetable
@@ -40,15 +48,30 @@ def deploy(file: Path, pool: str) -> Iterator[str]:
     made, tag = deployments(table, file, pool), tag_of(file, pool)
     _refuse_without(pool)
     _refuse_taken(made, tag)
+    _refuse_elsewhere(file, pool, tag)
     set_limits(made)
     for entry in made:
         entry.apply()
+    drop_changed(made)
+    for entry in made:
         yield f"{entry.name}: {entry.description}, by the workers of {pool}"
     for name in take_back(made, tag):
         yield f"{name}: is in {file.name} no more, and was taken back"
     notify(tag, url)
     if url is not None:
         yield f"failures are posted to the URL in {table.notify}"
+
+
+def _refuse_elsewhere(file: Path, pool: str, tag: str) -> None:
+    """By its tag the entries of another file of this name would be taken back."""
+    folder = str(file.absolute().parent)
+    for name, elsewhere in folders_of(tag).items():
+        if elsewhere != folder:
+            raise TakenName(
+                f"{file}: the server has a timetable called {file.name} for the pool {pool} from another folder, "
+                f"{elsewhere}, whose entries ('{name}' is one) would be taken back: give this file another name, or "
+                f"delete those with `prefect deployment delete {scheduled.name}/{name}`"
+            )
 
 
 def _refuse_without(pool: str) -> None:

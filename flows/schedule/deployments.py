@@ -36,9 +36,10 @@ from sluice.flows.schedule.flow import TAG, Retries, scheduled
 from sluice.flows.schedule.news import in_folder
 from sluice.flows.schedule.timetable import Entry, Timetable
 from sluice.flows.submit.clusters import find_cluster
+from sluice.flows.submit.contents import config_of
 from sluice.flows.submit.jobs import Share
 from sluice.flows.submit.readable import refuse_logins, refuse_unreadable
-from sluice.flows.submit.words import config_of, parsed, understood
+from sluice.flows.submit.words import parsed, understood
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import ConfigError
 from sluice.infra.spans import seconds_of
@@ -165,6 +166,14 @@ def take_back(entries: Sequence[RunnerDeployment], tag: str) -> list[str]:
         for old in left:
             client.delete_deployment(old.id)
     return [old.name for old in left]
+
+
+def folders_of(tag: str) -> dict[str, str]:
+    """From which folder each entry is that a server knows by a tag."""
+    there = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, tag]))
+    with get_client(sync_client=True) as client:
+        found = client.read_deployments(deployment_filter=there)
+    return {own.name: str(own.parameters.get("folder", "")) for own in found}
 
 
 def of_others(entries: Sequence[RunnerDeployment], tag: str) -> dict[str, list[str]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sluice.flows.submit.words import config_of, parsed
+from sluice.flows.submit.contents import config_of
+from sluice.flows.submit.words import parsed
 from sluice.infra.storage import storage
 from sluice.preprocess.planning.catalogue import read_catalogue
 from sluice.preprocess.planning.config import make_source

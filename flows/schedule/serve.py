@@ -42,7 +42,7 @@ OTHER_SERVES = (
 def serve(file: Path, console: Console) -> None:
     """Run what is due until a Ctrl-C or SIGTERM, which end what runs, too.
 
-    Runs that were due meanwhile begin with the next start, of each entry one.
+    Of each entry that was due meanwhile, and is what it was then, one run begins with the next start.
     Raises Occupied where another process serves, ServerOfOthers, ConfigError and what `deployments` raises.
     """
     table = read_timetable(file)
@@ -51,6 +51,7 @@ def serve(file: Path, console: Console) -> None:
     with alone_in(SERVING.expanduser(), OTHER_SERVES), prefect_server(services=True):
         from prefect.settings import PREFECT_API_URL
 
+        from sluice.flows.schedule.backlog import drop_missed
         from sluice.flows.schedule.deployments import bury_dead_runs, deployments, free_places, tag_of, take_back
         from sluice.flows.schedule.failures import notify, webhook
 
@@ -59,26 +60,33 @@ def serve(file: Path, console: Console) -> None:
         take_back(made, tag)
         bury_dead_runs([entry.name for entry in made])
         free_places(made)
+        missed = drop_missed(made)
         notify(tag, url)
         for entry in made:
-            console.print(f"{entry.name}: {entry.description}")
+            due = "; was due meanwhile, and begins now" if entry.name in missed else ""
+            console.print(f"{entry.name}: {entry.description}{due}")
         page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))
         console.print(f"{page} shows runs; Ctrl-C ends")
-        _run_what_is_due(made)
+        _run_what_is_due(made, missed)
         console.print("Ended, with what ran; it goes on from what it kept when it is due.")
 
 
-def _run_what_is_due(made: Sequence[RunnerDeployment]) -> None:
-    """Until a Ctrl-C or SIGTERM, which end what runs, too."""
+def _run_what_is_due(made: Sequence[RunnerDeployment], missed: Sequence[str]) -> None:
+    """What was `missed` first, by its name, until a Ctrl-C or SIGTERM, which end what runs, too."""
     from prefect.runner import Runner
 
-    runner = Runner(pause_on_shutdown=False)
+    from sluice.flows.schedule.backlog import begin, drop_changed
+
+    runner = Runner(pause_on_shutdown=False, limit=None)
     # Prefect's own begins to stop the runner, and exits without waiting for it.
     runner.handle_sigterm = lambda *_, **__: interrupt()  # type: ignore[method-assign]
     # Which has a traceback for each connection to a run that the end cuts.
     logging.getLogger("asyncio").addFilter(lambda _: not pressed())
     for entry in made:
         runner.add_deployment(entry)
+    drop_changed(made)  # what the server scheduled while they were put there
+    if missed:
+        begin(missed)
     threading.Thread(target=_end_for_certain, daemon=True).start()
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())

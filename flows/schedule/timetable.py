@@ -58,7 +58,7 @@ class Entry(BaseModel):
         from prefect.client.schemas.schedules import CronSchedule
 
         try:
-            return cron and CronSchedule(cron=cron).cron
+            return None if cron is None else CronSchedule(cron=cron).cron
         except ValidationError as error:
             raise ValueError('five fields, such as "0 3 * * 1" for Mondays at three') from error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sluice.flows.reach import refuse_malformed
+from sluice.flows.submit.contents import config_of, jobs_in
 from sluice.infra.logins import LOGIN, without_logins
 from sluice.infra.settings import ConfigError
 from sluice.infra.storage import storage
@@ -39,6 +40,13 @@ def refuse_unreadable(command: str, name: str, given: dict[str, Any]) -> None:
         _data_set(given)
     elif command == "dataset":
         _named_data_set(name, given)
+    elif command == "compose" and given["job"] is not None:
+        next(jobs_in(given), None)
+    elif command == "gc":
+        from sluice.flows.operate.keeping import grace_of, wish_of
+
+        wish_of(given["keep"], given["keep_since"])
+        grace_of(given["grace"], bool(given["out"] or not given["trained"]), given["delete"])
 
 
 def _places(given: dict[str, Any]) -> Iterator[str]:
@@ -58,7 +66,6 @@ def _evaluation(given: dict[str, Any]) -> None:
 
 
 def _data_set(given: dict[str, Any]) -> None:
-    from sluice.flows.submit.words import config_of
     from sluice.preprocess.planning.config import make_source, make_stages
 
     config = config_of(given)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sluice.flows.submit.clusters import Cluster
+from sluice.flows.submit.contents import config_of, jobs_in
 from sluice.flows.submit.readable import refuse_logins, refuse_unreadable
 from sluice.flows.submit.sight import CannotSubmit, Sight
 from sluice.infra.settings import nearest
 
 if TYPE_CHECKING:
     from sluice.flows.compose.tree.job import Job
-    from sluice.preprocess.planning.config import DatasetConfig
 
 RUN = ("dataset", "train", "compose", "evaluate")
 PLACES = {"out", "data", "trained", "composed", "to", "place", "results", "checkpoints", "page"}
@@ -102,14 +102,6 @@ def parsed(words: Sequence[str]) -> Any:
     return context
 
 
-def config_of(given: dict[str, Any]) -> DatasetConfig:
-    """The configuration that the options of a `dataset` command resolve to. Raises ConfigError."""
-    from sluice.flows.configs import find_config
-    from sluice.preprocess.planning.config import load_config
-
-    return load_config(find_config(given["config"]), given["settings"] or (), given["source"], given["out"])
-
-
 def _named(context: Any) -> Iterator[tuple[str, str]]:
     """What options of the command say, by their names, and where they write unless told otherwise."""
     for parameter in context.command.params:
@@ -153,7 +145,7 @@ def _is_name(option: str, value: str) -> bool:
 def _look_inside(given: dict[str, Any], sight: Sight) -> None:
     """Look at what a configuration or a job names."""
     if given.get("job") is not None:
-        for job in _jobs(given):
+        for job in jobs_in(given):
             _look_inside_job(job, given["job"], sight)
     elif {"config", "settings", "source"} <= given.keys():
         config = config_of(given)
@@ -170,17 +162,6 @@ def _is_placed(given: dict[str, Any]) -> bool:
     from sluice.flows.dataset.named import PLACED
 
     return not given.keys().isdisjoint({"alias", "keys"}) and PLACED.fullmatch(given["data"]) is not None
-
-
-def _jobs(given: dict[str, Any]) -> Iterator[Job]:
-    from sluice.flows.compose.run.tables import jobs_of
-    from sluice.flows.compose.tree.job_file import read_job
-
-    settings = given.get("set_") or ()
-    if given.get("table") is not None:
-        yield from jobs_of(given["table"], given["job"], settings)
-    else:
-        yield read_job(given["job"], settings)
 
 
 def _look_inside_job(job: Job, file: Path, sight: Sight) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_one_timetable_is_kept_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
 STUBBORN = """
 import asyncio
 from prefect.runner import Runner
-from sluice.flows.schedule import serve
+from sluice.flows.schedule import backlog, serve
 from sluice.infra.interrupts import listen
 
 async def never_ends(self):
@@ -74,8 +75,9 @@ async def never_ends(self):
             pass
 
 Runner.start, serve.LAST_S = never_ends, 1.0
+backlog.drop_changed = lambda _: None  # there is no server
 listen()
-serve._run_what_is_due([])
+serve._run_what_is_due([], [])
 """
 
 
@@ -83,6 +85,7 @@ def test_it_ends_although_prefect_does_not() -> None:
     with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
         assert started.stdout is not None
         started.stdout.readline()
+        time.sleep(1)  # until it waits
         started.send_signal(signal.SIGTERM)
         _, said = started.communicate(timeout=60)
     assert (started.returncode, said) == (

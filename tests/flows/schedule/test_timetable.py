@@ -44,6 +44,7 @@ def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path:
         ("{command: submit train controlnet, every: 1h}", r"without `submit`: `cluster: NAME` says where"),
         ("{command: evaluate}", r"runs.weekly: .*say when: `cron`, `every` \(6h\), or `when: new images`"),
         ("{command: evaluate, cron: '0 3 * * 1', every: 1h}", r"`cron` goes with neither `every` nor `when`"),
+        ("{command: evaluate, cron: ''}", r"weekly.cron: .*five fields"),
         ("{command: evaluate, cron: monday}", r"weekly.cron: .*five fields, such as \"0 3 \* \* 1\""),
         ("{command: evaluate, cron: '0 3 * * 1', timezone: Europe/Berlni}", r"did you mean 'Europe/Berlin'\?"),
         (
@@ -110,6 +111,9 @@ def test_a_training_without_actors_needs_a_machine_for_itself(tmp_path: Path) ->
         ("dataset", "no whole command: one of plan, build"),
         ("dataset build --help", "says what there is and runs nothing"),
         ("dataset alias photos latest! 1a2b", "cannot be an alias"),
+        ("gc data --delete --grace 1s", "--grace 1s: with --delete give at least 1h"),
+        ("gc data --keep 2 --keep-since 2026-01-01", "two ways to say which versions stay"),
+        ("compose nosuch.yaml --out o", "nosuch.yaml"),
         ("dataset remove photos --key 12", "is no key"),
         ("dataset build --out s3://", "is not a place"),
         ("compose job.yaml --ray-address somewhere", "is no address of a Ray cluster"),

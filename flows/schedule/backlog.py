@@ -1,0 +1,92 @@
+"""Runs that wait to begin when a timetable is put there again: none is to run a command that was changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
+
+from sluice.flows.schedule.flow import scheduled
+
+OURS = FlowFilter(name=FlowFilterName(any_=[scheduled.name]))
+PAGE = 200
+"""Of runs, as many as the server gives at once."""
+
+
+def drop_changed(entries: Sequence[RunnerDeployment]) -> None:
+    """Delete what waits with other parameters than its entry has now: Prefect itself deletes what is not yet due."""
+    now = {str(entry.name): _told(entry) for entry in entries}
+    with get_client(sync_client=True) as client:
+        for name, run in list(_waiting(client, list(now))):
+            if run.parameters != now[name]:
+                _delete(client, run)
+
+
+def drop_missed(entries: Sequence[RunnerDeployment]) -> list[str]:
+    """Delete all that waits; the names of entries that were due meanwhile, and are what they were then.
+
+    A backlog would begin all at once, and all but one of an entry be left out.
+    """
+    told = {str(entry.name): _told(entry) for entry in entries}
+    missed = dict[str, None]()
+    with get_client(sync_client=True) as client:
+        for name, run in list(_waiting(client, list(told))):
+            if run.expected_start_time and run.expected_start_time <= datetime.now(UTC):
+                missed |= {name: None} if run.parameters == told[name] else {}
+            _delete(client, run)
+    return list(missed)
+
+
+def begin(names: Sequence[str]) -> None:
+    """One run of each, now."""
+    with get_client(sync_client=True) as client:
+        for deployment in _deployments(client, names):
+            client.create_flow_run_from_deployment(deployment)
+
+
+def _waiting(client: SyncPrefectClient, names: Sequence[str]) -> Iterator[tuple[str, FlowRun]]:
+    """Each run of deployments of these names that is scheduled, with the name."""
+    of = _deployments(client, names)
+    waits = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
+    for page in count():
+        found = client.read_flow_runs(
+            flow_filter=OURS, deployment_filter=_named(names), flow_run_filter=waits, limit=PAGE, offset=page * PAGE
+        )
+        yield from ((of[run.deployment_id], run) for run in found if run.deployment_id in of)
+        if len(found) < PAGE:
+            return
+
+
+def _deployments(client: SyncPrefectClient, names: Sequence[str]) -> dict[UUID, str]:
+    return {own.id: own.name for own in client.read_deployments(flow_filter=OURS, deployment_filter=_named(names))}
+
+
+def _named(names: Sequence[str]) -> DeploymentFilter:
+    return DeploymentFilter(name=DeploymentFilterName(any_=list(names)))
+
+
+def _delete(client: SyncPrefectClient, run: FlowRun) -> None:
+    with suppress(ObjectNotFound):  # the scheduler's own changes meanwhile
+        client.delete_flow_run(run.id)
+
+
+def _told(entry: RunnerDeployment) -> Mapping[str, Any]:
+    return dict(entry.parameters)

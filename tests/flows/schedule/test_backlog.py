@@ -1,0 +1,81 @@
+"""Runs that wait when a timetable is put there again, on a real Prefect server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.deployments.runner import RunnerDeployment
+from prefect.states import Scheduled
+
+from sluice.flows.prefect_server import prefect_server
+from sluice.flows.schedule.backlog import begin, drop_changed, drop_missed
+from sluice.flows.schedule.deployments import deployments
+from sluice.flows.schedule.timetable import read_timetable
+
+OLD, NEW = "compose job.yaml --out old", "compose job.yaml --out new"
+JOB = "prompts: [a star]\npicture: {kind: ddim, of: {kind: guided, model: {kind: base, model: tabletop}}}\n"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[SyncPrefectClient]:
+    with prefect_server(), get_client(sync_client=True) as own:
+        yield own
+
+
+def put(folder: Path, name: str, command: str) -> list[RunnerDeployment]:
+    (folder / "job.yaml").write_text(JOB)
+    (folder / "table.yaml").write_text(f"runs: {{{name}: {{command: {command}, cron: '0 3 1 1 *'}}}}")
+    made = deployments(read_timetable(folder / "table.yaml"), folder / "table.yaml", None)
+    for entry in made:
+        entry.apply()
+    return made
+
+
+def due(client: SyncPrefectClient, name: str, seconds: float) -> None:
+    """A run of an entry, due in so many seconds."""
+    deployment = client.read_deployment_by_name(f"sluice/{name}").id
+    client.create_flow_run_from_deployment(
+        deployment, state=Scheduled(scheduled_time=datetime.now(UTC) + timedelta(seconds=seconds))
+    )
+
+
+def waiting(client: SyncPrefectClient, name: str) -> list[list[str]]:
+    named = DeploymentFilter(name=DeploymentFilterName(any_=[name]))
+    return [run.parameters["words"] for run in client.read_flow_runs(deployment_filter=named)]
+
+
+def test_what_was_due_by_a_command_that_changed_never_begins(client: SyncPrefectClient, tmp_path: Path) -> None:
+    put(tmp_path, "changed", OLD)
+    due(client, "changed", -60)
+    made = put(tmp_path, "changed", NEW)
+    due(client, "changed", -30)
+    assert OLD.split() in waiting(client, "changed"), "Prefect keeps what is overdue"
+    drop_changed(made)
+    left = waiting(client, "changed")
+    assert NEW.split() in left
+    assert OLD.split() not in left
+
+
+def test_of_what_was_due_meanwhile_one_begins_of_each_entry(client: SyncPrefectClient, tmp_path: Path) -> None:
+    made = put(tmp_path, "missed", OLD)
+    for seconds in (-90, -60, -30, 3600):
+        due(client, "missed", seconds)
+    assert drop_missed(made) == ["missed"]
+    assert waiting(client, "missed") == []
+    begin(["missed"])
+    assert waiting(client, "missed") == [OLD.split()]
+
+
+def test_what_was_not_due_or_was_another_command_then_does_not_begin(client: SyncPrefectClient, tmp_path: Path) -> None:
+    made = put(tmp_path, "early", OLD)
+    due(client, "early", 3600)
+    assert drop_missed(made) == []
+    due(client, "early", -60)
+    assert drop_missed(put(tmp_path, "early", NEW)) == []
+    assert waiting(client, "early") == []
