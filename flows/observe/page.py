@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 
-from sluice.infra.page.blocks import Notice, Page
+from sluice.infra.page.blocks import UNFINISHED, Notice, Page
 from sluice.infra.page.render import render
 from sluice.infra.page.text import time_text
 from sluice.infra.storage import Storage
@@ -67,7 +67,8 @@ class LivePage:
 
     def _write(self, notice: Notice, refresh: float | None = None) -> None:
         assert self.last is not None
-        shown = replace(self.last, notices=[notice, *self.last.notices], refresh=refresh)
+        before = [own for own in self.last.notices if not (notice.tone == "good" and own.mark == UNFINISHED)]
+        shown = replace(self.last, notices=[notice, *before], refresh=refresh)
         self.place.write(self.path, render(shown))
 
     @contextmanager

@@ -15,6 +15,10 @@ from sluice.infra.page.charts import Charts
 Tone = Literal["plain", "good", "warn", "bad", "muted"]
 
 
+UNFINISHED = "unfinished"
+"""The mark of a page of something that goes on, or may."""
+
+
 @dataclass(frozen=True)
 class Notice:
     """What a reader must see first: a mark in one or two words, and the sentence behind it."""

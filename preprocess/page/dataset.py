@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sluice.infra.commits import Commit, CommitLog
-from sluice.infra.page.blocks import Cards, Fold, Notice, Page, Section, Sum, Term, Text
+from sluice.infra.page.blocks import UNFINISHED, Cards, Fold, Notice, Page, Section, Sum, Term, Text
 from sluice.infra.page.text import bytes_text, count_text, seconds_text, time_text
 from sluice.infra.storage import Storage
 from sluice.preprocess.page.distributions import distributions
@@ -113,12 +113,12 @@ def run_page(name: str) -> str:
 
 
 def dataset_page(shown: Shown, when: datetime) -> Page:
-    """The page of a version or of an unfinished run; `when` is the time that it says it was made at."""
+    """The page of a version or of a run; `when` is the time that it says it was made at."""
     picked = sample(shown.storage, shown.outputs)
     sections = [_images(shown), _quarantine(shown), _stages(shown), _distributions(shown), _records(shown, picked)]
     return Page(
         title=shown.dataset,
-        about=f"data set, version {shown.id}" if shown.id else "data set, unfinished run",
+        about=f"data set, version {shown.id}" if shown.id else "data set, a run",
         facts=_facts(shown, when),
         sections=[section for section in sections if section.blocks],
         notices=[
@@ -148,7 +148,7 @@ def _progress(shown: Shown) -> list[Notice]:
     text = (
         f"{count_text(units)} of {count_text(total)} units of work are done; the same build, run again, goes on there."
     )
-    return [Notice("unfinished", text)]
+    return [Notice(UNFINISHED, text)]
 
 
 def _images(shown: Shown) -> Section:
