@@ -12,6 +12,7 @@ from rich.console import Console
 from sluice.flows.dataset.tally import Tally, tally_before
 from sluice.flows.dataset.units import EXPORT, BuildWork, Done, merge_units, rows_of, stage_units
 from sluice.flows.observe.ending import note_of, noting
+from sluice.flows.observe.given import command_of, note_command
 from sluice.flows.observe.page import LivePage
 from sluice.flows.observe.units import done as observe
 from sluice.flows.prefect_server import prefect_server
@@ -42,6 +43,7 @@ def build_dataset(build: Build, console: Console, retry: bool = False, limit: in
     repeated: Counter[str] = Counter()
     try:
         with noting(build.storage, note_of(build.config.name)):
+            note_command(build.storage, command_of(build.config.name))
             return _build_rest(build, console, retry, limit, repeated)
     finally:  # the last page is written by then, and the note
         repeated["driver"] = build.storage.retries + build.source.retries

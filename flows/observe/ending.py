@@ -47,7 +47,7 @@ def noting(place: Storage, path: str) -> Iterator[None]:
         yield
     except BaseException as error:
         how = "interrupted" if is_interrupt(error) else "failed"
-        with _logged(path):
+        with logged(path):
             place.write(path, json.dumps({"how": how, "why": str(error) or type(error).__name__}).encode())
         raise
     forget(place, path)
@@ -55,7 +55,7 @@ def noting(place: Storage, path: str) -> Iterator[None]:
 
 def forget(place: Storage, path: str) -> None:
     """Take the note of how a run ended away."""
-    with _logged(path):
+    with logged(path):
         if place.head(path) is not None:
             place.delete([path])
 
@@ -70,8 +70,9 @@ def ending_of(place: Storage, path: str) -> Ending | None:
 
 
 @contextmanager
-def _logged(path: str) -> Iterator[None]:
+def logged(path: str) -> Iterator[None]:
+    """What goes wrong with a note is logged, and no more."""
     try:
         yield
     except Exception as error:  # a run is worth more than a note on it
-        log.warning("the note of how this run ended, %s, could not be written: %s", path, error)
+        log.warning("the note of this run, %s, could not be written: %s", path, error)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sluice.flows.configs import find_config
 from sluice.flows.observe.ending import Ending, ending_of, note_of
+from sluice.flows.observe.given import RETRY, command_of, given_in
 from sluice.flows.operate.making import Merging, Outputs, merging
 from sluice.flows.operate.stored import DataSet, Stored
 from sluice.infra.storage import MissingFile, Storage
@@ -123,15 +124,16 @@ def _reasons(place: Storage, stored: Stored) -> dict[str, int]:
 
 
 def _commands(place: Storage, data: DataSet, newest: Stored | None, stopped: bool) -> Iterator[str]:
-    again = _build(place, data.name, newest)
+    given = given_in(place, command_of(data.name))
+    again = given.again if given else shlex.join(_build(place, data.name, newest))
     if stopped:
-        yield shlex.join(again)
+        yield again
     if newest and newest.version.manifest["counts"]["quarantined"]:
-        yield shlex.join([*again, "--retry"])
+        yield f"{again} {RETRY}"
 
 
 def _build(place: Storage, name: str, newest: Stored | None) -> list[str]:
-    """The command that builds a data set; its configuration's file is not known unless it is a ready one."""
+    """Of a build that noted no command: which file its configuration was in is not known, unless a ready one."""
     config = name if find_config(Path(name)) != Path(name) else "CONFIG.yaml"
     source = newest.version.manifest["source"] if newest else None
     told = ["--source", f"{source['kind']}:{source['uri']}"] if source else []

@@ -14,6 +14,8 @@ from sluice.preprocess.planning.plan import Plan, read_plans
 from sluice.preprocess.version.manifest import DamagedVersion, Version, alias_history, version_of
 
 VERSION = re.compile("[0-9a-f]{12}")
+SHOWN = 8
+"""Of what lies somewhere, as many names."""
 
 
 class NothingBuilt(SluiceError):
@@ -62,10 +64,16 @@ def data_sets(place: Storage) -> list[DataSet]:
     """All that lie in a storage. Raises NothingBuilt, DamagedVersion, DamagedPlan, StorageError."""
     found = [_data_set(place, name) for name in place.folders("datasets")]
     if not found:
-        there = ", ".join(place.folders()) or "nothing"
+        there = list(place.folders())
+        if "index" in there:
+            raise NothingBuilt(
+                f"{place.uri} holds no data set yet: a build began to index its source there, and has not planned it. "
+                "The same build goes on from there"
+            )
+        more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
         raise NothingBuilt(
-            f"{place.uri} holds no data set (there is: {there}): name the place that `sluice dataset build` wrote to, "
-            "its --out"
+            f"{place.uri} holds no data set (there is: {', '.join(there[:SHOWN]) or 'nothing'}{more}): name the place "
+            "that `sluice dataset build` wrote to, its --out"
         )
     return found
 

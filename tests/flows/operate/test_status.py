@@ -171,6 +171,10 @@ def test_what_is_none_of_these_is_refused_with_what_to_name(tmp_path: Path, slui
         of(trained=(tmp_path / "none",))
     with pytest.raises(NothingComposed, match="holds no picture of `sluice compose`"):
         of(composed=(str(tmp_path),))
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "part").touch()
+    with pytest.raises(NothingBuilt, match="no data set yet: a build began to index its source"):
+        of(tmp_path)
     said = sluice("status", tmp_path)
     assert said.code == 2
     assert said.error.startswith("Error: ")

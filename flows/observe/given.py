@@ -1,0 +1,58 @@
+"""The command of a run as it was given, noted in its outputs: what `status` says to give again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sluice.flows.observe.ending import forget, logged
+from sluice.infra.code import CODE
+from sluice.infra.storage import MissingFile, Storage
+
+BUILD = ["dataset", "build"]
+RETRY = "--retry"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A command, and the folder that its paths are meant from."""
+
+    command: str
+    folder: str
+
+    @property
+    def again(self) -> str:
+        """As it is typed here."""
+        return self.command if self.folder == str(Path.cwd()) else f"cd {shlex.quote(self.folder)} && {self.command}"
+
+
+def command_of(dataset: str) -> str:
+    """Where the command of a data set's last build lies, in its storage."""
+    return f"datasets/{dataset}/run/command.json"
+
+
+def note_command(place: Storage, path: str) -> None:
+    """Note the command of this process where it is a build; else forget the one before.
+
+    A job's is of a folder that nobody else has, and a retry alone goes on with nothing. What goes wrong is logged.
+    """
+    words = sys.argv[1:]
+    at = next((at for at in range(len(words)) if words[at : at + 2] == BUILD), None)
+    if at is None or CODE in os.environ:
+        forget(place, path)
+    elif RETRY not in words:
+        given = Given(shlex.join(["sluice", *words[at:]]), str(Path.cwd()))
+        with logged(path):
+            place.write(path, json.dumps(asdict(given)).encode())
+
+
+def given_in(place: Storage, path: str) -> Given | None:
+    """What was noted, if it was."""
+    try:
+        return Given(**json.loads(place.read(path)))
+    except (MissingFile, ValueError, TypeError):
+        return None
