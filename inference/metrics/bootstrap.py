@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import bootstrap
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, enough, finite
+from sluice.inference.metrics.checks import Unmeasurable, alike, enough, finite, shaped
 
 LEVEL = 0.95
 RESAMPLES = 9999
@@ -86,8 +86,7 @@ def _interval(statistic: Callable[..., Any], samples: tuple[Tensor, ...], level:
     if not 0 < level < 1:
         raise Unmeasurable(f"bootstrap: a level of {level:g} is none; give one between 0 and 1, such as {LEVEL}")
     for values in samples:
-        if values.ndim != 1:
-            raise Unmeasurable(f"bootstrap: it takes a number of each picture `(n,)`, not {tuple(values.shape)}")
+        shaped("bootstrap", "(n,)", values=values)
         enough("bootstrap", MINIMUM, values=len(values))
         finite("bootstrap", values=values)
     rows = tuple(values.detach().double().cpu().numpy() for values in samples)

@@ -53,19 +53,24 @@ def whole(metric: str, **given: Tensor) -> None:
 
 
 def shaped(metric: str, axes: str, **given: Tensor) -> None:
-    """Raises Unmeasurable for a tensor of other axes than these, as `(n, width)`; one given as a number is so long."""
-    named = axes.strip("()").split(", ")
+    """Raises Unmeasurable for what has other axes than these, as `(n, width)`; one that is a number is so long.
+
+    The first may be `...`, any number of axes.
+    """
+    named = axes.strip("(),").split(", ")
+    last = named[1:] if named[0] == "..." else named
     for name, tensor in given.items():
-        long = dict(enumerate(tensor.shape))
-        if tensor.ndim != len(named) or any(own.isdigit() and long[at] != int(own) for at, own in enumerate(named)):
+        _tensor(metric, name, tensor)
+        own = tuple(tensor.shape)[-len(last) :]
+        many = tensor.ndim >= len(last) if last != named else tensor.ndim == len(last)
+        if not many or any(axis.isdigit() and size != int(axis) for axis, size in zip(last, own, strict=True)):
             raise Unmeasurable(f"{metric}: {name} must be {axes}, and are {tuple(tensor.shape)}")
 
 
 def alike(metric: str, **given: Tensor) -> None:
     """Raises Unmeasurable unless all have the same shape, and where there is nothing in the place of one."""
     for name, tensor in given.items():
-        if not isinstance(tensor, Tensor):
-            raise Unmeasurable(f"{metric}: {name} must be a tensor, and are {tensor!r}; what has none is left out")
+        _tensor(metric, name, tensor)
     if len({tensor.shape for tensor in given.values()}) > 1:
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in given.items())
         raise Unmeasurable(
@@ -103,7 +108,16 @@ def counted(metric: str, what: str, counts: Tensor) -> None:
         )
 
 
+def _tensor(metric: str, name: str, value: object) -> None:
+    if not isinstance(value, Tensor):
+        raise Unmeasurable(
+            f"{metric}: {name} must be a tensor, and are {type(value).__name__}; what has none is left out, and it is "
+            "said how many were"
+        )
+
+
 def _there(metric: str, name: str, tensor: Tensor) -> None:
+    _tensor(metric, name, tensor)
     if not tensor.numel():
         raise Unmeasurable(f"{metric}: there are no {name} to measure")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, finite, whole, within
+from sluice.inference.metrics.checks import Unmeasurable, alike, finite, shaped, whole, within
 
 NAME = "class accuracy"
 
@@ -14,9 +14,8 @@ def class_accuracy(logits: Tensor, wanted: Tensor, top: int = 1) -> Tensor:
 
     The mean is the accuracy (Unite and Conquer, Table 3), 0 to 1; higher is better. Raises Unmeasurable.
     """
+    shaped(NAME, "(batch, classes)", logits=logits)
     finite(NAME, logits=logits)
-    if logits.ndim != 2:
-        raise Unmeasurable(f"{NAME}: logits must be (batch, classes), not {tuple(logits.shape)}")
     whole(NAME, wanted=wanted)
     alike(NAME, pictures=logits[:, 0], wanted=wanted)
     within(NAME, 0, logits.shape[1] - 1, wanted=wanted)

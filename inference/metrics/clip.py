@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, finite
+from sluice.inference.metrics.checks import alike, finite, shaped
 
 
 def clip_similarity(images: Tensor, texts: Tensor) -> Tensor:
@@ -23,6 +23,7 @@ def clip_distance(images: Tensor, texts: Tensor) -> Tensor:
 
 
 def _cosine(metric: str, images: Tensor, texts: Tensor) -> Tensor:
+    shaped(metric, "(batch, width)", images=images, texts=texts)
     alike(metric, images=images, texts=texts)
     finite(metric, images=images, texts=texts)
     return F.cosine_similarity(images, texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, counted, finite, within
+from sluice.inference.metrics.checks import alike, counted, finite, shaped, within
 
 NAME = "condition L1"
 
@@ -15,6 +15,8 @@ def condition_l1(extracted: Tensor, wanted: Tensor, region: Tensor) -> Tensor:
     Conditions `(batch, channels, height, width)`, values 0 to 1, regions `(batch, height, width)`. 0 to 1; lower is
     better (MIControlNet, App. G.2, whose Table 2 has sums over pixels, in ten thousands). Raises Unmeasurable.
     """
+    shaped(NAME, "(batch, channels, height, width)", extracted=extracted, wanted=wanted)
+    shaped(NAME, "(batch, height, width)", region=region)
     alike(NAME, extracted=extracted, wanted=wanted)
     alike(NAME, conditions=wanted[:, 0], regions=region)
     finite(NAME, regions=region)

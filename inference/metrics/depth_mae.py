@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, finite
+from sluice.inference.metrics.checks import alike, finite, shaped
 
 NAME = "depth MAE"
 
@@ -15,6 +15,7 @@ def depth_mae(depths: Tensor, wanted: Tensor) -> Tensor:
     Of maps `(batch, height, width)` of the same sense, both near or both far being large (CnC, Table 2, by MiDaS). 0 to
     1; lower is better. A map of one depth is 0 everywhere. Raises Unmeasurable.
     """
+    shaped(NAME, "(batch, height, width)", depths=depths, wanted=wanted)
     alike(NAME, depths=depths, wanted=wanted)
     finite(NAME, depths=depths, wanted=wanted)
     return (min_max(depths) - min_max(wanted)).abs().mean(dim=(1, 2))

@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, within
+from sluice.inference.metrics.checks import Unmeasurable, alike, shaped, within
 from sluice.preprocess.record import Array
 
 NAME = "edge F1"
@@ -23,6 +23,7 @@ def edge_f1(found: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> Tens
     """
     if not tolerance >= 0:
         raise Unmeasurable(f"{NAME}: a tolerance of {tolerance:g} pixels is none; give 0 or more")
+    shaped(NAME, "(batch, height, width)", found=found, wanted=wanted)
     alike(NAME, found=found, wanted=wanted)
     within(NAME, 0, 255, found=found, wanted=wanted)
     _decided(found=found, wanted=wanted)

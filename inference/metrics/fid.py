@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.metrics.checks import enough
+from sluice.inference.metrics.checks import enough, shaped
 from sluice.inference.metrics.frechet import frechet_distance
 
 NAME = "FID"
@@ -18,5 +18,6 @@ def fid(made: Tensor, true: Tensor) -> float:
     singular: compare at equal numbers only, and few pictures by KID. `FID-tabletop` is the same of the judges'
     features, and no FID. Raises Unmeasurable below 100 pictures.
     """
+    shaped(NAME, "(n, width)", made=made, true=true)
     enough(NAME, MINIMUM, made_pictures=len(made), true_pictures=len(true))
     return frechet_distance(made, true)

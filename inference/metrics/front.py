@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, counted, finite, whole
+from sluice.inference.metrics.checks import alike, counted, finite, shaped, whole
 
 NAME = "front accuracy"
 
@@ -16,6 +16,7 @@ def front_accuracy(labels: Tensor, overlap: Tensor, front: Tensor, behind: Tenso
     width)`, `front` and `behind` classes `(batch,)`. Where neither is seen it is 0. The mean is 0 to 1; higher is
     better, and one half is chance only where one of the two is always seen. Raises Unmeasurable.
     """
+    shaped(NAME, "(batch, height, width)", labels=labels, overlap=overlap)
     finite(NAME, overlap=overlap)
     whole(NAME, labels=labels, front=front, behind=behind)
     alike(NAME, labels=labels, overlap=overlap)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import enough, finite
+from sluice.inference.metrics.checks import enough, finite, shaped
 
 NAME = "inception score"
 SPLITS = 10
@@ -19,6 +19,7 @@ def inception_score(logits: Tensor, splits: int = SPLITS) -> Tensor:
     belongs to its classifier: the Inception that ships in packages lacks its last layer, and figures by another network
     are none of the literature's. Raises Unmeasurable below 100 pictures.
     """
+    shaped(NAME, "(n, classes)", logits=logits)
     enough(NAME, 1, splits=splits)
     enough(NAME, max(MINIMUM, splits), pictures=len(logits))
     finite(NAME, logits=logits)

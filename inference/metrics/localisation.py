@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, finite, pictured
+from sluice.inference.metrics.checks import alike, finite, pictured, shaped
 
 NAME = "localisation similarity"
 BLACK = -1.0
@@ -30,6 +30,8 @@ def localisation_similarities(
 ) -> Tensor:
     """The same of either half on its own, the foreground's before the background's, `(2, batch)`."""
     pictured(NAME, pictures=pictures)
+    shaped(NAME, "(batch, height, width)", masks=masks)
+    shaped(NAME, "(batch, width)", foreground=foreground, background=background)
     finite(NAME, masks=masks, foreground=foreground, background=background)
     alike(NAME, pictures=pictures[:, 0], masks=masks)
     alike(NAME, foreground=foreground, background=background)

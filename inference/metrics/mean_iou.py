@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, alike, enough, whole, within
+from sluice.inference.metrics.checks import Unmeasurable, alike, enough, shaped, whole, within
 
 NAME = "mask IoU"
 MOST_CLASSES = 4096
@@ -16,6 +16,8 @@ class MeanIou:
     """Counts label maps as they come; classes that neither truth nor prediction ever holds do not count."""
 
     def __init__(self, classes: int) -> None:
+        if not isinstance(classes, int):
+            raise Unmeasurable(f"{NAME}: classes must be a whole number, not {classes}")
         enough(NAME, 1, classes=classes)
         if classes > MOST_CLASSES:
             raise Unmeasurable(f"{NAME} counts {MOST_CLASSES} classes at most, not {classes}: number those there are")
@@ -57,6 +59,7 @@ def mask_iou(found: Tensor, wanted: Tensor, classes: int) -> Tensor:
 
 def by_picture(found: Tensor, wanted: Tensor, classes: int) -> list[MeanIou]:
     """The counts of each pair of maps."""
+    shaped(NAME, "(batch, height, width)", found=found, wanted=wanted)
     whole(NAME, found=found, wanted=wanted)
     alike(NAME, found=found, wanted=wanted)
     counts = [MeanIou(classes) for _ in found]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import Unmeasurable, counted, finite
+from sluice.inference.metrics.checks import Unmeasurable, alike, counted, finite, shaped
 
 COCO_SIGMAS = (
     0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087,
@@ -32,6 +32,7 @@ def pck(found: Tensor, wanted: Tensor, length: Tensor, share: float = SHARE) -> 
     `length` `(...)` in pixels: the torso's for PCK@0.2 (Yang and Ramanan, 2013), the head's for PCKh with a share of
     0.5. 0 to 1; higher is better. Raises Unmeasurable where no point is wanted, and for a length of 0.
     """
+    _shaped("PCK", found, wanted)
     _above_zero("PCK", length=length)
     right = _apart("PCK", found, wanted) <= (share * length[..., None]).square()
     return _mean_of_wanted("PCK", (right & (found[..., 2] > 0)).to(found), wanted)
@@ -43,6 +44,7 @@ def oks(found: Tensor, wanted: Tensor, area: Tensor, sigmas: tuple[float, ...] =
     `area` `(...)` is `s^2`, the figure's segment in square pixels. 0 to 1; higher is better; points not found count 0.
     Raises Unmeasurable where no point is wanted, and for an area of 0.
     """
+    _shaped("OKS", found, wanted)
     if wanted.shape[-2] != len(sigmas):
         raise Unmeasurable(
             f"OKS: figures have {wanted.shape[-2]} points, but there are {len(sigmas)} sigmas; COCO's 17 points are "
@@ -54,7 +56,17 @@ def oks(found: Tensor, wanted: Tensor, area: Tensor, sigmas: tuple[float, ...] =
     return _mean_of_wanted("OKS", likeness * (found[..., 2] > 0), wanted)
 
 
+def _shaped(metric: str, found: Tensor, wanted: Tensor) -> None:
+    shaped(metric, "(..., points, 3)", found=found, wanted=wanted)
+    if found.shape[-2:] != wanted.shape[-2:]:
+        raise Unmeasurable(
+            f"{metric}: as many points must be found as are wanted, and are {tuple(found.shape)} and "
+            f"{tuple(wanted.shape)}"
+        )
+
+
 def _above_zero(metric: str, **sizes: Tensor) -> None:
+    alike(metric, **sizes)
     for name, size in sizes.items():
         if not (size > 0).all():
             raise Unmeasurable(f"{metric}: every figure needs {name} above 0, in pixels; the least is {size.min():g}")
@@ -62,11 +74,6 @@ def _above_zero(metric: str, **sizes: Tensor) -> None:
 
 def _apart(metric: str, found: Tensor, wanted: Tensor) -> Tensor:
     finite(metric, found=found, wanted=wanted)
-    if found.shape[-2:] != wanted.shape[-2:]:
-        raise Unmeasurable(
-            f"{metric}: points must be (..., points, 3), as many found as wanted; these are {tuple(found.shape)} and "
-            f"{tuple(wanted.shape)}"
-        )
     return (found[..., :2] - wanted[..., :2]).square().sum(dim=-1)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, enough, finite
+from sluice.inference.metrics.checks import alike, enough, finite, shaped
 
 NAME = "retrieval"
 MINIMUM = 2
@@ -17,6 +17,7 @@ def retrieval(images: Tensor, texts: Tensor) -> tuple[float, float]:
 
     0 to 1, by chance 1 / n: higher is better. Raises Unmeasurable below two pictures, and for NaN.
     """
+    shaped(NAME, "(n, width)", images=images, texts=texts)
     enough(NAME, MINIMUM, pictures=len(images))
     alike(NAME, images=images, texts=texts)
     finite(NAME, images=images, texts=texts)

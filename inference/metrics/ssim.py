@@ -26,7 +26,7 @@ def ssim(pictures: Tensor, truths: Tensor) -> Tensor:
             f"{NAME} takes pictures of at least {FEWEST_PIXELS} pixels a side; these have {tuple(pictures.shape[2:])}"
         )
     # Its first factor compares brightness, which is never below 0.
-    light = (((side.clamp(-1, 1).float() + 1) / 2).cpu().numpy() for side in (pictures, truths))
+    light = (((side.detach().clamp(-1, 1).float() + 1) / 2).cpu().numpy() for side in (pictures, truths))
     return torch.tensor([_similarity(*pair) for pair in zip(*light, strict=True)])
 
 

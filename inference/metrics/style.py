@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sluice.inference.energies.style import gram
-from sluice.inference.metrics.checks import Unmeasurable, finite
+from sluice.inference.metrics.checks import Unmeasurable, finite, shaped
 
 NAME = "style distance"
 
@@ -17,6 +17,7 @@ def style_distance(features: Tensor, wanted: Tensor) -> Tensor:
     The pictures may be of different sizes, as Gram matrices are means over places. 0 or more; lower is better; in units
     of the features, so that a figure belongs to its network and layer. Raises Unmeasurable.
     """
+    shaped(NAME, "(batch, channels, height, width)", features=features, wanted=wanted)
     if features.shape[:2] != wanted.shape[:2]:
         raise Unmeasurable(
             f"{NAME}: features must be as many and of as many channels as the wanted ones, but they are "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, counted, finite, pictured
+from sluice.inference.metrics.checks import alike, counted, finite, pictured, shaped
 
 NAME = "total variation"
 
@@ -17,6 +17,7 @@ def silent_total_variation(pictures: Tensor, silent: Tensor) -> Tensor:
     `(batch, height, width)`. 0 to 2; higher is more texture, and noise is texture too. Raises Unmeasurable.
     """
     pictured(NAME, pictures=pictures)
+    shaped(NAME, "(batch, height, width)", regions=silent)
     finite(NAME, regions=silent)
     alike(NAME, pictures=pictures[:, 0], regions=silent)
     inside = silent.bool()

@@ -37,7 +37,7 @@ def test_weights_go_into_every_sample() -> None:
 
 @pytest.mark.parametrize("shape", [(), (4, 2)])
 def test_what_is_no_number_of_each_picture_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(Unmeasurable, match=r"takes a number of each picture `\(n,\)`, not"):
+    with pytest.raises(Unmeasurable, match=r"bootstrap: values must be \(n,\), and are"):
         of_mean(torch.ones(shape))
 
 

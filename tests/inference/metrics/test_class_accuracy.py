@@ -18,7 +18,7 @@ def test_the_wanted_class_is_among_the_top_ones_or_not() -> None:
 def test_no_pictures_unknown_classes_and_nan_are_errors() -> None:
     with pytest.raises(Unmeasurable, match="class accuracy: there are no logits"):
         class_accuracy(LOGITS[:0], torch.zeros(0, dtype=torch.int64))
-    with pytest.raises(Unmeasurable, match=r"logits must be \(batch, classes\), not \(2, 3, 1\)"):
+    with pytest.raises(Unmeasurable, match=r"logits must be \(batch, classes\), and are \(2, 3, 1\)"):
         class_accuracy(LOGITS[..., None], torch.tensor([0, 1]))
     with pytest.raises(Unmeasurable, match="logits 0, 1 of 2"):
         class_accuracy(LOGITS * torch.nan, torch.tensor([0, 1]))

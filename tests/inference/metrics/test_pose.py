@@ -69,7 +69,7 @@ def test_a_figure_of_which_nothing_is_wanted_is_an_error() -> None:
 def test_other_numbers_of_points_and_figures_without_size_are_errors() -> None:
     with pytest.raises(Unmeasurable, match="figures have 18 points, but there are 17 sigmas"):
         oks(person(18), person(18), torch.tensor([900.0]))
-    with pytest.raises(Unmeasurable, match="as many found as wanted"):
+    with pytest.raises(Unmeasurable, match="as many points must be found as are wanted"):
         pck(person(16), person(17), torch.tensor([50.0]))
     with pytest.raises(Unmeasurable, match="OKS: every figure needs area above 0"):
         oks(person(), person(), torch.tensor([0.0]))
