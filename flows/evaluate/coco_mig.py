@@ -134,6 +134,11 @@ class CocoMig:
         return f"{self.file.stem}-{sha256_of(self.file)[:12]}"
 
     @property
+    def count(self) -> int:
+        """Of pictures that it asks for."""
+        return len(self.asked)
+
+    @property
     def told(self) -> str:
         """For results."""
         return f"COCO-MIG's file {self.version}"

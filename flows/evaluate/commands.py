@@ -111,7 +111,7 @@ def report(
     typer.echo(f"{text}\n{shown}")
     if missing := missing_of(found, place / FOLDER):
         typer.echo(
-            f"{missing} of the examples' pictures are not in {place / FOLDER}: name with `--place` where they are"
+            f"{missing} of the examples' pictures are not whole in {place / FOLDER}: name with `--place` where they are"
         )
 
 

@@ -104,7 +104,7 @@ class Contest:
 
     def there(self, some: Sequence[Method], controls: Sequence[str]) -> list[Method]:
         """Some methods, without the optional ones that lack a network of these controls; it is said how to have it."""
-        lacks = {own: self._lack_of(self._optional([own], controls)) for own in some}
+        lacks = {own: self.lack_of(self._optional([own], controls)) for own in some}
         for own, lack in lacks.items():
             if lack is not None:
                 self.leave_out(f"{own.name} of {' + '.join(controls)}", lack)
@@ -123,10 +123,10 @@ class Contest:
 
     def _lack(self, methods: Sequence[Method], control: str) -> Lack | None:
         """Which networks that methods have for a control are not there, if some are not."""
-        return self._lack_of(self.networks.names(methods, control))
+        return self.lack_of(self.networks.names(methods, control))
 
-    def _lack_of(self, names: Sequence[str]) -> Lack | None:
-        """On tabletop these are the evidence's, and on data one's own."""
+    def lack_of(self, names: Sequence[str]) -> Lack | None:
+        """Which of some networks are not there, if some are not: on tabletop the evidence's, and on data one's own."""
         return (self.networks.lack_of if self.data is None else self.networks.lack_of_ones_own)(names)
 
     def _optional(self, some: Sequence[Method], controls: Sequence[str]) -> list[str]:
@@ -204,9 +204,9 @@ def examples(
     """The first cases, and those in which the last method does worst by the first figure; `names` case by case."""
     figure = outcome.figures[0]
     last = outcome.values[figure.figure, methods[-1]]
-    worst = last.argsort(descending=figure.better == "lower")[:WORST].tolist()
-    whys = dict.fromkeys(worst, f"among the worst of {methods[-1]}, by {figure.figure}")
-    whys |= dict.fromkeys(range(min(FIRST, len(some))), "among the first")
+    worst = last.argsort(descending=figure.better == "lower", stable=True)[:WORST].tolist()
+    whys = dict.fromkeys(range(min(FIRST, len(some))), "among the first")
+    whys |= dict.fromkeys(worst, f"among the worst of {methods[-1]}, by {figure.figure}")
     for row, why in sorted(whys.items()):
         own = {method: names[place * len(some) + row] for place, method in enumerate(methods)}
         yield Example(outcome.condition, some[row].prompt, why, own)

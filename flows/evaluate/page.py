@@ -12,7 +12,7 @@ from sluice.infra.page.blocks import Block, Cell, Figure, Fold, Page, Section, S
 from sluice.infra.page.charts import Charts, Line, Lines, Whisker, Whiskers
 from sluice.infra.page.render import render
 from sluice.preprocess.page.pictures import figure
-from sluice.preprocess.record import decode_png
+from sluice.preprocess.record import Array, FieldError, decode_png
 
 EIGHT = "The papers' claims, each by a rule that was written down before the run."
 LEAD = (
@@ -32,9 +32,9 @@ def page_of(found: Sequence[Results], pictures: Path) -> bytes:
 
 
 def missing_of(found: Sequence[Results], pictures: Path) -> int:
-    """How many pictures of examples do not lie in a folder: the page goes without."""
+    """How many pictures of examples do not lie in a folder, or are damaged: the page goes without."""
     names = {name for own in found for example in own.examples for name in example.pictures.values()}
-    return sum(not (pictures / f"{name}.png").is_file() for name in names)
+    return sum(_picture(pictures / f"{name}.png") is None for name in names)
 
 
 def _settings(of: Results) -> str:
@@ -125,5 +125,12 @@ def _examples(examples: Sequence[Example], pictures: Path) -> Iterator[Block]:
 
 def _figures(example: Example, pictures: Path) -> Iterator[Figure]:
     for method, name in example.pictures.items():
-        if (path := pictures / f"{name}.png").is_file():
-            yield figure(method, decode_png(path.read_bytes()))
+        if (shown := _picture(pictures / f"{name}.png")) is not None:
+            yield figure(method, shown)
+
+
+def _picture(path: Path) -> Array | None:
+    try:
+        return decode_png(path.read_bytes())
+    except (OSError, FieldError):  # it is made again where it is measured again
+        return None

@@ -96,12 +96,17 @@ class HeldOut:
     @property
     def told(self) -> str:
         """The data set, its version and the split, for results."""
-        return f"{self.data.digest}, {self.split}"
+        return f"{self.data.digest}, {self.split}"  # `train` where nothing is held out
 
     @property
     def version(self) -> str:
         """As a folder's name."""
         return self.data.digest.replace(" ", "-")
+
+    @property
+    def count(self) -> int:
+        """Of all records that can be cases."""
+        return sum(self._held[1].counts)
 
     @property
     def split(self) -> Split:

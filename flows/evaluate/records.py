@@ -45,6 +45,11 @@ class Records:
         return self.held.told
 
     @property
+    def count(self) -> int:
+        """Of records that can be cases."""
+        return self.held.count
+
+    @property
     def version(self) -> str:
         """As a folder's name."""
         return self.held.version

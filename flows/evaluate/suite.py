@@ -17,16 +17,21 @@ from sluice.flows.evaluate.coco_mig import CocoMig
 from sluice.flows.evaluate.contest import Contest
 from sluice.flows.evaluate.counted import stage
 from sluice.flows.evaluate.each_case import keep_cases
-from sluice.flows.evaluate.measures import ON_DATA, ON_INSTANCES, PROTOCOLS
+from sluice.flows.evaluate.measures import PROTOCOLS
 from sluice.flows.evaluate.methods import Networks, Sampling
 from sluice.flows.evaluate.names import TABLETOP
 from sluice.flows.evaluate.records import Records
+from sluice.flows.evaluate.refused import (
+    refuse_without,
+    refuse_without_controls,
+    refuse_without_instances,
+    refuse_without_networks,
+    refuse_without_truths,
+)
 from sluice.flows.evaluate.results import DATA, keep, make_ready, of_other_networks, refuse_others
 from sluice.flows.evaluate.settings import Settings
-from sluice.inference.metrics.bootstrap import MINIMUM
 from sluice.infra.code import code_version
 from sluice.infra.errors import SluiceError
-from sluice.infra.settings import ConfigError
 from sluice.infra.weights.models import MissingWeights
 
 UNJUDGED = "Nothing judges the pictures: `safety` is `none`, as it is for models that draw tabletop's scenes alone."
@@ -94,6 +99,7 @@ def weights_of(name: str, contest: Contest) -> dict[str, str]:
     for part in parts:
         if Path(base).is_dir() and not Path(base, part).exists():
             raise MissingWeights(f"{base} holds no {part}, of which '{name}' is: `sluice train tabletop --only {part}`")
+    refuse_without_controls(name, contest, controls)
     places = {Path(base).name: base} | {part: f"{base}/{part}" for part in parts}
     places |= {own: contest.networks.of(own) for own in controls} | dict(PROTOCOLS[name].more(contest))
     places |= contest.asked.weights if contest.asked is not None else {}
@@ -105,16 +111,6 @@ def weights_of(name: str, contest: Contest) -> dict[str, str]:
 def judged_by(name: str, contest: Contest) -> str | None:
     """What judges the pictures that a protocol makes; None where it makes none."""
     return contest.sampling.judged_by if PROTOCOLS[name].pictures(contest) else None
-
-
-def refuse_without(parts: Sequence[str], name: str, base: str) -> None:
-    """Raises MissingWeights for a base of any family that lacks a part."""
-    for part in parts:
-        if not (found(base).path / part).exists():
-            raise MissingWeights(
-                f"{base} holds no {part}, of which '{name}' is: put the one there that the networks were trained with, "
-                "in a folder as transformers saves it"
-            )
 
 
 def _heard(name: str, contest: Contest) -> tuple[str, ...]:
@@ -158,9 +154,9 @@ def _measured_by(run: Run, wanted: Sequence[tuple[str, Settings]], at: Place) ->
     refuse_others(at.results, at.told.get(DATA), told)
     for line in of_other_networks(at.results, made_of):
         at.console.print(line, style="yellow")
-    make_ready(at.results, "figures", "--out")
     make_ready(at.pictures, "pictures", "--place")
-    _say_beforehand(wanted, contests, judging, at.console)
+    make_ready(at.results, "figures", "--out")
+    _say_beforehand(wanted, contests, judging, at)
     return _each(contests, made_of, told, at)
 
 
@@ -186,17 +182,21 @@ def _each(
 
 
 def _say_beforehand(
-    wanted: Sequence[tuple[str, Settings]], contests: Mapping[str, Contest], judging: Sequence[str], console: Console
+    wanted: Sequence[tuple[str, Settings]], contests: Mapping[str, Contest], judging: Sequence[str], at: Place
 ) -> None:
-    """How many pictures there are to be, and what judges them."""
+    """How many pictures there are to be, of how many cases of data, and what judges them."""
     budget = 0
     for name, settings in wanted:
         each, cases = PROTOCOLS[name].pictures(contests[name]), settings.scenes * settings.seeds
         budget += each * cases
-        console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
-    console.print(f"In all at most {budget} pictures; what is there already is not made again.")
+        at.console.print(f"{name}: at most {each * cases} pictures, {each} of each scene and seed")
+    at.console.print(f"In all at most {budget} pictures; what is there already is not made again.")
+    if at.data is not None:
+        most = max(settings.scenes for _, settings in wanted)
+        fewer = f", fewer than the {most} asked for" if at.data.count < most else ""
+        at.console.print(f"On {at.data.told}: {at.data.count} cases{fewer}.")
     for by in judging:
-        console.print(UNJUDGED if by == NONE else JUDGED.format(by))
+        at.console.print(UNJUDGED if by == NONE else JUDGED.format(by))
 
 
 def _treated(safety: str | None) -> dict[str, str]:
@@ -209,36 +209,3 @@ def _measured(name: str, contest: Contest, made_of: dict[str, str], told: dict[s
     judged = [claim for claim in claims if claim.verdicts]  # of what could not be measured there is nothing to judge
     about = name, PROTOCOLS[name].title, made_of, told
     return Results(*about, estimates, judged, contest.examples, contest.left_out, contest.curves, code_version())
-
-
-def refuse_without_networks(place: str) -> None:
-    """Raises MissingWeights where control networks of one's own lie in no folder."""
-    if place != TABLETOP and not (place and Path(place).is_dir()):
-        raise MissingWeights(
-            f"--networks {place}: there is no such folder; name OUT/networks of `sluice train evidence --out OUT`, or "
-            "leave it out for tabletop's own"
-        )
-
-
-def refuse_without_truths(names: Sequence[str], data: Records) -> None:
-    """Raises ConfigError for protocols that know what their scenes were drawn of."""
-    for name in names:
-        if name not in ON_DATA:
-            raise ConfigError(
-                f"--data {data.held.uri}: '{name}' is measured by what tabletop's scenes were drawn of, which no data "
-                f"set has; on data there are: {', '.join(ON_DATA)}"
-            )
-
-
-def refuse_without_instances(names: Sequence[str], data: CocoMig) -> None:
-    """Raises ConfigError for protocols that are not of instances, and for a file that is none of these."""
-    for name in names:
-        if name not in ON_INSTANCES:
-            raise ConfigError(
-                f"--data {data.file}: '{name}' is not of instances in boxes, all that COCO-MIG's file asks for; of "
-                f"those there are: {', '.join(ON_INSTANCES)}"
-            )
-    if len(data.asked) < MINIMUM:
-        raise ConfigError(
-            f"--data {data.file} asks for {len(data.asked)} pictures; an interval takes {MINIMUM} or more"
-        )

@@ -30,7 +30,9 @@ class Lack:
     @classmethod
     def of_cases(cls, fewest: int, there: int) -> Lack:
         """Of so many more."""
-        return cls(f"it takes {fewest} cases or more, and has {there}", "`--scenes` says how many")
+        return cls(
+            f"it takes {fewest} cases or more, and has {there}", "`--scenes` says how many, of as many as there are"
+        )
 
 
 class World(Protocol):

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sluice.flows.compose.run.pictures import NAMED_BY, name_by, named
+from sluice.flows.compose.run.naming import NAMED_BY, name_by
+from sluice.flows.compose.run.pictures import named
 from sluice.flows.compose.tree.images import digest_of
 from sluice.flows.compose.tree.nodes import image_of
 from sluice.flows.compose.tree.weights import WEIGHTS

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from sluice.flows.compose.run.naming import name_by
 from sluice.flows.compose.run.safety import NONE, found_or_refused, usual
 from sluice.flows.compose.tree.fitting import Fitting
 from sluice.flows.compose.tree.images import digest_of, images_of, name_of
 from sluice.flows.compose.tree.job import Job
 from sluice.flows.compose.tree.weights import WEIGHTS, found
 from sluice.training.networks.latent_model import LatentModel
-
-NAMED_BY = ("job", "made_of", "sluice")
-"""What of a record gives the picture its name."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +29,6 @@ class Asked:
     @property
     def name(self) -> str:
         return name_by(self.record)
-
-
-def name_by(record: Mapping[str, Any]) -> str:
-    """A picture's name, by its record. Images are digested: where they lie makes no other picture."""
-    told = json.dumps({name: record[name] for name in NAMED_BY}, sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,15 @@ def test_what_is_not_the_whole_measure_of_tabletop_leaves_docs_as_they_are(
     monkeypatch.chdir(results)
     text, page = run("report", "--results", ".", "--place", str(tmp_path / "page")).split("\n")[:2]
     assert Path(text).parts[-2:] == ("results", f"{untrained.name}.md")
-    assert "of the examples' pictures are not in" in run("report", "--results", ".", "--place", str(tmp_path / "page"))
-    assert "not in" not in run("report", "--results", ".", "--place", str(tmp_path / "of [v1]"))
+    assert "of the examples' pictures are not whole in" in run(
+        "report", "--results", ".", "--place", str(tmp_path / "page")
+    )
+    assert "not whole" not in run("report", "--results", ".", "--place", str(tmp_path / "of [v1]"))
+    shown = next(iter(read(Path("unite.json")).examples[0].pictures.values()))
+    (tmp_path / "of [v1]" / "pictures" / f"{shown}.png").write_bytes(b"damaged")
+    assert "1 of the examples' pictures are not whole" in run(
+        "report", "--results", ".", "--place", str(tmp_path / "of [v1]")
+    )
     assert Path(page) == tmp_path / "page" / f"{untrained.name}.html"
     assert Path(text).is_file()
     assert Path(page).is_file()

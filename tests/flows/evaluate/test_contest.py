@@ -53,4 +53,5 @@ def test_the_first_cases_are_shown_and_those_in_which_the_last_method_does_worst
     some = [Case(number, "two") for number in range(6)]
     shown = list(examples(outcome, some, [f"{number}" for number in range(12)], ["one", "last"]))
     assert [own.pictures for own in shown] == [{"one": f"{row}", "last": f"{6 + row}"} for row in (0, 1, 2, 4)]
-    assert [own.why for own in shown] == ["among the first"] * 3 + ["among the worst of last, by figure"]
+    first, worst = "among the first", "among the worst of last, by figure"
+    assert [own.why for own in shown] == [worst, first, first, worst]

@@ -119,6 +119,8 @@ def test_the_command_measures_a_protocol_on_data(
     version = HeldOut(data).version
     found = read(Path("evaluation", "results", version, "obedience.json"))
     assert f"evaluation/results/{version}; `sluice evaluate report --results" in done.output
+    held = HeldOut(data).count
+    assert f"On {version.replace('-', ' ', 1)}, validation: {held} cases." in done.output
     assert found.settings["data"] == f"{version.replace('-', ' ', 1)}, validation"
     assert {own.condition: own.figure for own in found.estimates} == {
         "canny": "edge F1", "hed": "L1 of edges", "depth": "depth MAE", "pose": "PCK@0.2"

@@ -75,7 +75,11 @@ def test_parts_that_are_not_there_are_named_before_anything_is_made(tmp_path: Pa
     with pytest.raises(MissingWeights, match=r"family holds no unet_class, of which 'unite' is: `sluice train"):
         evaluate([("unite", settings_of("unite"))], at(str(tmp_path / "family"), tmp_path, quiet))
     elsewhere = replace(at("tabletop", tmp_path, quiet), networks=Networks(f"{tmp_path}/family"))
-    with pytest.raises(UnknownModel, match=r"family/controlnet-canny"):
+    with pytest.raises(
+        MissingWeights,
+        match=r"'silence' is of networks that are not here: .*/family has no controlnet-canny and no .*; "
+        r"`sluice train evidence --only controlnet-canny .*`, and then `--networks OUT/networks`",
+    ):
         evaluate([("silence", settings_of("silence"))], elsewhere)
     assert list(tmp_path.iterdir()) == [tmp_path / "family"]
 
