@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, finite, shaped
+from sluice.inference.metrics.cosine import cosine
 
 
 def clip_similarity(images: Tensor, texts: Tensor) -> Tensor:
@@ -14,16 +13,9 @@ def clip_similarity(images: Tensor, texts: Tensor) -> Tensor:
     -1 to 1; higher is better. CLIPScore is 100 times its positive part (in Hessel et al., 2021: 2.5 times). A figure
     belongs to the CLIP that it was taken with. Raises Unmeasurable.
     """
-    return _cosine("CLIP similarity", images, texts)
+    return cosine("CLIP similarity", images=images, texts=texts)
 
 
 def clip_distance(images: Tensor, texts: Tensor) -> Tensor:
     """`1 - cos` of the same, `(batch,)`: what Z-Magic calls text distance (Tables 1 to 3). 0 to 2; lower is better."""
-    return 1 - _cosine("CLIP text distance", images, texts)
-
-
-def _cosine(metric: str, images: Tensor, texts: Tensor) -> Tensor:
-    shaped(metric, "(batch, width)", images=images, texts=texts)
-    alike(metric, images=images, texts=texts)
-    finite(metric, images=images, texts=texts)
-    return F.cosine_similarity(images, texts)
+    return 1 - cosine("CLIP text distance", images=images, texts=texts)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from sluice.inference.metrics.checks import alike, finite, shaped
+from sluice.inference.metrics.cosine import cosine
 
 NAME = "identity distance"
 
@@ -15,7 +14,4 @@ def identity_distance(found: Tensor, wanted: Tensor) -> Tensor:
 
     0 to 2; lower is better. A figure belongs to the network that it was taken with. Raises Unmeasurable.
     """
-    shaped(NAME, "(batch, width)", found=found, wanted=wanted)
-    alike(NAME, found=found, wanted=wanted)
-    finite(NAME, found=found, wanted=wanted)
-    return 1 - F.cosine_similarity(found, wanted)
+    return 1 - cosine(NAME, found=found, wanted=wanted)
