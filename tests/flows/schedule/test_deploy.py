@@ -105,6 +105,11 @@ def test_a_timetable_takes_back_its_own(server: str, home: Path) -> None:
     said = sluice("deploy", str(theirs), "--pool", "sluice")
     assert said.startswith("2 Error: runs.stays: the server has a deployment of this name from another timetable")
     assert "(its tags: sluice, sluice-ours-sluice)" in said
+    (home / "elsewhere").mkdir()
+    namesake = home / "elsewhere" / "ours.yaml"
+    namesake.write_text(f"runs:\n  third: {entry}\n")
+    said = sluice("deploy", str(namesake), "--pool", "sluice")
+    assert f"the server has a timetable called ours.yaml for the pool sluice from another folder, {home}" in said
     ours.write_text(f"runs:\n  new: {entry}\n  stays: {entry}\n")
     assert "old: is in ours.yaml no more, and was taken back" in sluice("deploy", str(ours), "--pool", "sluice")
     assert {made["name"] for made in asked(server, "deployments/filter", {})} == {"new", "stays", "other"}
