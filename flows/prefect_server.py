@@ -29,6 +29,8 @@ DEFAULTS = {
     # What is held is counted in the database, which outlives a server; so must what lets go of it when its holder died.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # else runs and what they said stay for ever
+    # It only calls late what is, and locks the database for whoever clears a backlog.
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
 }
 RESTARTS = 3
 SHARED, SERVED = "sqlite+aiosqlite:///{}/prefect.db", "sqlite+aiosqlite:///{}/sluice-serve.db"

@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -32,25 +33,24 @@ PAGE = 200
 
 
 def drop_changed(entries: Sequence[RunnerDeployment]) -> None:
-    """Delete what waits with other parameters than its entry has now: Prefect itself deletes what is not yet due."""
-    now = {str(entry.name): _told(entry) for entry in entries}
+    """Delete what is overdue with other parameters than its entry has now: what is not due yet, Prefect deletes."""
+    told = {str(entry.name): _told(entry) for entry in entries}
     with get_client(sync_client=True) as client:
-        for name, run in list(_waiting(client, list(now))):
-            if run.parameters != now[name]:
+        for name, run in list(_overdue(client, list(told))):
+            if run.parameters != told[name]:
                 _delete(client, run)
 
 
 def drop_missed(entries: Sequence[RunnerDeployment]) -> list[str]:
-    """Delete all that waits; the names of entries that were due meanwhile, and are what they were then.
+    """Delete all that is overdue; the names of entries that were due meanwhile, and are what they were then.
 
     A backlog would begin all at once, and all but one of an entry be left out.
     """
     told = {str(entry.name): _told(entry) for entry in entries}
     missed = dict[str, None]()
     with get_client(sync_client=True) as client:
-        for name, run in list(_waiting(client, list(told))):
-            if run.expected_start_time and run.expected_start_time <= datetime.now(UTC):
-                missed |= {name: None} if run.parameters == told[name] else {}
+        for name, run in list(_overdue(client, list(told))):
+            missed |= {name: None} if run.parameters == told[name] else {}
             _delete(client, run)
     return list(missed)
 
@@ -62,10 +62,13 @@ def begin(names: Sequence[str]) -> None:
             client.create_flow_run_from_deployment(deployment)
 
 
-def _waiting(client: SyncPrefectClient, names: Sequence[str]) -> Iterator[tuple[str, FlowRun]]:
-    """Each run of deployments of these names that is scheduled, with the name."""
+def _overdue(client: SyncPrefectClient, names: Sequence[str]) -> Iterator[tuple[str, FlowRun]]:
+    """Each run of deployments of these names that should have begun, with the name."""
     of = _deployments(client, names)
-    waits = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
+    waits = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)}),
+    )
     for page in count():
         found = client.read_flow_runs(
             flow_filter=OURS, deployment_filter=_named(names), flow_run_filter=waits, limit=PAGE, offset=page * PAGE

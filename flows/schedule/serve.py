@@ -32,6 +32,8 @@ SAID = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_TO_API_ENABLED": "true
 LAST_S = END_SECONDS + 30
 """What the end of a Ctrl-C may take; later nothing more comes of waiting, as of a database that stays locked."""
 
+LOOK_SECONDS = 5.0
+"""How late something may begin."""
 SERVING = Path("~/.cache/sluice/serve")
 """Held while a process serves: whose runs are going on is then certain."""
 OTHER_SERVES = (
@@ -77,7 +79,8 @@ def _run_what_is_due(made: Sequence[RunnerDeployment], missed: Sequence[str]) ->
 
     from sluice.flows.schedule.backlog import begin, drop_changed
 
-    runner = Runner(pause_on_shutdown=False, limit=None)
+    # Nothing begins before it is due: else the end of a run would overlap the next one.
+    runner = Runner(pause_on_shutdown=False, limit=None, query_seconds=LOOK_SECONDS, prefetch_seconds=0)
     # Prefect's own begins to stop the runner, and exits without waiting for it.
     runner.handle_sigterm = lambda *_, **__: interrupt()  # type: ignore[method-assign]
     # Which has a traceback for each connection to a run that the end cuts.

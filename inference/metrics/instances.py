@@ -75,14 +75,20 @@ def instance_score(picture: Array, instance: Instance, detect: Detect, segment: 
 
 def instance_success_rate(scores: Sequence[Score]) -> Tensor:
     """1 or 0 for each of the instances of all pictures, `(n,)`: their mean is the rate; higher is better."""
-    enough("instance success rate", 1, instances=len(scores))
+    _scored("instance success rate", scores)
     return torch.tensor([float(score.success) for score in scores])
 
 
 def instance_overlap(scores: Sequence[Score]) -> Tensor:
     """Overlap, 0 to 1, of each of the instances of all pictures, `(n,)`: their mean is mIoU; higher is better."""
-    enough("instance mIoU", 1, instances=len(scores))
+    _scored("instance mIoU", scores)
     return torch.tensor([score.overlap for score in scores])
+
+
+def _scored(metric: str, scores: Sequence[Score]) -> None:
+    if not isinstance(scores, Sequence) or not all(isinstance(own, Score) for own in scores):
+        raise Unmeasurable(f"{metric} takes what `instance_score` gives, a list of it")
+    enough(metric, 1, instances=len(scores))
 
 
 def box_overlap(one: Sequence[float] | Array, other: Sequence[float]) -> float:

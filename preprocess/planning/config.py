@@ -38,7 +38,8 @@ def load_config(
     """Read a YAML file, apply `--source`, `--out` and then each `a.b.c=value`; raises ConfigError, UnknownName."""
     values = read_settings(path, "`source:` and `stages:`")
     if source is not None:
-        values["source"] = _source(source, values.get("source") or {})
+        configured = values.get("source")
+        values["source"] = _source(source, configured if isinstance(configured, dict) else {})
     if out is not None:
         values["out"] = out
     for setting in settings:

@@ -20,6 +20,7 @@ from sluice.inference.metrics.frechet import frechet_distance
 from sluice.inference.metrics.front import front_accuracy
 from sluice.inference.metrics.identity import identity_distance
 from sluice.inference.metrics.inception_score import inception_score
+from sluice.inference.metrics.instances import instance_overlap, instance_success_rate
 from sluice.inference.metrics.kid import kid
 from sluice.inference.metrics.landmarks import landmark_error
 from sluice.inference.metrics.localisation import localisation_similarity
@@ -89,3 +90,10 @@ def test_classes_are_counted_in_whole_numbers() -> None:
     maps = torch.ones(1, 2, 2, dtype=torch.int64)
     with pytest.raises(Unmeasurable, match=r"classes must be a whole number, not 3\.5"):
         mask_f1(maps, maps, 3.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, [None], 0.5])
+def test_instances_are_scored_before_they_are_counted(given: Any) -> None:
+    for measure in (instance_success_rate, instance_overlap):
+        with pytest.raises(Unmeasurable, match=r"^instance .* takes what `instance_score` gives, a list of it"):
+            measure(given)

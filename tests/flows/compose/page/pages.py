@@ -20,7 +20,9 @@ EVIL = "<script>document.title = 'owned'</script> & a star"
 def found(job: dict[str, Any], pixels: Array | None = None, **noted: Any) -> Found:
     """A picture of a job of one prompt and seed."""
     plain = Job.model_validate(job).model_dump(mode="json")
-    asked = Asked(plain["prompts"][0], plain["seeds"][0], {"job": plain, "folder": "here", "sluice": "0"})
+    asked = Asked(
+        plain["prompts"][0], plain["seeds"][0], {"job": plain, "folder": "here", "made_of": {}, "sluice": "0"}
+    )
     shown = np.zeros((8, 8, 3), np.uint8) if pixels is None else pixels
     return Found(asked, {**asked.record, **noted}, None if "reason" in noted else shown)
 
