@@ -13,40 +13,34 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassF1Score, MulticlassJaccardIndex
 from torchmetrics.functional import cosine_similarity, mean_absolute_error
+from torchmetrics.functional.classification import multiclass_accuracy
 from torchmetrics.image import TotalVariation
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from sluice.flows.evaluate.populations import by_inception
+from sluice.inference.metrics.class_accuracy import class_accuracy
 from sluice.inference.metrics.clip import clip_similarity
 from sluice.inference.metrics.condition_l1 import condition_l1
 from sluice.inference.metrics.depth_mae import depth_mae, min_max
-from sluice.inference.metrics.edge_f1 import edge_f1
 from sluice.inference.metrics.fid import fid
 from sluice.inference.metrics.identity import identity_distance
 from sluice.inference.metrics.inception_score import inception_score
 from sluice.inference.metrics.kid import kid
-from sluice.inference.metrics.landmarks import landmark_error
-from sluice.inference.metrics.lpips import lpips
 from sluice.inference.metrics.mask_f1 import mask_f1
 from sluice.inference.metrics.mean_iou import mask_iou
-from sluice.inference.metrics.niqe import Pristine, niqe
-from sluice.inference.metrics.pose import OPENPOSE_SIGMAS, oks, pck
 from sluice.inference.metrics.psnr import psnr
 from sluice.inference.metrics.ssim import ssim
-from sluice.inference.metrics.style import style_distance
 from sluice.inference.metrics.total_variation import silent_total_variation
 from sluice.infra.weights.models import find
 from sluice.preprocess.perception.inception import Inception
-from sluice.preprocess.perception.vgg import load_lpips
+from tests.benchmarks.lone_metrics import without_rival
 from tests.benchmarks.result import Goal, Result
 from tests.benchmarks.turns import in_turns
 
 PICTURES, SEEN, SIDE, BATCH = 128, 32, 64, 32
 WIDTH, FEATURES, CLASSES = 256, 512, 12
-EDGES = 0.1
-"""The share of pixels that are edges."""
 ROUNDS = 3
 GOAL = Goal(">=", 0.9)
 
@@ -92,7 +86,7 @@ def run() -> list[Result]:
     duels = (_of_features, _of_pictures, _of_masks, _of_conditions, _of_embeddings)
     return [
         *(_raced(duel) for part in duels for duel in part(generator)),
-        *(_paced(name, measure) for name, measure in _without_rival(generator).items()),
+        *(_paced(name, measure) for name, measure in without_rival(generator, SEEN, WIDTH).items()),
     ]
 
 
@@ -199,7 +193,15 @@ def _of_embeddings(generator: torch.Generator) -> list[Duel]:
     def cosine() -> Tensor:
         return torch.as_tensor(cosine_similarity(found, wanted, reduction="none"))
 
+    named = torch.randint(0, CLASSES, (PICTURES,), generator=generator)
+    logits = found[:, :CLASSES]
     return [
+        Duel(
+            "class accuracy / torchmetrics'",
+            PICTURES,
+            lambda: class_accuracy(logits, named).mean(),
+            lambda: multiclass_accuracy(logits, named, CLASSES, average="micro"),
+        ),
         Duel("CLIP similarity / torchmetrics'", PICTURES, lambda: clip_similarity(found, wanted), cosine),
         Duel(
             "identity distance / torchmetrics'",
@@ -208,21 +210,3 @@ def _of_embeddings(generator: torch.Generator) -> list[Duel]:
             lambda: 1 - cosine(),
         ),
     ]
-
-
-def _without_rival(generator: torch.Generator) -> dict[str, Callable[[], Any]]:
-    made, true = torch.rand(2, SEEN, 3, WIDTH, WIDTH, generator=generator) * 2 - 1
-    edges, wanted = torch.rand(2, SEEN, WIDTH, WIDTH, generator=generator) < EDGES
-    features, others = torch.randn(2, SEEN, FEATURES // 4, WIDTH // 4, WIDTH // 4, generator=generator)
-    points, asked = torch.rand(2, SEEN, len(OPENPOSE_SIGMAS), 3, generator=generator) * WIDTH
-    size = torch.full((SEEN,), float(WIDTH))
-    network, pristine = load_lpips(find("lpips-vgg").path), Pristine.load(find("niqe").path)
-    return {
-        "LPIPS (VGG-16)": lambda: lpips(network, made, true),
-        "NIQE": lambda: niqe(made, pristine),
-        "edge F1": lambda: edge_f1(edges, wanted),
-        "style distance": lambda: style_distance(features, others),
-        "PCK": lambda: pck(points, asked, size),
-        "OKS": lambda: oks(points, asked, size**2, OPENPOSE_SIGMAS),
-        "landmark error": lambda: landmark_error(points, asked, WIDTH),
-    }
