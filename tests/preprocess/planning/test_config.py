@@ -40,6 +40,14 @@ def test_a_plain_source_keeps_the_configured_kind(tmp_path: Path) -> None:
     assert config.source == {"kind": "webdataset", "uri": "C:/b"}
 
 
+def test_a_source_that_is_no_mapping_gives_way_to_the_commands(tmp_path: Path) -> None:
+    (tmp_path / "made.yaml").write_text("name: made\nsource: photos\nstages: {image: {}}\n")
+    given = load_config(tmp_path / "made.yaml", [], "other", None)
+    assert given.source == {"kind": "folder", "uri": "other"}
+    with pytest.raises(ConfigError, match=r"source: input should be a valid dictionary \(it is 'photos'\)"):
+        load_config(tmp_path / "made.yaml", [], None, None)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
