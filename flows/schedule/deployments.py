@@ -159,20 +159,22 @@ def free_places(entries: Sequence[RunnerDeployment]) -> None:
 
 def take_back(entries: Sequence[RunnerDeployment], tag: str) -> list[str]:
     """Delete what has left the timetable of a tag since it was put there; the names."""
-    there = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, tag]))
     kept = {entry.name for entry in entries}
     with get_client(sync_client=True) as client:
-        left = [old for old in client.read_deployments(deployment_filter=there) if old.name not in kept]
+        left = [old for old in client.read_deployments(deployment_filter=_of_tag(tag)) if old.name not in kept]
         for old in left:
             client.delete_deployment(old.id)
     return [old.name for old in left]
 
 
+def _of_tag(tag: str) -> DeploymentFilter:
+    return DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, tag]))
+
+
 def folders_of(tag: str) -> dict[str, str]:
     """From which folder each entry is that a server knows by a tag."""
-    there = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, tag]))
     with get_client(sync_client=True) as client:
-        found = client.read_deployments(deployment_filter=there)
+        found = client.read_deployments(deployment_filter=_of_tag(tag))
     return {own.name: str(own.parameters.get("folder", "")) for own in found}
 
 

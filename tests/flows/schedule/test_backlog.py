@@ -81,3 +81,4 @@ def test_what_was_not_due_or_was_another_command_then_does_not_begin(client: Syn
     assert drop_missed(made) == []
     due(client, "early", -60)
     assert drop_missed(put(tmp_path, "early", NEW)) == []
+    assert waiting(client, "early") == [], "nor does it wait any longer"
