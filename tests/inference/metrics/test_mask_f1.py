@@ -25,11 +25,11 @@ def test_a_map_against_itself_is_1_and_against_another_class_0() -> None:
 
 
 def test_unknown_classes_and_mixed_sizes_are_errors() -> None:
-    with pytest.raises(Unmeasurable, match="predicted must hold values from 0 to 1, not 0 to 2"):
+    with pytest.raises(Unmeasurable, match="mask F1: predicted must hold values from 0 to 1, not 0 to 2"):
         mask_f1(*MAPS, classes=2)
     with pytest.raises(Unmeasurable, match="one size"):
         mask_iou(MAPS[0], MAPS[1, :, 1:], classes=3)
     with pytest.raises(Unmeasurable, match="mask IoU: there are no found to measure"):
         mask_iou(MAPS[0, :0], MAPS[1, :0], classes=3)
-    with pytest.raises(Unmeasurable, match="found must be whole numbers of classes"):
+    with pytest.raises(Unmeasurable, match="mask F1: found must be whole numbers of classes"):
         mask_f1(MAPS[0] + 0.7, MAPS[1], classes=3)
