@@ -26,7 +26,7 @@ RAY_DEFAULTS = {
 }
 DIED = (
     "Ray ended as it started on this machine: its raylet died, killed by the system for want of memory maybe. What it "
-    "said last is in /tmp/ray/session_latest/logs/raylet.err. Run the same command again when there is room."
+    "said last is in {0}/session_latest/logs/raylet.err. Run the same command again when there is room."
 )
 log = logging.getLogger("sluice.session")
 
@@ -123,9 +123,11 @@ def _patiently() -> Iterator[None]:
 
     One that has died is not waited for: raises NoCluster.
     """
+    from ray._common import utils
     from ray._private import services
 
     ask: Any = services.get_node
+    folder: Any = utils.get_default_ray_temp_dir
     before = {own.pid for own in _raylets()}
 
     def wait(address: str, node: str) -> Any:
@@ -135,7 +137,7 @@ def _patiently() -> Iterator[None]:
                 return ask(address, node)
             except RuntimeError:
                 if any(own.pid not in before and own.status() == psutil.STATUS_ZOMBIE for own in _raylets()):
-                    raise NoCluster(DIED) from None
+                    raise NoCluster(DIED.format(folder())) from None
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)

@@ -8,6 +8,7 @@ LOGIN = re.compile(
     r"""(?<=://)(?:
     [^/?#\s'"]*@(?![/?#])
     | [^/?#\s'":@\[]*:(?!\d+[/?#])[^\s'"]*?@(?![/?#])  # a password in which `/`, `?` or `#` is not escaped; no port
+    | (?<=s3://)[^/?#\s'":@\[]*:[^\s'"]*?@(?![/?#])  # a bucket has none
     )""",
     re.VERBOSE,
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sluice.flows.submit.clusters import Cluster
 from sluice.flows.submit.parcel import RUN, pack
@@ -19,9 +19,6 @@ from sluice.flows.submit.words import Asked
 from sluice.infra.code import CODE, code_version
 from sluice.infra.errors import SluiceError
 from sluice.infra.settings import nearest
-
-if TYPE_CHECKING:
-    pass
 
 STOP_SECONDS = 120
 """How long a job may take to keep what it did, once it is told to stop."""

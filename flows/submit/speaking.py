@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from sluice.flows.submit.clusters import Cluster
@@ -76,6 +77,12 @@ def speaking(cluster: Cluster) -> Iterator[None]:
         requests.exceptions.Timeout,
         aiohttp.ClientConnectionError,
     ) as error:
+        if unsafe := _without_tls(error):
+            raise NoSuchCluster(
+                f"what answers at {cluster.address} cannot be spoken with by https ({unsafe.reason or unsafe}): "
+                "name http://127.0.0.1:PORT if it is a tunnel to a dashboard, which speaks http; of a certificate of "
+                "one's own REQUESTS_CA_BUNDLE names who signed it"
+            ) from error
         raise NoSuchCluster(
             f"nobody answers at {cluster.address}: is the cluster up, and its dashboard brought to this port (`ray "
             "dashboard infra/ray/NAME.yaml --port PORT`, or `kubectl port-forward`)?"
@@ -84,6 +91,13 @@ def speaking(cluster: Cluster) -> Iterator[None]:
         raise NoSuchCluster(_no_dashboard(cluster, str(error))) from error
     except (RuntimeError, AuthenticationError, aiohttp.ClientError) as error:
         raise NoSuchCluster(_why(str(error), cluster)) from error
+
+
+def _without_tls(error: BaseException | None) -> SSLError | None:
+    """Why there is no TLS, behind what Ray makes of it."""
+    while error is not None and not isinstance(error, SSLError):
+        error = error.__context__
+    return error
 
 
 def _why(said: str, cluster: Cluster) -> str:

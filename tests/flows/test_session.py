@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -130,9 +131,12 @@ except NoCluster as error:
 
 
 @pytest.mark.usefixtures("home")
-def test_a_raylet_that_dies_at_its_start_is_not_waited_for() -> None:
-    done = subprocess.run([sys.executable, "-c", DYING], capture_output=True, text=True, check=False, timeout=240)
+def test_a_raylet_that_dies_at_its_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with TemporaryDirectory() as place:  # sockets want a short path
+        monkeypatch.setenv("RAY_TMPDIR", place)
+        done = subprocess.run([sys.executable, "-c", DYING], capture_output=True, text=True, check=False, timeout=240)
     assert done.stdout.startswith("Ray ended as it started on this machine: its raylet died"), done.stderr
+    assert f"is in {place}/ray/session_latest/logs/raylet.err" in done.stdout
 
 
 SLOW = """

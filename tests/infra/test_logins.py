@@ -21,6 +21,7 @@ from sluice.infra.storage import StorageError, storage
             "http://host:80/a@b http://[::1]:80/a@b s3://b/c:d/e@f",
             "http://host:80/a@b http://[::1]:80/a@b s3://b/c:d/e@f",
         ),
+        ("s3://me:12/s3cret@bucket/x, s3://b/c:12/e@f", "s3://bucket/x, s3://b/c:12/e@f"),
         ("http://host/a@b, s3://bucket/a@b, me@host", "http://host/a@b, s3://bucket/a@b, me@host"),
     ],
 )
@@ -28,7 +29,9 @@ def test_a_text_without_logins(text: str, shown: str) -> None:
     assert without_logins(text) == shown
 
 
-@pytest.mark.parametrize("uri", ["https://me:s3cret@host/x", "s3://me:s3cret@bucket/x", "s3://me:/s3cret@bucket/x"])
+@pytest.mark.parametrize(
+    "uri", ["https://me:s3cret@host/x", "s3://me:s3cret@bucket/x", "s3://me:/s3cret@bucket/x", "s3://me:1/s3cret@b"]
+)
 def test_a_place_with_a_login_is_refused_and_the_login_not_said(uri: str) -> None:
     with pytest.raises(StorageError, match=r"came with a login.*take it out") as refused:
         storage(uri)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,17 @@ def test_a_cluster_that_is_not_as_expected_is_told_apart(
     monkeypatch.setattr(ray, "__version__", "2.1.0")
     with pytest.raises(NoSuchCluster, match=r"runs Ray \d+\.\d+\.\d+, and this Sluice is made for 2.1.0"):
         Jobs(Cluster(address=head.address, token=str(head.shared.parent / "token")))
+
+
+def test_a_port_without_https_is_told_from_one_without_anybody() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server, ThreadPoolExecutor(1) as beside:
+        beside.submit(server.serve_forever)
+        at = f"https://127.0.0.1:{server.server_port}"
+        try:
+            with pytest.raises(NoSuchCluster, match=rf"what answers at {at} cannot be spoken with by https \(WRONG"):
+                Jobs(Cluster(address=at, token=None))
+        finally:
+            server.shutdown()
 
 
 def test_a_token_goes_nowhere_but_to_its_cluster(sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
