@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from tests.soak.faults import FAULTS, Lasting, fill
+from tests.flows.runs import Command
+from tests.soak.faults import FAULTS, Fault, Lasting, fill
 from tests.soak.flows import FLOWS, Made
+from tests.soak.grounds import Grounds
 from tests.soak.report import Soaked, page
 from tests.soak.run import Outcome, Run, compare
-from tests.soak.storm import Strike, every
+from tests.soak.storm import Storm, Strike, every
 
 WHOLE = Made(Counter(["one", "two"]), {"a.tar": "0", "b.tar": "1"})
 
@@ -67,6 +71,23 @@ def test_a_fault_that_no_request_met_is_not_counted() -> None:
     assert "**1 faults:" in text
     assert "| S3 slow | every answer comes 2 s late, for 5 to 20 s, and one at least | 1 | 1 | 0 | 3 | 5 | 5 |" in text
     assert "Not counted: S3 reset (1), which no request met before the run, or the minute, was over." in text
+
+
+def test_a_fault_that_met_nothing_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    meets = iter([0, 0, 2])
+
+    def begin(*_: object) -> Lasting:
+        requests = next(meets)
+        return Lasting(spoils=lambda: requests)
+
+    monkeypatch.setitem(cast(dict[str, Fault], FAULTS), "S3 slow", Fault("", begin))
+    flow = next(flow for flow in FLOWS if "S3 slow" in flow.hit_by)
+    storm = Storm(cast(Grounds, SimpleNamespace(small=True)), random.Random(0), iter([0.0]), {"S3 slow"})
+    struck = []
+    for _ in range(5):
+        struck.append(storm.blow(cast(Command, None), flow, written=True))
+        storm.calm()
+    assert [strike and strike.lasting.met for strike in struck] == [False, False, True, None, None]
 
 
 def test_each_span_has_one_moment_and_a_seed_has_its_own() -> None:
