@@ -51,9 +51,7 @@ def run(images: int = IMAGES) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="sluice-benchmark-") as made:
         folder = Path(made)
         add_tars(folder, 0, images // A_TAR)
-        told = {what: _step(step, folder) for what, step in STEPS.items()}
-    for what, found in told.items():
-        print(f"{what}: {json.dumps(found)}", flush=True)
+        told = {what: _told(what, step, folder) for what, step in STEPS.items()}
     times = GOAL_IMAGES / images
     seconds = {what: times * sum(told[what][f"{part}, CPU s"] for part in parts) for what, parts in JUDGED.items()}
     results = [
@@ -64,10 +62,12 @@ def run(images: int = IMAGES) -> list[Result]:
     return [*results, Result(f"memory at {images:.0e} images / 2 GiB", peak / GOAL_MB, Goal("<=", 1), told)]
 
 
-def _step(name: str, folder: Path) -> dict[str, Any]:
+def _told(what: str, name: str, folder: Path) -> dict[str, Any]:
+    """A step, told as soon as it is over: at 10^8 some take minutes."""
     command = [sys.executable, "-m", "tests.benchmarks.large_steps", name, str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(f"{what}: {json.dumps(found)}", flush=True)
     return found
 
 
