@@ -1,4 +1,7 @@
-"""Runs that wait to begin when a timetable is put there again: none is to run a command that was changed since."""
+"""Runs of before, when a timetable is put there again: what was cut off, and what waits to begin.
+
+None is to run a command that was changed since.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 from sluice.flows.schedule.flow import scheduled
 
@@ -32,11 +36,26 @@ PAGE = 200
 """Of runs, as many as the server gives at once."""
 
 
+def bury_cut_off(entries: Sequence[RunnerDeployment]) -> list[str]:
+    """Say of what seems to run that it crashed: whoever ran it is gone, and it would keep others from beginning.
+
+    The names of entries that are what they were then; of what was being cancelled there is none.
+    """
+    told = {str(entry.name): _told(entry) for entry in entries}
+    cut_off = dict[str, None]()
+    with get_client(sync_client=True) as client:
+        for name, run in list(_runs(client, list(told), GOING_ON)):
+            whole = run.state_type != StateType.CANCELLING and run.parameters == told[name]
+            cut_off |= {name: None} if whole else {}
+            client.set_flow_run_state(run.id, Crashed(message="`sluice serve` was ended while it ran"), force=True)
+    return list(cut_off)
+
+
 def drop_changed(entries: Sequence[RunnerDeployment]) -> None:
     """Delete what is overdue with other parameters than its entry has now: what is not due yet, Prefect deletes."""
     told = {str(entry.name): _told(entry) for entry in entries}
     with get_client(sync_client=True) as client:
-        for name, run in list(_overdue(client, list(told))):
+        for name, run in list(_runs(client, list(told), _overdue())):
             if run.parameters != told[name]:
                 _delete(client, run)
 
@@ -49,7 +68,7 @@ def drop_missed(entries: Sequence[RunnerDeployment]) -> list[str]:
     told = {str(entry.name): _told(entry) for entry in entries}
     missed = dict[str, None]()
     with get_client(sync_client=True) as client:
-        for name, run in list(_overdue(client, list(told))):
+        for name, run in list(_runs(client, list(told), _overdue())):
             missed |= {name: None} if run.parameters == told[name] else {}
             _delete(client, run)
     return list(missed)
@@ -62,20 +81,29 @@ def begin(names: Sequence[str]) -> None:
             client.create_flow_run_from_deployment(deployment)
 
 
-def _overdue(client: SyncPrefectClient, names: Sequence[str]) -> Iterator[tuple[str, FlowRun]]:
-    """Each run of deployments of these names that should have begun, with the name."""
+def _runs(client: SyncPrefectClient, names: Sequence[str], which: FlowRunFilter) -> Iterator[tuple[str, FlowRun]]:
+    """Each such run of deployments of these names, with the name."""
     of = _deployments(client, names)
-    waits = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-        expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)}),
-    )
     for page in count():
         found = client.read_flow_runs(
-            flow_filter=OURS, deployment_filter=_named(names), flow_run_filter=waits, limit=PAGE, offset=page * PAGE
+            flow_filter=OURS, deployment_filter=_named(names), flow_run_filter=which, limit=PAGE, offset=page * PAGE
         )
         yield from ((of[run.deployment_id], run) for run in found if run.deployment_id in of)
         if len(found) < PAGE:
             return
+
+
+def _in(*types: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
+
+
+GOING_ON = FlowRunFilter(state=_in(StateType.RUNNING, StateType.PENDING, StateType.CANCELLING))
+
+
+def _overdue() -> FlowRunFilter:
+    """What should have begun."""
+    now = FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)})
+    return FlowRunFilter(state=_in(StateType.SCHEDULED), expected_start_time=now)
 
 
 def _deployments(client: SyncPrefectClient, names: Sequence[str]) -> dict[UUID, str]:

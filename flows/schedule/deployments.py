@@ -20,15 +20,11 @@ from prefect.client.schemas.filters import (
     DeploymentFilterTags,
     FlowFilter,
     FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
 from sluice.flows.dataset.named import PLACE, meant
@@ -185,15 +181,3 @@ def of_others(entries: Sequence[RunnerDeployment], tag: str) -> dict[str, list[s
     with get_client(sync_client=True) as client:
         there = client.read_deployments(deployment_filter=named, flow_filter=ours)
     return {own.name: own.tags for own in there if tag not in own.tags}
-
-
-def bury_dead_runs(names: Sequence[str]) -> None:
-    """Say of what seems to run that it crashed: whoever ran it is gone, and would keep others from it."""
-    running = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
-    with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[scheduled.name])),
-            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=running)),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=list(names))),
-        ):
-            client.set_flow_run_state(run.id, Crashed(message="`sluice serve` was ended while it ran"), force=True)

@@ -44,7 +44,7 @@ OTHER_SERVES = (
 def serve(file: Path, console: Console) -> None:
     """Run what is due until a Ctrl-C or SIGTERM, which end what runs, too.
 
-    Of each entry that was due meanwhile, and is what it was then, one run begins with the next start.
+    Of each entry that was cut off, or due meanwhile, and is what it was then, one run begins with the next start.
     Raises Occupied where another process serves, ServerOfOthers, ConfigError and what `deployments` raises.
     """
     table = read_timetable(file)
@@ -53,28 +53,28 @@ def serve(file: Path, console: Console) -> None:
     with alone_in(SERVING.expanduser(), OTHER_SERVES), prefect_server(services=True):
         from prefect.settings import PREFECT_API_URL
 
-        from sluice.flows.schedule.backlog import drop_missed
-        from sluice.flows.schedule.deployments import bury_dead_runs, deployments, free_places, tag_of, take_back
+        from sluice.flows.schedule.backlog import bury_cut_off, drop_missed
+        from sluice.flows.schedule.deployments import deployments, free_places, tag_of, take_back
         from sluice.flows.schedule.failures import notify, webhook
 
         url = None if table.notify is None else webhook(table.notify)
         made, tag = deployments(table, file, None), tag_of(file, None)
         take_back(made, tag)
-        bury_dead_runs([entry.name for entry in made])
+        cut_off = bury_cut_off(made)
         free_places(made)
-        missed = drop_missed(made)
+        again = dict.fromkeys(drop_missed(made), "was due meanwhile") | dict.fromkeys(cut_off, "was cut off")
         notify(tag, url)
         for entry in made:
-            due = "; was due meanwhile, and begins now" if entry.name in missed else ""
-            console.print(f"{entry.name}: {entry.description}{due}")
+            why = f"; {again[entry.name]}, and begins now" if entry.name in again else ""
+            console.print(f"{entry.name}: {entry.description}{why}")
         page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))
         console.print(f"{page} shows runs; Ctrl-C ends")
-        _run_what_is_due(made, missed)
-        console.print("Ended, with what ran; it goes on from what it kept when it is due.")
+        _run_what_is_due(made, list(again))
+        console.print("Ended, with what ran; it goes on from what it kept with the next start.")
 
 
-def _run_what_is_due(made: Sequence[RunnerDeployment], missed: Sequence[str]) -> None:
-    """What was `missed` first, by its name, until a Ctrl-C or SIGTERM, which end what runs, too."""
+def _run_what_is_due(made: Sequence[RunnerDeployment], first: Sequence[str]) -> None:
+    """The entries of these names `first`, until a Ctrl-C or SIGTERM, which end what runs, too."""
     from prefect.runner import Runner
 
     from sluice.flows.schedule.backlog import begin, drop_changed
@@ -88,8 +88,8 @@ def _run_what_is_due(made: Sequence[RunnerDeployment], missed: Sequence[str]) ->
     for entry in made:
         runner.add_deployment(entry)
     drop_changed(made)  # what the server scheduled while they were put there
-    if missed:
-        begin(missed)
+    if first:
+        begin(first)
     threading.Thread(target=_end_for_certain, daemon=True).start()
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
@@ -101,6 +101,7 @@ def _end_for_certain() -> None:
         time.sleep(1)
     time.sleep(LAST_S)
     print(
-        f"Ended after {LAST_S:.0f} seconds, although Prefect had not; what ran goes on when it is due.", file=sys.stderr
+        f"Ended after {LAST_S:.0f} seconds, although Prefect had not; what ran goes on with the next start.",
+        file=sys.stderr,
     )
     os._exit(1)

@@ -11,10 +11,10 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.deployments.runner import RunnerDeployment
-from prefect.states import Scheduled
+from prefect.states import Cancelling, Running, Scheduled
 
 from sluice.flows.prefect_server import prefect_server
-from sluice.flows.schedule.backlog import begin, drop_changed, drop_missed
+from sluice.flows.schedule.backlog import begin, bury_cut_off, drop_changed, drop_missed
 from sluice.flows.schedule.deployments import deployments
 from sluice.flows.schedule.timetable import read_timetable
 
@@ -82,3 +82,20 @@ def test_what_was_not_due_or_was_another_command_then_does_not_begin(client: Syn
     due(client, "early", -60)
     assert drop_missed(put(tmp_path, "early", NEW)) == []
     assert waiting(client, "early") == [], "nor does it wait any longer"
+
+
+def test_what_was_cut_off_is_noted_and_what_is_still_the_same_is_named(
+    client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    states = {"cut-off": Running(), "cancelled": Cancelling(), "changed-since": Running()}
+    runs = {}
+    for name, state in states.items():
+        put(tmp_path, name, OLD)
+        of = client.read_deployment_by_name(f"sluice/{name}").id
+        runs[name] = client.create_flow_run_from_deployment(of).id
+        client.update_flow_run(runs[name], infrastructure_pid="1")  # of a run without, Prefect ends a cancellation
+        client.set_flow_run_state(runs[name], state, force=True)
+    made = [entry for name in states for entry in put(tmp_path, name, NEW if name == "changed-since" else OLD)]
+    assert bury_cut_off(made) == ["cut-off"]
+    assert [client.read_flow_run(run).state_name for run in runs.values()] == ["Crashed"] * 3
+    assert bury_cut_off(made) == []

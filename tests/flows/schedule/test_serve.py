@@ -90,7 +90,7 @@ def test_it_ends_although_prefect_does_not() -> None:
         _, said = started.communicate(timeout=60)
     assert (started.returncode, said) == (
         1,
-        b"Ended after 1 seconds, although Prefect had not; what ran goes on when it is due.\n",
+        b"Ended after 1 seconds, although Prefect had not; what ran goes on with the next start.\n",
     )
 
 
@@ -135,12 +135,11 @@ def test_a_source_is_watched_a_failure_is_told_and_a_kill_keeps_nobody(home: Pat
 
 
 @pytest.mark.slow
-def test_told_to_end_it_ends_what_runs(home: Path) -> None:
+def test_told_to_end_it_ends_what_runs_and_goes_on_with_the_next_start(home: Path) -> None:
     write_pictures(home / "pictures", range(300))
     (home / "made.yaml").write_text(CONFIG)
-    (home / "table.yaml").write_text(
-        "runs: {pictures: {command: dataset build -c made.yaml --source pictures --out data, every: 5s}}"
-    )
+    runs = "runs: {{pictures: {{command: dataset build -c made.yaml --source pictures --out data, {}}}}}"
+    (home / "table.yaml").write_text(runs.format("every: 5s"))
     log = home / "serve.log"
     with serving(home, log) as process:
         until(lambda: "Ctrl-C ends" in log.read_text())
@@ -150,6 +149,11 @@ def test_told_to_end_it_ends_what_runs(home: Path) -> None:
         assert process.wait(90) == 0
         until(lambda: not any(own.is_running() for own in running))
     said = log.read_text()
-    assert said.endswith("Ended, with what ran; it goes on from what it kept when it is due.\n")
+    assert said.endswith("Ended, with what ran; it goes on from what it kept with the next start.\n")
     assert "Traceback" not in said
     assert "Warning" not in said
+    assert not list(home.glob("data/datasets/made/*/manifest.json"))
+    (home / "table.yaml").write_text(runs.format("cron: '0 3 1 1 *'"))  # due by a new year alone
+    with serving(home, log):
+        until(lambda: "--out data; was cut off, and begins now" in log.read_text())
+        until(lambda: list(home.glob("data/datasets/made/*/manifest.json")))
