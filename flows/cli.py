@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -115,6 +116,27 @@ def demo(
     run_demo(folder, Console(soft_wrap=True, markup=False))
 
 
+def command_line() -> NoReturn:
+    """Run a command, and end this process: after the exit functions, and without tearing libraries down.
+
+    Their threads crash there: Ray's where its start was cut short, Arrow's where they had only just started.
+    """
+    try:
+        main()
+        code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    if code != INTERRUPTED:
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter does
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads, or there is no room
+            code = code or FAILED
+    os._exit(code)
+
+
 def main() -> None:
     """Run a command. Exit 2 for the user's mistakes, 1 for failed runs, 130 when interrupted."""
     interrupts.listen()
@@ -158,16 +180,6 @@ def _in_words(error: SluiceError | OSError) -> str:
     return f"{error.filename} could not be read or written: {error.strerror}"
 
 
-def _end(message: str, code: int) -> None:
+def _end(message: str, code: int) -> NoReturn:
     print(printable_lines(message), file=sys.stderr)
-    if code == INTERRUPTED:
-        _leave()
     sys.exit(code)
-
-
-def _leave() -> NoReturn:
-    """End after the exit functions, without tearing down: Ray's threads crash where its start was cut short."""
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from sluice.flows.cli import main
+from sluice.flows.cli import command_line
 
 END_SECONDS = 120.0
 """How long a command may take to keep what it did, once it is told to stop."""
@@ -26,4 +26,4 @@ def _end_with_flow() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_flow, daemon=True).start()
-    main()
+    command_line()

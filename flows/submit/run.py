@@ -11,10 +11,10 @@ def run() -> None:
     if sys.version_info < NEEDED:
         sys.exit(f"{sys.executable} is Python {sys.version.split()[0]}, and Sluice needs 3.11 or newer: {IMAGE}")
     try:
-        from sluice.flows.cli import main
+        from sluice.flows.cli import command_line
     except ModuleNotFoundError as error:
         sys.exit(f"{sys.executable} on this cluster lacks what Sluice needs ({error}): {IMAGE}")
-    main()
+    command_line()
 
 
 if __name__ == "__main__":

@@ -41,6 +41,32 @@ def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch: pytest.Monkey
         main()
 
 
+CRASHES = """
+import ctypes, threading, time
+from sluice.flows.cli import command_line
+
+libc = ctypes.CDLL(None)
+libc.__cxa_atexit(ctypes.cast(libc.abort, ctypes.c_void_p), None, None)
+threading.Thread(target=lambda: (time.sleep(1), print("a thread's last words"))).start()
+command_line()
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["dataset", "plan", "--config", "none.yaml"], 2)])
+def test_a_library_that_crashes_as_it_is_torn_down_does_not_change_how_a_command_ends(
+    words: list[str], code: int
+) -> None:
+    ran = subprocess.run([sys.executable, "-c", CRASHES, *words], capture_output=True, text=True)
+    assert ran.returncode == code, ran.stderr
+    assert ran.stdout.endswith("a thread's last words\n")
+
+
+def test_what_is_said_to_a_full_disk_is_no_success() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run([Path(sys.executable).with_name("sluice"), "--version"], stdout=full, stderr=full)
+    assert ran.returncode != 0
+
+
 def test_help_needs_none_of_the_heavy_libraries() -> None:
     heavy = {"torch", "ray", "prefect", "pyarrow", "boto3", "transformers", "cv2", "numpy"}
     code = f"""
