@@ -113,7 +113,16 @@ def require_same(place: str, began: Mapping[str, str], now: Mapping[str, str]) -
         if began.get(name) != now.get(name)
     ]
     if other:
+        before = [began[name].replace(" ", "/") for name in sorted(began) if _is_other_version(name, began, now)]
+        told = " ".join(f"--data OUT/datasets/{version}" for version in before)
+        goes_on = f"It goes on with the versions that it began with: {told}. " if before else ""
         raise OtherTraining(
-            f"{place} holds another training ({'; '.join(other)}). Give this one an --out of its own, or remove that "
-            "folder to begin anew."
+            f"{place} holds another training ({'; '.join(other)}). {goes_on}Give this one an --out of its own, or "
+            "remove that folder to begin anew."
         )
+
+
+def _is_other_version(name: str, began: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether data are another version of the same data set."""
+    (before, _, then), (today, _, version) = began[name].rpartition(" "), now.get(name, "").rpartition(" ")
+    return name.startswith("data ") and before == today and "/" not in before and then != version

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sluice.flows.training.data import BUILT
 from sluice.infra.code import code_version
 from sluice.infra.whole import write_whole
 from sluice.training.data import TrainingData
@@ -31,7 +32,7 @@ def write_origin(
     data: Sequence[TrainingData],
     states: str | None = None,
 ) -> None:
-    """Recipe, steps, digests of data and of models, where the data lie, the code, and the command as it was given.
+    """Recipe, steps, digests of data and of models, where the data lie, the code, and the command that goes on with it.
 
     `states` is where its checkpoints are, if not in the folder.
     """
@@ -43,9 +44,25 @@ def write_origin(
         "code": code_version(),
         "folder": str(Path.cwd()),
         "checkpoints": states if states is None or "://" in states else str(Path(states).absolute()),
-        "command": shlex.join(["sluice", *sys.argv[1:]]) if sys.argv[1:2] == ["train"] else None,
+        "command": _command([own.digest for own in data]) if sys.argv[1:2] == ["train"] else None,
     }
     write_whole(folder / ORIGIN, json.dumps(told, indent=1) + "\n")
+
+
+def _command(digests: Sequence[str]) -> str:
+    """As it was given, with the versions of data sets that it read: after the next build their names mean others."""
+    words, left = ["sluice", *sys.argv[1:]], iter(digests)
+    for at, word in enumerate(words):
+        start = len("--data=") if word.startswith("--data=") else 0
+        if start or words[at - 1] == "--data":
+            words[at] = word[:start] + _at_version(word[start:], next(left, ""))
+    return shlex.join(words)
+
+
+def _at_version(uri: str, digest: str) -> str:
+    built = BUILT.fullmatch(uri)
+    named = built is not None and digest.startswith(f"{built['name']} ")
+    return f"{built['out']}datasets/{built['name']}/{digest.rpartition(' ')[2]}" if built and named else uri
 
 
 def identity_in(folder: Path) -> dict[str, str] | None:

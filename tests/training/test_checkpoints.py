@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sluice.infra.storage import StorageError, storage
-from sluice.training.checkpoints import Checkpoints, OtherTraining
+from sluice.training.checkpoints import Checkpoints, OtherTraining, require_same
 from tests.faults.proxy import FaultProxy, seeded
 
 TRAINING = {"recipe": "micontrolnet-1", "data": "abc"}
@@ -85,6 +85,18 @@ def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
     at(tmp_path).write(1, {"step": 1})
     with pytest.raises(OtherTraining, match=r"data: abc then, xyz now.*--out of its own"):
         at(tmp_path, {**TRAINING, "data": "xyz"}).newest(quiet)
+
+
+def test_what_began_with_an_earlier_version_of_its_data_is_told_how_it_goes_on() -> None:
+    began = {"data 0": "birds 0123456789ab", "data 1": "s3://team/merged 0123456789ab"}
+    with pytest.raises(
+        OtherTraining,
+        match=r"goes on with the versions that it began with: --data OUT/datasets/birds/0123456789ab\. Give",
+    ):
+        require_same("one", began, {**began, "data 0": "birds ba9876543210"})
+    for other in ({"data 0": "cats ba9876543210"}, {"data 1": "s3://team/merged ba9876543210"}):
+        with pytest.raises(OtherTraining, match=r"now\)\. Give"):
+            require_same("one", began, began | other)
 
 
 def test_a_server_that_misbehaves_keeps_them_whole(fault_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:

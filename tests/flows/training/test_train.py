@@ -109,7 +109,7 @@ def test_beside_a_network_lies_what_it_is_made_of(trained: Path, data: Path, unt
     assert told["identity"]["base weights"] == find(str(untrained)).digest
     assert (told["steps"], told["recipe"]["method"]) == (4, "micontrolnet")
     assert told["code"].startswith(importlib.metadata.version("sluice-diffusion"))
-    assert shlex.split(told["command"])[1:] == command("micontrolnet-1", data, untrained, trained)[1:]
+    assert shlex.split(told["command"])[1:] == command("micontrolnet-1", version, untrained, trained)[1:]
     assert told == json.loads((trained / "training.json").read_text())
     assert f"| code | {told['code']} |" in (trained / "model" / "README.md").read_text()
 
