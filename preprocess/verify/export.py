@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
 from sluice.infra.storage import MissingFile, Storage
+from sluice.infra.tables import DamagedTable
 from sluice.preprocess.shards import ShardError, read_shard
 from sluice.preprocess.verify.problems import ANEW, REBUILD, Problem, first, problems
 from sluice.preprocess.verify.shard import Contents
@@ -86,7 +87,7 @@ class ExportCheck:
             return [Problem(path, f"does not read as parquet ({error})", ANEW)]
         try:
             expected = scalars(self.storage, [asdict(output) for output in outputs])
-        except (ArrowException, OSError, KeyError):
+        except (DamagedTable, OSError, KeyError):
             return []  # a sidecar is missing or damaged, which is a problem of its own
         return problems(path, _unlike(found, expected), ANEW)
 

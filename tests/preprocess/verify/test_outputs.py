@@ -114,16 +114,19 @@ def test_a_commit_that_says_something_else(whole: BuiltVersion) -> None:
     assert "does not read as a commit" in check(build, version)[0].what
 
 
-def test_a_sidecar_that_is_missing_or_lies(whole: BuiltVersion) -> None:
+def test_a_sidecar_that_is_missing_damaged_or_lies(whole: BuiltVersion) -> None:
     build, version = whole
-    gone, lying, _ = outputs_of(build, version, "depth")
+    gone, lying, damaged = outputs_of(build, version, "depth")
     on_disk(build, gone.sidecar).unlink()
+    on_disk(build, damaged.sidecar).write_bytes(bytes(500))
     path = on_disk(build, lying.sidecar)
     rows = pq.read_table(path).to_pylist()
     rows[1]["depth_mean"] += 0.25
     pq.write_table(pa.Table.from_pylist(rows), path)
     problems = {problem.path: problem for problem in check(build, version)}
     assert "is missing" in problems[gone.sidecar].what
+    assert "does not read as a parquet file" in problems[damaged.sidecar].what
+    assert f"delete {damaged.commit}" in problems[damaged.sidecar].remedy
     assert problems[lying.sidecar].what.startswith(f"depth_mean of record {rows[1]['key']} is {rows[1]['depth_mean']}")
     assert f"delete {lying.commit}" in problems[lying.sidecar].remedy
 
