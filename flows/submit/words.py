@@ -25,6 +25,8 @@ PLACES = {"out", "data", "trained", "composed", "to", "place", "results", "check
 FILES = {"keys", "absent", "table"}
 """Options that name a file of this machine."""
 SETTINGS = {"settings", "set_"}
+OF_SOURCE = {"build", "plan"}
+"""Commands that read a data set's source; others are of what was made."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def understood(words: Sequence[str], cluster: Cluster, name: str, alone: bool) -
     for option, value in _named(context):
         _look(option, value, sight, by_name=words[0] == "dataset")
     refuse_unreadable(words[0], context.info_name, context.params)
-    _look_inside(context.params, sight)
+    _look_inside(context.params, sight, context.info_name in OF_SOURCE)
     sight.refuse_many()
     over = _on_the_cluster(context.params, alone)
     return Asked((*(_renamed(word, sight.files) for word in words), *over), sight.files)
@@ -142,8 +144,8 @@ def _is_name(option: str, value: str) -> bool:
     return option == "data" and "/" not in value
 
 
-def _look_inside(given: dict[str, Any], sight: Sight) -> None:
-    """Look at what a configuration or a job names."""
+def _look_inside(given: dict[str, Any], sight: Sight, of_source: bool) -> None:
+    """Look at what a configuration or a job names; at the source only for commands that read it."""
     if given.get("job") is not None:
         for job in jobs_in(given):
             _look_inside_job(job, given["job"], sight)
@@ -151,7 +153,7 @@ def _look_inside(given: dict[str, Any], sight: Sight) -> None:
         config = config_of(given)
         sight.refuse_unseen(f"out ({config.out})", config.out)
         uri = str(config.source.get("uri", ""))
-        if "/" in uri or Path(uri).exists() or config.source.get("kind") == "folder":
+        if of_source and ("/" in uri or Path(uri).exists() or config.source.get("kind") == "folder"):
             sight.refuse_unseen(f"source ({uri})", uri)
     elif "out" in given and given["out"] is None and not _is_placed(given):
         raise CannotSubmit(f"say with --out where the results go: {sight.seen}")

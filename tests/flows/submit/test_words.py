@@ -50,6 +50,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "dataset build -c tabletop --out s3://a/b --set ray_address=10.0.0.1:6379",
         ),
         (
+            "dataset verify --out s3://a/b --version 1a2b",  # of what was made: the source is not looked at
+            "dataset verify --out s3://a/b --version 1a2b --set ray_address=auto",
+        ),
+        (
             "dataset alias s3://a/b/datasets/c latest 1a2b",
             "dataset alias s3://a/b/datasets/c latest 1a2b",
         ),
