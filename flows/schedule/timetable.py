@@ -55,12 +55,20 @@ class Entry(BaseModel):
     @field_validator("cron")
     @classmethod
     def _is_cron(cls, cron: str | None) -> str | None:
+        from prefect._vendor.croniter.croniter import CroniterBadDateError, croniter
         from prefect.client.schemas.schedules import CronSchedule
 
+        if cron is None:
+            return None
+        moments: Any = croniter  # what Prefect's own scheduler asks
         try:
-            return None if cron is None else CronSchedule(cron=cron).cron
+            CronSchedule(cron=cron)
+            moments(cron).get_next()
         except ValidationError as error:
             raise ValueError('five fields, such as "0 3 * * 1" for Mondays at three') from error
+        except CroniterBadDateError as error:
+            raise ValueError(f"'{cron}' never comes: there is no such day") from error
+        return cron
 
     @field_validator("timezone")
     @classmethod

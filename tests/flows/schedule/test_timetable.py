@@ -44,6 +44,7 @@ def test_an_entry_is_due_by_cron_or_after_a_span_or_when_there_is_news(tmp_path:
         ("{command: submit train controlnet, every: 1h}", r"without `submit`: `cluster: NAME` says where"),
         ("{command: evaluate}", r"runs.weekly: .*say when: `cron`, `every` \(6h\), or `when: new images`"),
         ("{command: evaluate, cron: '0 3 * * 1', every: 1h}", r"`cron` goes with neither `every` nor `when`"),
+        ("{command: evaluate, cron: '0 3 31 2 *'}", r"weekly.cron: .*'0 3 31 2 \*' never comes"),
         ("{command: evaluate, cron: ''}", r"weekly.cron: .*five fields"),
         ("{command: evaluate, cron: monday}", r"weekly.cron: .*five fields, such as \"0 3 \* \* 1\""),
         ("{command: evaluate, cron: '0 3 * * 1', timezone: Europe/Berlni}", r"did you mean 'Europe/Berlin'\?"),
