@@ -43,8 +43,11 @@ def set_alias(storage: Storage, dataset: str, alias: str, name: str) -> Version:
     One small file is replaced whole. Raises UnknownVersion, which lists what there is, and BadAlias.
     """
     refuse_bad(alias)
-    found = [version for version in version_ids(storage, dataset) if name and version.startswith(name)]
-    if not found and name not in aliases(storage, dataset):
+    versions, names = version_ids(storage, dataset), aliases(storage, dataset)
+    hidden = [version for version in versions if version.startswith(alias)]
+    if hidden and alias not in names:
+        raise BadAlias(f"'{alias}' cannot be an alias: version {hidden[0]} begins so, and is meant by it")
+    if name not in names and not any(name and version.startswith(name) for version in versions):
         raise UnknownVersion(_unknown(storage, dataset, name))
     version = read_version(storage, dataset, name)
     point(storage, version, alias)
