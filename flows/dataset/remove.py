@@ -54,10 +54,8 @@ def run_remove(
     else:
         version = remove_records(place, dataset, gone)
         _say_made(place, [version] if version else [], console)
-        if own.holding:
-            console.print(
-                f"{', '.join(own.holding)} still hold them: --withdraw deletes them there too", style="yellow"
-            )
+        if still := own.still:
+            console.print(f"{', '.join(still)} still hold them: --withdraw deletes them there too", style="yellow")
     for line in _told_of_networks(trained, [own, *others], folders):
         console.print(line, style="yellow")
 
@@ -82,8 +80,9 @@ def _refuse_unknown(place: Storage, dataset: str, keys: Collection[str], cuts: M
 
 def _holders(place: Storage, dataset: str, cuts: Collection[str], removed: Removed) -> Holders:
     versions = [read_version(place, dataset, version) for version in version_ids(place, dataset)]
-    holding = [version.id for version in versions if _held(version, cuts, removed)]
-    return Holders(dataset, [version.id for version in versions], holding)
+    still = [version.id for version in versions if any(shard in cuts for _, shard, _ in version.manifest["shards"])]
+    holding = [version.id for version in versions if version.id in still or _did_hold(version, removed)]
+    return Holders(dataset, [version.id for version in versions], holding, still)
 
 
 def _other_holders(place: Storage, dataset: str, gone: Collection[str]) -> list[Holders]:
@@ -98,10 +97,9 @@ def _other_holders(place: Storage, dataset: str, gone: Collection[str]) -> list[
     return found
 
 
-def _held(version: Version, cuts: Collection[str], removed: Removed) -> bool:
-    """Whether a version holds these keys, or did before they were withdrawn from it."""
-    gone = removed.tombstones.intersection(withdrawn_from(version))
-    return bool(gone) or any(shard in cuts for _, shard, _ in version.manifest["shards"])
+def _did_hold(version: Version, removed: Removed) -> bool:
+    """Whether some of these keys were withdrawn from a version."""
+    return not removed.tombstones.isdisjoint(withdrawn_from(version))
 
 
 def _say_made(place: Storage, versions: Sequence[Version], console: Console) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.flows.operate.trainings import trainings_below
-from sluice.flows.training.card import CARD
+from sluice.flows.training.card import CARD, SNAPSHOTS
 from sluice.infra.settings import ConfigError
 
 DATA = re.compile(r"^\| data \d+ \| (.+) \|$", re.MULTILINE)
@@ -27,16 +27,20 @@ class Trained:
 
 @dataclass(frozen=True)
 class Holders:
-    """A data set that has or had removed records: its versions that are there, and of these the ones `holding` them,
-    or which did before a withdrawal; by their ids."""
+    """A data set that has or had removed records: its versions that are there, of these the ones `holding` them, or
+    which did before a withdrawal, and of these the ones that do `still`; by their ids."""
 
     dataset: str
     versions: Sequence[str]
     holding: Sequence[str]
+    still: Sequence[str] = ()
 
 
 def find_trained(folders: Iterable[Path]) -> Iterator[Trained]:
-    """Every network and every folder of checkpoints under these. Raises ConfigError where there is no such folder."""
+    """Every network, and every folder of checkpoints or snapshots, under these.
+
+    Raises ConfigError where there is no such folder.
+    """
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"--trained {folder}: there is no such folder; name one that holds what `train` wrote")
@@ -49,6 +53,8 @@ def find_trained(folders: Iterable[Path]) -> Iterator[Trained]:
             if data:
                 yield Trained(str(checkpoints), tuple(sorted(data)))
         for training in trainings_below(folder):
+            if (training.path / SNAPSHOTS).is_dir():
+                yield Trained(str(training.path / SNAPSHOTS), tuple(sorted(training.data)))
             if training.origin.get("checkpoints") and training.checkpoints:  # kept elsewhere
                 yield Trained(training.states.uri, tuple(sorted(training.data)))
 

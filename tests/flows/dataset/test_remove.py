@@ -74,6 +74,8 @@ def test_a_take_down_from_end_to_end(made: Removable, tmp_path: Path) -> None:
     merged = trained_on(networks / "merged" / "model", "/data/export 0123456789ab")
     note = networks / "running" / "checkpoints"
     Checkpoints(storage(note), {"data 0": f"small {made.first.id}"}).write(5, {})
+    (note.parent / "recipe.json").write_text('{"method": "controlnet"}')
+    (note.parent / "snapshots").mkdir()
 
     place = ("--out", made.place.uri)
     said = run("verify", *place, "--absent", str(keys))
@@ -90,6 +92,7 @@ def test_a_take_down_from_end_to_end(made: Removable, tmp_path: Path) -> None:
         f"{gone} was trained on small ffffffffffff, a version that is gone: it may have held them",
         f"{merged} was trained on merged shards in /data/export: they may have held them",
         f"{note} was trained on small {made.first.id}, which held them",
+        f"{note.parent}/snapshots was trained on small {made.first.id}, which held them",
     ])  # fmt: skip
 
     assert "no file holds or names any of the 2 keys" in run("verify", *place, "--absent", str(keys))
@@ -101,6 +104,7 @@ def test_a_take_down_from_end_to_end(made: Removable, tmp_path: Path) -> None:
     again = run("remove", data, "--keys", str(keys), "--withdraw", "--trained", str(networks))
     assert sorted(told) == sorted(line for line in again.split("\n") if line.startswith(str(networks)))
     assert read_version(made.place, "small").id == new.id
+    assert "still hold" not in run("remove", data, "--keys", str(keys))
 
 
 def test_networks_of_every_data_set_that_had_them_are_listed(made: Removable, tmp_path: Path) -> None:
