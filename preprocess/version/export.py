@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -98,10 +99,11 @@ def export_version(
 ) -> list[Exported]:
     """Merge a whole version into plain tars at the top of another storage, with its card; `done` hears of each one.
 
-    Raises OccupiedFolder, before anything is written, where that holds more than an earlier export of the same shards.
+    Raises OccupiedFolder, before anything is written, where that holds more than an earlier export of the same shards,
+    or lies among the outputs of stages.
     """
     units = export_units(version, table_rows(storage, version, "shards.parquet"), "", tars=True)
-    _check_free(destination, units)
+    _check_free(storage, destination, units)
 
     def run(unit: ExportUnit) -> Exported:
         exported = export_shard(storage, destination, unit)
@@ -115,8 +117,14 @@ def export_version(
     return exported
 
 
-def _check_free(destination: Storage, units: Sequence[ExportUnit]) -> None:
+def _check_free(storage: Storage, destination: Storage, units: Sequence[ExportUnit]) -> None:
     """A README.md is an export's own where an `export.json` is beside it, and else somebody's."""
+    out, to = (uri if "://" in uri else str(Path(uri).resolve()) for uri in (storage.uri, destination.uri))
+    if f"{to}/".startswith(f"{out}/stages/"):
+        raise OccupiedFolder(
+            f"{destination.uri} lies among the outputs of stages, where garbage collection deletes what no version "
+            "names. Give --to a folder elsewhere."
+        )
     own = {f"{unit.target}{suffix}" for unit in units for suffix in (".tar", ".parquet")} | {"export.json"}
     if destination.head("export.json") is not None:
         own.add("README.md")

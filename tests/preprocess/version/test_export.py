@@ -39,6 +39,12 @@ def test_an_export_may_be_repeated_where_it_lies(built: Built, tmp_path: Path) -
     assert export(built(), tmp_path / "new") == names
 
 
+def test_an_export_does_not_lie_where_it_would_be_collected(built: Built, tmp_path: Path) -> None:
+    with pytest.raises(OccupiedFolder, match=r"lies among the outputs of stages.*--to a folder elsewhere"):
+        export(built(), tmp_path / "out" / "stages" / "public")
+    assert not (tmp_path / "out" / "stages" / "public").exists()
+
+
 @pytest.mark.parametrize("name", ["README.md", "photo.jpg", "other-00000.tar", "sub/manifest.json"])
 def test_an_export_goes_to_no_folder_that_holds_something_else(built: Built, tmp_path: Path, name: str) -> None:
     stranger = tmp_path / "taken" / name
