@@ -25,6 +25,7 @@ UNEXPLAINED = "nothing that fingerprints cover: other library versions, or anoth
 NEW = "not planned before: a new image, or one beyond an earlier --limit"
 UNPLANNED = "no longer planned: its image is gone from the source, or was taken down"
 LIMITED = "still planned, but not in this version: --limit"
+EARLIER = "planned, but since this version, which is the earlier one"
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,11 @@ class RecordDiff:
             if key in left_out:
                 yield key, f"left out by {left_out[key]}"
             else:
-                yield key, LIMITED if self.old[key].still_planned else UNPLANNED
+                yield key, self._still_planned if self.old[key].still_planned else UNPLANNED
+
+    @property
+    def _still_planned(self) -> str:
+        return LIMITED if self.b.version.limited else EARLIER
 
     def _gone(self, side: Side, other: Side) -> Iterator[str]:
         """Of the shards that both have, what one left out and the other did not."""

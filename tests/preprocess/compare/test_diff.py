@@ -14,7 +14,7 @@ import pytest
 from sluice.infra.commits import Commit
 from sluice.preprocess.compare.diff import Diff, diff
 from sluice.preprocess.compare.drift import measure_drift
-from sluice.preprocess.compare.record_diff import LIMITED, NEW, UNEXPLAINED, UNPLANNED
+from sluice.preprocess.compare.record_diff import EARLIER, LIMITED, NEW, UNEXPLAINED, UNPLANNED
 from sluice.preprocess.planning.build import read_commits
 from sluice.preprocess.record import FIELDS
 from sluice.preprocess.shards import read_shard, write_shard
@@ -120,6 +120,12 @@ def test_a_limit_is_not_mistaken_for_lost_images(built: Built) -> None:
     found = between(whole, part)
     assert set(found.removed.values()) == {LIMITED}
     assert set(between(part, whole).added.values()) == {NEW}
+
+
+def test_what_came_after_a_version_is_not_taken_for_its_limit(built: Built, tmp_path: Path) -> None:
+    first = built()
+    write_photo(tmp_path / "photos", "p90", 90)
+    assert set(between(built(), first).removed.values()) == {EARLIER}
 
 
 def test_what_a_filter_leaves_out_and_lets_back_in(built: Built, tmp_path: Path) -> None:
