@@ -36,9 +36,23 @@ def log_to(file: str) -> None:
             timestamp="time",
         )
     )
+    handler.handleError = _once(file)  # type: ignore[method-assign]
     logging.getLogger("sluice").addHandler(handler)
     log.setLevel(logging.INFO)
     log.addHandler(handler)
+
+
+def _once(file: str) -> Callable[[logging.LogRecord], None]:
+    """What is said of lines that cannot be written: one word of the first, and of a run that goes on no traceback."""
+    said = False
+
+    def say(record: logging.LogRecord) -> None:
+        nonlocal said
+        if not said:
+            print(f"--log {file} lacks '{record.getMessage()}' and more: {sys.exc_info()[1]}", file=sys.stderr)
+        said = True
+
+    return say
 
 
 def begin(words: Sequence[str]) -> None:

@@ -54,6 +54,13 @@ def test_without_a_log_an_end_is_told_once(tmp_path: Path) -> None:
     assert said == "Error: there is no configuration file gone.yaml\n"
 
 
+def test_a_disk_that_is_full_is_said_once_and_stops_nothing(tmp_path: Path) -> None:
+    asked = [Path(sys.executable).with_name("sluice"), "--log", "/dev/full", "models", "list"]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = "--log /dev/full lacks 'began' and more: [Errno 28] No space left on device\n"
+    assert (done.returncode, done.stderr) == (0, told)
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--log .*gone/log cannot be written: No such file"):
         log_to(str(tmp_path / "gone" / "log"))
