@@ -57,13 +57,19 @@ def read_removed(storage: Storage) -> Removed:
     found: set[str] = set()
     for entry in storage.list(f"{PREFIX}/"):
         try:
-            found.update(json.loads(storage.read(entry.path)))
+            found.update(map(_tombstone, json.loads(storage.read(entry.path))))
         except (ValueError, TypeError) as error:
             raise DamagedTombstones(
                 f"{storage.uri}/{entry.path} is damaged ({error}), and a build without it would bring back what was "
                 "removed. Delete it and remove the same keys again with `sluice dataset remove`."
             ) from error
     return Removed(frozenset(found))
+
+
+def _tombstone(said: object) -> str:
+    if not isinstance(said, str):
+        raise TypeError(f"{said} is no tombstone")
+    return said
 
 
 def bury(storage: Storage, removed: Removed) -> None:

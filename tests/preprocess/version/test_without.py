@@ -86,10 +86,11 @@ def test_a_missing_tar_stops_it_before_a_version_is_made(removable: Removable) -
     assert read_version(removable.place, "small").id == removable.last.id
 
 
-def test_damaged_tombstones_stop_a_build(removable: Removable) -> None:
+@pytest.mark.parametrize("said", ["[", "[1, 2]", "{"])
+def test_damaged_tombstones_stop_a_build(removable: Removable, said: str) -> None:
     take(removable, "p3.png")
     (file,) = (removable.place.root / "removed").iterdir()
-    file.write_text("[")
+    file.write_text(said)
     with pytest.raises(DamagedTombstones, match=f"{file} is damaged .*would bring back what was removed"):
         prepare(removable.config, run_scan)
 
