@@ -38,7 +38,8 @@ class Tally:
         return (
             f"{len(self.entries)} images failed, and max_failures allows {self.allowed}. By their causes:\n"
             + "\n".join(causes(self.entries.values()))
-            + "\nWhat is done is kept. Mend them, or raise max_failures, and build again."
+            + "\nWhat is done is kept. Mend them, or raise max_failures, the share of images that may fail, and "
+            "build again."
         )
 
 

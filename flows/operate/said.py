@@ -25,6 +25,8 @@ def said(status: Status, cluster: str | None) -> Iterator[str]:
         yield from _training(training)
     for composed in status.composed:
         yield from _composed(composed)
+    if cluster and not status.jobs:
+        yield f"no jobs of `sluice submit` on {cluster}"
     for job in status.jobs:
         yield from _job(job, status.now, cluster)
 
