@@ -36,7 +36,7 @@ def log_to(file: str) -> None:
             timestamp="time",
         )
     )
-    handler.handleError = _once(file)  # type: ignore[method-assign]
+    handler.handleError = _once(file)  # type: ignore[assignment]
     logging.getLogger("sluice").addHandler(handler)
     log.setLevel(logging.INFO)
     log.addHandler(handler)
