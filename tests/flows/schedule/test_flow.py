@@ -24,7 +24,9 @@ def test_a_worker_without_the_timetables_folder_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_others_may_hold_a_place_while_a_failed_run_waits_to_be_tried_again(home: Path) -> None:
+def test_others_may_hold_a_place_while_a_failed_run_waits_to_be_tried_again(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     place, ended = "sluice-of-this-wait", []
 
     def run() -> None:
@@ -40,7 +42,7 @@ def test_others_may_hold_a_place_while_a_failed_run_waits_to_be_tried_again(home
             client.upsert_global_concurrency_limit_by_name(place, 1)
         running = threading.Thread(target=copy_context().run, args=(run,))
         running.start()
-        until(lambda: held() == 1)
+        until(lambda: "Retry 1/1 will start" in caplog.text)
         until(lambda: held() == 0)
         assert running.is_alive(), "it waits"
         with concurrency(place, occupy=1, strict=True, timeout_seconds=5):
