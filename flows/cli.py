@@ -125,7 +125,7 @@ def command_line() -> NoReturn:
         main()
         code = 0
     except SystemExit as ended:
-        code = int(ended.code or 0)
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     if code != INTERRUPTED:
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter does
     atexit._run_exitfuncs()
