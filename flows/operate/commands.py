@@ -37,9 +37,11 @@ def status(
     found = look(storage(asked) if asked else None, trained or (), composed or (), named)
     if as_json:
         print(json.dumps(asdict(found), indent=1))
-        return
-    for line in said(found, cluster):
-        console.print(line)
+    else:
+        for line in said(found, cluster):
+            console.print(line)
+    if found.damaged:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -21,6 +21,7 @@ def said(status: Status, cluster: str | None) -> Iterator[str]:
     """Lines, those to be mended with the command below them; `cluster` is the name of whose jobs are told."""
     for data in status.data_sets:
         yield from _data(data, status.now)
+    yield from status.damaged
     for training in status.trainings:
         yield from _training(training)
     for composed in status.composed:

@@ -62,8 +62,13 @@ class DataSet:
 
 def data_sets(place: Storage) -> list[DataSet]:
     """All that lie in a storage. Raises NothingBuilt, DamagedVersion, DamagedPlan, StorageError."""
-    found = [_data_set(place, name) for name in place.folders("datasets")]
-    if not found:
+    return [data_set(place, name) for name in data_set_names(place)]
+
+
+def data_set_names(place: Storage) -> list[str]:
+    """The names of all that lie in a storage. Raises NothingBuilt, StorageError."""
+    names = list(place.folders("datasets"))
+    if not names:
         there = list(place.folders())
         if "index" in there:
             raise NothingBuilt(
@@ -75,10 +80,11 @@ def data_sets(place: Storage) -> list[DataSet]:
             f"{place.uri} holds no data set (there is: {', '.join(there[:SHOWN]) or 'nothing'}{more}): name the place "
             "that `sluice dataset build` wrote to, its --out"
         )
-    return found
+    return names
 
 
-def _data_set(place: Storage, name: str) -> DataSet:
+def data_set(place: Storage, name: str) -> DataSet:
+    """One by its name. Raises DamagedVersion, DamagedPlan, StorageError."""
     ids = [found for found in place.folders(f"datasets/{name}") if VERSION.fullmatch(found)]
     made = {id_: place.head(f"datasets/{name}/{id_}/manifest.json") for id_ in ids}
     versions = [Stored(version_of(place, name, id_), entry.modified) for id_, entry in made.items() if entry]

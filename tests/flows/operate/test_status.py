@@ -194,6 +194,18 @@ def test_a_screen_and_its_json_say_the_same(tmp_path: Path, training: Path, slui
     assert told["trainings"][0]["step"] == 40
 
 
+def test_a_data_set_that_is_damaged_hides_no_other(tmp_path: Path, sluice: Sluice) -> None:
+    write_photos(tmp_path / "photos", 4)
+    _, whole = build_here(config_here(tmp_path))
+    _, broken = build_here(config_here(tmp_path, name="broken"))
+    (tmp_path / "out" / "datasets" / "broken" / "aliases" / "latest.json").write_text("{")
+    told = sluice("status", tmp_path / "out")
+    assert (told.code, whole.id in told.out, broken.id in told.out) == (1, True, False)
+    assert "data set broken: " in told.out
+    assert "latest.json is damaged" in told.out
+    assert "`sluice dataset alias` writes it anew" in told.out
+
+
 def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sluice: Sluice) -> None:
     write_photos(tmp_path / "photos", 4)
     _, version = build_here(config_here(tmp_path))
@@ -202,7 +214,7 @@ def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sl
         file.write_text("[]")
     for words in (["status", tmp_path / "out"], ["gc", tmp_path / "out"], ["lineage", manifest.parent]):
         said = sluice(*words)
-        assert (said.code, f"{manifest} is damaged (it is no mapping" in said.error) == (1, True), said
+        assert (said.code, f"{manifest} is damaged (it is no mapping" in said.out + said.error) == (1, True), said
     for words in (["status", "--trained", training], ["gc", "--trained", training], ["lineage", training]):
         said = sluice(*words)
         assert (said.code, f"{recipe} is damaged (it is no mapping)" in said.error) == (2, True), said
@@ -218,5 +230,5 @@ def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sl
 
 def test_the_command_for_a_job_that_failed_names_its_cluster() -> None:
     job = Job("weekly-48", "", "FAILED", "sluice dataset build", "exit code 2", 1.0, 2.0)
-    lines = list(said(Status(3.0, "", [], [], [], [job]), "team"))
+    lines = list(said(Status(3.0, "", [], [], [], [], [job]), "team"))
     assert lines[-1].startswith("    sluice logs weekly-48 --cluster team says why")
