@@ -30,7 +30,7 @@ from sluice.preprocess.planning.plan import Shard, store_plan
 from sluice.preprocess.units.work import StageWork
 from sluice.preprocess.version.card import CARD, dataset_card
 from sluice.preprocess.version.export import Exported, is_whole, list_exported, merged_already
-from sluice.preprocess.version.making import make_manifest
+from sluice.preprocess.version.making import is_as_made, make_manifest
 from sluice.preprocess.version.manifest import Version, set_latest, store_version
 from sluice.preprocess.version.taken_down import refuse_taken_down
 
@@ -58,7 +58,8 @@ def _build_rest(build: Build, console: Console, retry: bool, limit: int | None, 
     if not left:
         refuse_taken_down(build, shards)
         version, files = make_manifest(build, commits, shards)
-        if is_whole(build.storage, version, [unit.payload for unit in merge_units(build, version, files)]):
+        merges = [unit.payload for unit in merge_units(build, version, files)]
+        if is_as_made(build.storage, version, files) and is_whole(build.storage, version, merges):
             set_latest(build.storage, version)
             return version
     tally = tally_before(build, commits, shards, {(node.name, shard.id) for node, shard in left})

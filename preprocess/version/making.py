@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 
 from sluice.infra.commits import Commit
 from sluice.infra.errors import SluiceError
+from sluice.infra.storage import MissingFile, Storage
+from sluice.infra.tables import DamagedTable, read_table
 from sluice.preprocess.graph import Node
 from sluice.preprocess.planning.build import Build, Commits
 from sluice.preprocess.planning.plan import Shard
-from sluice.preprocess.version.manifest import Version
+from sluice.preprocess.version.manifest import DamagedVersion, Version, version_of
 
 FORMAT = 1
 QUARANTINE = pa.schema([(name, pa.string()) for name in ("key", "uri", "shard", "stage", "kind", "reason")])
@@ -146,6 +148,16 @@ def make_manifest(build: Build, commits: Commits, shards: Sequence[Shard]) -> tu
     }
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:12]
     return Version(build.config.name, digest, manifest), files
+
+
+def is_as_made(storage: Storage, version: Version, files: Mapping[str, bytes]) -> bool:
+    """Whether a version is there, and its manifest and tables say what they are to say."""
+    try:
+        there = version_of(storage, version.dataset, version.id)
+        tables = {name: read_table(storage, f"{version.prefix}/{name}") for name in files}
+    except (MissingFile, DamagedVersion, DamagedTable):
+        return False
+    return there == version and all(pq.read_table(io.BytesIO(files[name])).equals(tables[name]) for name in files)
 
 
 def _shard_row(node: Node, shard: Shard, commit: Commit) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sluice.preprocess.planning.build import read_commits
-from sluice.preprocess.version.making import LostOutput, LostRecords, make_manifest
+from sluice.preprocess.version.making import LostOutput, LostRecords, is_as_made, make_manifest
 from tests.preprocess.builds import CHEAP_STAGES, build_here, config_here, write_photos
 
 
@@ -44,3 +44,16 @@ def test_an_output_that_went_while_a_build_ran_is_named(tmp_path: Path, lost: st
         LostOutput, match=rf"'{node.name}' made of 1 shards, {shard.id} first, went from .* Build again"
     ):
         make_manifest(build, read_commits(build), build.plan.shards)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "shards.parquet", "quarantine.parquet"])
+def test_a_version_whose_own_file_is_damaged_is_not_as_made(tmp_path: Path, name: str) -> None:
+    write_photos(tmp_path / "photos", 4)
+    build, version = build_here(config_here(tmp_path))
+    files = make_manifest(build, read_commits(build), build.plan.shards)[1]
+    assert is_as_made(build.storage, version, files)
+    file = tmp_path / "out" / version.prefix / name
+    whole = file.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], whole[:-9] + bytes(9)):
+        file.write_bytes(damage)
+        assert not is_as_made(build.storage, version, files)
