@@ -38,7 +38,7 @@ def test_plan_and_build_say_what_comes_and_what_came(sluice: Sluice, ray4: None,
     planned = sluice("dataset", "plan", "--config", config)
     assert planned.code == 0
     assert "8 images (8 files read now), 8 records in 2 shards, 0 duplicates, 0 unreadable" in planned.out
-    assert re.search(r"brightness +8 records, 2 shards +0 shards +new", planned.out)
+    assert re.search(r"brightness +8 records, 2 shards +0 shards +new", planned.out), planned.out
     assert not (tmp_path / "out" / "stages").exists()
 
     built = sluice("dataset", "build", "--config", config)
