@@ -36,19 +36,27 @@ PAGE = 200
 """Of runs, as many as the server gives at once."""
 
 
-def bury_cut_off(entries: Sequence[RunnerDeployment]) -> list[str]:
-    """Say of what seems to run that it crashed: whoever ran it is gone, and it would keep others from beginning.
+def take_up(entries: Sequence[RunnerDeployment]) -> dict[str, str]:
+    """Begin anew, once each, entries that were cut off or due meanwhile, and are what they were then: why, by name.
 
-    The names of entries that are what they were then; of what was being cancelled there is none.
+    What ran is noted as crashed, as it would keep others from beginning; what waits is deleted, as a backlog would
+    begin all at once. The new run is there first, so that a kill in between loses none.
     """
     told = {str(entry.name): _told(entry) for entry in entries}
-    cut_off = dict[str, None]()
     with get_client(sync_client=True) as client:
-        for name, run in list(_runs(client, list(told), GOING_ON)):
-            whole = run.state_type != StateType.CANCELLING and run.parameters == told[name]
-            cut_off |= {name: None} if whole else {}
+        going_on = list(_runs(client, list(told), GOING_ON))
+        overdue = list(_runs(client, list(told), _overdue()))
+        again = {name: "was due meanwhile" for name, run in overdue if run.parameters == told[name]}
+        for name, run in going_on:
+            if run.state_type != StateType.CANCELLING and run.parameters == told[name]:
+                again[name] = "was cut off"
+        for deployment in _deployments(client, list(again)) if again else ():
+            client.create_flow_run_from_deployment(deployment)
+        for _, run in going_on:
             client.set_flow_run_state(run.id, Crashed(message="`sluice serve` was ended while it ran"), force=True)
-    return list(cut_off)
+        for _, run in overdue:
+            _delete(client, run)
+    return again
 
 
 def drop_changed(entries: Sequence[RunnerDeployment]) -> None:
@@ -58,27 +66,6 @@ def drop_changed(entries: Sequence[RunnerDeployment]) -> None:
         for name, run in list(_runs(client, list(told), _overdue())):
             if run.parameters != told[name]:
                 _delete(client, run)
-
-
-def drop_missed(entries: Sequence[RunnerDeployment]) -> list[str]:
-    """Delete all that is overdue; the names of entries that were due meanwhile, and are what they were then.
-
-    A backlog would begin all at once, and all but one of an entry be left out.
-    """
-    told = {str(entry.name): _told(entry) for entry in entries}
-    missed = dict[str, None]()
-    with get_client(sync_client=True) as client:
-        for name, run in list(_runs(client, list(told), _overdue())):
-            missed |= {name: None} if run.parameters == told[name] else {}
-            _delete(client, run)
-    return list(missed)
-
-
-def begin(names: Sequence[str]) -> None:
-    """One run of each, now."""
-    with get_client(sync_client=True) as client:
-        for deployment in _deployments(client, names):
-            client.create_flow_run_from_deployment(deployment)
 
 
 def _runs(client: SyncPrefectClient, names: Sequence[str], which: FlowRunFilter) -> Iterator[tuple[str, FlowRun]]:

@@ -53,31 +53,30 @@ def serve(file: Path, console: Console) -> None:
     with alone_in(SERVING.expanduser(), OTHER_SERVES), prefect_server(services=True):
         from prefect.settings import PREFECT_API_URL
 
-        from sluice.flows.schedule.backlog import bury_cut_off, drop_missed
+        from sluice.flows.schedule.backlog import take_up
         from sluice.flows.schedule.deployments import deployments, free_places, tag_of, take_back
         from sluice.flows.schedule.failures import notify, webhook
 
         url = None if table.notify is None else webhook(table.notify)
         made, tag = deployments(table, file, None), tag_of(file, None)
         take_back(made, tag)
-        cut_off = bury_cut_off(made)
+        again = take_up(made)
         free_places(made)
-        again = dict.fromkeys(drop_missed(made), "was due meanwhile") | dict.fromkeys(cut_off, "was cut off")
         notify(tag, url)
         for entry in made:
             why = f"; {again[entry.name]}, and begins now" if entry.name in again else ""
             console.print(f"{entry.name}: {entry.description}{why}")
         page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))
         console.print(f"{page} shows runs; Ctrl-C ends")
-        _run_what_is_due(made, list(again))
+        _run_what_is_due(made)
         console.print("Ended, with what ran; it goes on from what it kept with the next start.")
 
 
-def _run_what_is_due(made: Sequence[RunnerDeployment], first: Sequence[str]) -> None:
-    """The entries of these names `first`, until a Ctrl-C or SIGTERM, which end what runs, too."""
+def _run_what_is_due(made: Sequence[RunnerDeployment]) -> None:
+    """Until a Ctrl-C or SIGTERM, which end what runs, too."""
     from prefect.runner import Runner
 
-    from sluice.flows.schedule.backlog import begin, drop_changed
+    from sluice.flows.schedule.backlog import drop_changed
 
     # Nothing begins before it is due: else the end of a run would overlap the next one.
     runner = Runner(pause_on_shutdown=False, limit=None, query_seconds=LOOK_SECONDS, prefetch_seconds=0)
@@ -88,8 +87,6 @@ def _run_what_is_due(made: Sequence[RunnerDeployment], first: Sequence[str]) -> 
     for entry in made:
         runner.add_deployment(entry)
     drop_changed(made)  # what the server scheduled while they were put there
-    if first:
-        begin(first)
     threading.Thread(target=_end_for_certain, daemon=True).start()
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())

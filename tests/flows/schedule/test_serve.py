@@ -77,7 +77,7 @@ async def never_ends(self):
 Runner.start, serve.LAST_S = never_ends, 1.0
 backlog.drop_changed = lambda _: None  # there is no server
 listen()
-serve._run_what_is_due([], [])
+serve._run_what_is_due([])
 """
 
 
