@@ -67,7 +67,7 @@ class Entry(BaseModel):
         except ValidationError as error:
             raise ValueError('five fields, such as "0 3 * * 1" for Mondays at three') from error
         except CroniterBadDateError as error:
-            raise ValueError(f"'{cron}' never comes: there is no such day") from error
+            raise ValueError(f"'{cron}' never comes: Prefect's scheduler finds no such day") from error
         return cron
 
     @field_validator("timezone")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sluice.infra.logins import LOGIN, without_logins
+from sluice.infra.logins import LOGIN
 from sluice.infra.loopback import is_loopback
 from sluice.infra.private import read_private
 from sluice.infra.settings import ConfigError, nearest, parse, read_settings
@@ -30,10 +30,10 @@ class Cluster(BaseModel):
 
     @model_validator(mode="after")
     def _tells_no_token_to_others(self) -> Self:
-        if LOGIN.search(self.address):
+        if LOGIN.search(f"http://{self.address.rpartition('://')[2]}"):
             raise ValueError(
-                f"address, {without_logins(self.address)}, has a login in it, which would be said with every error: "
-                "take it out; a cluster asks for its `token:`"
+                "address has a login in it, which would be said with every error: take it out; a cluster asks for its "
+                "`token:`"
             )
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
