@@ -129,7 +129,7 @@ def command_line() -> NoReturn:
     if code != INTERRUPTED:
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter does
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that is closed is None
         try:
             stream.flush()
         except OSError:  # nobody reads, or there is no room

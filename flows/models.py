@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,7 +31,8 @@ def list_models() -> None:
     from sluice.infra.weights.catalogue import catalogue, readable_size
 
     # A pipe has no width of its own; eighty columns would fold every row.
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
     table = Table(
         Column("name", no_wrap=True), "kind", "size", "licence", "where from", "cached", box=None, pad_edge=False
     )

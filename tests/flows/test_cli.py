@@ -61,6 +61,12 @@ def test_a_library_that_crashes_as_it_is_torn_down_does_not_change_how_a_command
     assert ran.stdout.endswith("a thread's last words\n")
 
 
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), ("--nosuch 2>&-", 2)])
+def test_who_closes_an_output_has_the_same_end(closed: str, code: int) -> None:
+    asked = f"{Path(sys.executable).with_name('sluice')} models list {closed}"
+    assert subprocess.run(["sh", "-c", asked], capture_output=True).returncode == code
+
+
 def test_what_is_said_to_a_full_disk_is_no_success() -> None:
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run([Path(sys.executable).with_name("sluice"), "--version"], stdout=full, stderr=full)
