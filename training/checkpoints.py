@@ -115,7 +115,7 @@ def require_same(place: str, began: Mapping[str, str], now: Mapping[str, str]) -
     if other:
         before = [began[name].replace(" ", "/") for name in sorted(began) if _is_other_version(name, began, now)]
         told = " ".join(f"--data OUT/datasets/{version}" for version in before)
-        goes_on = f"It goes on with the versions that it began with: {told}. " if before else ""
+        goes_on = f"It goes on with the versions that it began with: {told}. " if len(before) == len(other) else ""
         raise OtherTraining(
             f"{place} holds another training ({'; '.join(other)}). {goes_on}Give this one an --out of its own, or "
             "remove that folder to begin anew."

@@ -44,19 +44,24 @@ def write_origin(
         "code": code_version(),
         "folder": str(Path.cwd()),
         "checkpoints": states if states is None or "://" in states else str(Path(states).absolute()),
-        "command": _command([own.digest for own in data]) if sys.argv[1:2] == ["train"] else None,
+        "command": _command([own.digest for own in data]),
     }
     write_whole(folder / ORIGIN, json.dumps(told, indent=1) + "\n")
 
 
-def _command(digests: Sequence[str]) -> str:
-    """As it was given, with the versions of data sets that it read: after the next build their names mean others."""
-    words, left = ["sluice", *sys.argv[1:]], iter(digests)
+def _command(digests: Sequence[str]) -> str | None:
+    """As it was given, with the versions of data sets that it read: after the next build their names mean others.
+
+    None where something else than `sluice train` trains.
+    """
+    words, left = sys.argv[1:], iter(digests)
+    while words and words[0].startswith("-"):  # how `sluice` itself is watched
+        words = words[2 if words[0] in ("--log", "--metrics") else 1 :]
     for at, word in enumerate(words):
         start = len("--data=") if word.startswith("--data=") else 0
-        if start or words[at - 1] == "--data":
+        if start or (at and words[at - 1] == "--data"):
             words[at] = word[:start] + _at_version(word[start:], next(left, ""))
-    return shlex.join(words)
+    return shlex.join(["sluice", *words]) if words[:1] == ["train"] else None
 
 
 def _at_version(uri: str, digest: str) -> str:

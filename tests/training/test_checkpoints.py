@@ -94,7 +94,8 @@ def test_what_began_with_an_earlier_version_of_its_data_is_told_how_it_goes_on()
         match=r"goes on with the versions that it began with: --data OUT/datasets/birds/0123456789ab\. Give",
     ):
         require_same("one", began, {**began, "data 0": "birds ba9876543210"})
-    for other in ({"data 0": "cats ba9876543210"}, {"data 1": "s3://team/merged ba9876543210"}):
+    others = {"data 0": "cats ba9876543210"}, {"data 1": "s3://team/merged ba9876543210"}
+    for other in (*others, {"data 0": "birds ba9876543210", "batch": "2"}):
         with pytest.raises(OtherTraining, match=r"now\)\. Give"):
             require_same("one", began, began | other)
 
