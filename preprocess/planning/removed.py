@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import Storage
 
 PREFIX = "removed"
 DIGITS = 32
+TOMBSTONE = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 
 
 class DamagedTombstones(SluiceError):
@@ -57,7 +60,7 @@ def read_removed(storage: Storage) -> Removed:
     found: set[str] = set()
     for entry in storage.list(f"{PREFIX}/"):
         try:
-            found.update(map(_tombstone, json.loads(storage.read(entry.path))))
+            found.update(_tombstones(json.loads(storage.read(entry.path))))
         except (ValueError, TypeError) as error:
             raise DamagedTombstones(
                 f"{storage.uri}/{entry.path} is damaged ({error}), and a build without it would bring back what was "
@@ -66,9 +69,9 @@ def read_removed(storage: Storage) -> Removed:
     return Removed(frozenset(found))
 
 
-def _tombstone(said: object) -> str:
-    if not isinstance(said, str):
-        raise TypeError(f"{said} is no tombstone")
+def _tombstones(said: Any) -> list[str]:
+    if not isinstance(said, list) or not all(isinstance(own, str) and TOMBSTONE.fullmatch(own) for own in said):
+        raise TypeError("it is no list of tombstones")
     return said
 
 

@@ -86,7 +86,7 @@ def test_a_missing_tar_stops_it_before_a_version_is_made(removable: Removable) -
     assert read_version(removable.place, "small").id == removable.last.id
 
 
-@pytest.mark.parametrize("said", ["[", "[1, 2]", "{"])
+@pytest.mark.parametrize("said", ["[", "[1, 2]", '{"a": 1}', '"abc"', '["abc"]'])
 def test_damaged_tombstones_stop_a_build(removable: Removable, said: str) -> None:
     take(removable, "p3.png")
     (file,) = (removable.place.root / "removed").iterdir()
