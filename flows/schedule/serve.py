@@ -69,7 +69,7 @@ def serve(file: Path, console: Console) -> None:
         page = without_logins((PREFECT_API_URL.value() or "").removesuffix("/api"))
         console.print(f"{page} shows runs; Ctrl-C ends")
         _run_what_is_due(made)
-        console.print("Ended, with what ran; it goes on from what it kept with the next start.")
+        console.print("Ended; what ran ends within two minutes, and goes on from what it kept with the next start.")
 
 
 def _run_what_is_due(made: Sequence[RunnerDeployment]) -> None:

@@ -149,7 +149,9 @@ def test_told_to_end_it_ends_what_runs_and_goes_on_with_the_next_start(home: Pat
         assert process.wait(90) == 0
         until(lambda: not any(own.is_running() for own in running))
     said = log.read_text()
-    assert said.endswith("Ended, with what ran; it goes on from what it kept with the next start.\n")
+    assert said.endswith(
+        "Ended; what ran ends within two minutes, and goes on from what it kept with the next start.\n"
+    )
     assert "Traceback" not in said
     assert "Warning" not in said
     assert not list(home.glob("data/datasets/made/*/manifest.json"))
