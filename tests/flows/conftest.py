@@ -20,6 +20,7 @@ import torch
 from rich.console import Console
 
 from sluice.flows.cli import main
+from sluice.flows.dataset import commands
 from sluice.flows.dataset.flow import build_dataset
 from sluice.flows.dataset.indexing import scan_runner
 from sluice.flows.session import ray_session
@@ -148,6 +149,8 @@ def sluice(signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     """`sluice("dataset", "plan", ...)` in this process."""
     monkeypatch.setenv("SLUICE_DEBUG", "")
     monkeypatch.setenv("COLUMNS", "200")
+    # Who imported it first, a worker of pytest-xdist with its eighty columns maybe, gave it a width for good.
+    monkeypatch.setattr(commands.console, "_width", 200)
     # Prefect's log handler keeps the stderr of the test in which it was made.
     monkeypatch.setattr(logging, "raiseExceptions", False)
 
