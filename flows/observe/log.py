@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,10 @@ def _once(file: str) -> Callable[[logging.LogRecord], None]:
 
     def say(record: logging.LogRecord) -> None:
         nonlocal said
-        if not said:
-            print(f"--log {file} lacks '{record.getMessage()}' and more: {sys.exc_info()[1]}", file=sys.stderr)
+        if not said and sys.stderr:
+            with suppress(OSError):  # nobody hears it, and what runs goes on
+                why = sys.exc_info()[1]
+                print(f"--log {file} lacks '{record.getMessage()}' and more: {why}", file=sys.stderr)
         said = True
 
     return say
