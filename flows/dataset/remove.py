@@ -54,8 +54,8 @@ def run_remove(
     else:
         version = remove_records(place, dataset, gone)
         _say_made(place, [version] if version else [], console)
-        if still := own.still:
-            console.print(f"{', '.join(still)} still hold them: --withdraw deletes them there too", style="yellow")
+        if own.still:
+            console.print(f"{', '.join(own.still)} still hold them: --withdraw deletes them there too", style="yellow")
     for line in _told_of_networks(trained, [own, *others], folders):
         console.print(line, style="yellow")
 

@@ -33,7 +33,7 @@ class Holders:
     dataset: str
     versions: Sequence[str]
     holding: Sequence[str]
-    still: Sequence[str] = ()
+    still: Sequence[str]
 
 
 def find_trained(folders: Iterable[Path]) -> Iterator[Trained]:
