@@ -11,13 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 
 KEPT_BEFORE = 100
-FIELDS = {"bytes", "counts", "planned_shards", "shards", "source", "stages"}
-"""What readers of a manifest count on."""
 
 
 class UnknownVersion(SluiceError):
@@ -28,6 +27,43 @@ class DamagedVersion(UnknownVersion):
     """A file of a version, or an alias, cannot be read."""
 
     exit_code = 1
+
+
+class _Counts(BaseModel):
+    images: int
+    records: int
+    duplicates: int
+    quarantined: int
+    filtered: int
+
+
+class _Source(BaseModel):
+    kind: str
+
+
+class _Stage(BaseModel):
+    name: str
+    version: int
+    parameters: dict[str, Any]
+    model: str | None
+    weights: str | None
+    reads: list[str]
+    writes: list[str]
+    parents: list[str]
+    fingerprint: str
+    notes: list[str]
+
+
+class _Manifest(BaseModel):
+    """What readers of a manifest count on."""
+
+    bytes: int
+    counts: _Counts
+    left_out: list[str]
+    planned_shards: int
+    shards: list[tuple[int, str, int]]
+    source: _Source
+    stages: list[_Stage]
 
 
 @dataclass(frozen=True)
@@ -111,15 +147,21 @@ def read_version(storage: Storage, dataset: str, name: str = "latest") -> Versio
 def version_of(storage: Storage, dataset: str, id_: str) -> Version:
     """A version by its whole id. Raises DamagedVersion, MissingFile."""
     path = f"datasets/{dataset}/{id_}/manifest.json"
+    data = storage.read(path)
     try:
-        manifest = json.loads(storage.read(path))
-        if not isinstance(manifest, dict) or not manifest.keys() >= FIELDS:
-            raise ValueError(f"it is no mapping with {', '.join(sorted(FIELDS))}")
-    except ValueError as error:
+        _Manifest.model_validate_json(data, strict=True)
+    except ValidationError as error:
         raise DamagedVersion(
-            f"{storage.uri}/{path} is damaged ({error}); delete it and run the same build again, which writes it anew"
+            f"{storage.uri}/{path} is damaged ({_first(error)}); delete it and run the same build again, which writes "
+            "it anew"
         ) from error
-    return Version(dataset, id_, manifest)
+    return Version(dataset, id_, json.loads(data))
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, with its place."""
+    wrong = error.errors(include_url=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, wrong["loc"])), wrong["msg"])))
 
 
 def version_ids(storage: Storage, dataset: str) -> list[str]:

@@ -214,7 +214,7 @@ def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sl
         file.write_text("[]")
     for words in (["status", tmp_path / "out"], ["gc", tmp_path / "out"], ["lineage", manifest.parent]):
         said = sluice(*words)
-        assert (said.code, f"{manifest} is damaged (it is no mapping" in said.out + said.error) == (1, True), said
+        assert (said.code, f"{manifest} is damaged (Input should be an object)" in said.out + said.error) == (1, True), said
     for words in (["status", "--trained", training], ["gc", "--trained", training], ["lineage", training]):
         said = sluice(*words)
         assert (said.code, f"{recipe} is damaged (it is no mapping)" in said.error) == (2, True), said

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,8 +39,29 @@ def test_what_is_json_and_no_manifest_or_alias_is_named_too(tmp_path: Path, text
     write_photos(tmp_path / "photos")
     build, version = build_here(config_here(tmp_path))
     (tmp_path / "out" / version.prefix / "manifest.json").write_text(text)
-    with pytest.raises(DamagedVersion, match=r"manifest\.json is damaged .*it is no mapping with .*run the same build"):
+    with pytest.raises(DamagedVersion, match=r"manifest\.json is damaged \((Input should|bytes: ).*run the same build"):
         read_version(build.storage, version.dataset)
     (tmp_path / "out" / "datasets" / version.dataset / "aliases" / "latest.json").write_text(text)
     with pytest.raises(DamagedVersion, match=r"latest\.json is damaged"):
+        read_version(build.storage, version.dataset)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"counts": 3}, "counts: Input should be an object"),
+        ({"bytes": "12"}, "bytes: Input should be a valid integer"),
+        ({"shards": [[0, "a"]]}, "shards.0.2: Field required"),
+        ({"stages": [{"name": "image"}]}, "stages.0.version: Field required"),
+        ({"source": {"kind": None}}, "source.kind: Input should be a valid string"),
+    ],
+)
+def test_a_manifest_of_wrong_values_is_named_with_the_first_of_them(
+    tmp_path: Path, wrong: dict[str, Any], said: str
+) -> None:
+    write_photos(tmp_path / "photos")
+    build, version = build_here(config_here(tmp_path))
+    file = tmp_path / "out" / version.prefix / "manifest.json"
+    file.write_text(json.dumps({**version.manifest, **wrong}))
+    with pytest.raises(DamagedVersion, match=rf"manifest\.json is damaged \({re.escape(said)}\); .*run the same build"):
         read_version(build.storage, version.dataset)
