@@ -15,6 +15,8 @@ from sluice.infra.storage import MissingFile, Storage
 
 BUILD = ["dataset", "build"]
 RETRY = "--retry"
+WATCHING = ("--log", "--metrics")
+"""Options of `sluice` itself that have a value."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class Given:
         return self.command if self.folder == str(Path.cwd()) else f"cd {shlex.quote(self.folder)} && {self.command}"
 
 
+def own_words() -> list[str]:
+    """The command of this process, from its name on: how it is watched, and --debug, are not of it."""
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    while words and words[0].startswith("-"):
+        words = words[2 if words[0] in WATCHING else 1 :]
+    return words
+
+
 def command_of(dataset: str) -> str:
     """Where the command of a data set's last build lies, in its storage."""
     return f"datasets/{dataset}/run/command.json"
@@ -40,12 +50,11 @@ def note_command(place: Storage, path: str) -> None:
 
     A job's is of a folder that nobody else has, and a retry alone goes on with nothing. What goes wrong is logged.
     """
-    words = sys.argv[1:]
-    at = next((at for at in range(len(words)) if words[at : at + 2] == BUILD), None)
-    if at is None or CODE in os.environ:
+    words = own_words()
+    if words[:2] != BUILD or CODE in os.environ:
         forget(place, path)
     elif RETRY not in words:
-        given = Given(shlex.join(["sluice", *words[at:]]), str(Path.cwd()))
+        given = Given(shlex.join(["sluice", *words]), str(Path.cwd()))
         with logged(path):
             place.write(path, json.dumps(asdict(given)).encode())
 

@@ -18,7 +18,7 @@ from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.version.manifest import DamagedVersion, table_rows
 
 RECENT = 600
-"""Seconds: a build that wrote something since seems to run, unless it has noted what ended it."""
+"""Seconds: a build that wrote something since seems to run, unless one has ended after that."""
 REASONS = 3
 
 
@@ -73,7 +73,7 @@ def data_status(place: Storage, data: DataSet, outputs: Sequence[Outputs], now: 
     times = [version.written for version in merged] + [output.written for output, _ in own]
     written = max(times, default=None)
     ended = ending_of(place, note_of(data.name))
-    seems_to_run = written is not None and now - written < RECENT and not (ended and ended.is_after(written))
+    seems_to_run = _seems_to_run(data, written, ended, now)
     newest = data.versions[-1] if data.versions else None
     left = [stage for _, stage in own]
     return DataStatus(
@@ -88,6 +88,13 @@ def data_status(place: Storage, data: DataSet, outputs: Sequence[Outputs], now: 
         _reasons(place, newest) if newest else {},
         list(_commands(place, data, newest, bool(left or merged or ended or not newest) and not seems_to_run)),
     )
+
+
+def _seems_to_run(data: DataSet, written: float | None, ended: Ending | None, now: float) -> bool:
+    """Whether what was written last is recent, and no version was made and no end was noted since."""
+    if written is None or now - written >= RECENT:
+        return False
+    return not (ended and ended.is_after(written)) and all(stored.made <= written for stored in data.versions)
 
 
 def _version(data: DataSet, stored: Stored) -> VersionStatus:

@@ -56,7 +56,9 @@ def _last_build(data: DataStatus, now: float) -> Iterator[str]:
     if data.written is not None and not (data.ended and data.ended.is_after(data.written)):
         seems = "a build seems to run" if data.seems_to_run else "no build seems to run"
         ago = seconds_text(max(0.0, now - data.written))
-        yield f"  {seems}: its newest file is {ago} old (under {RECENT // 60} min counts as running)"
+        over = any(version.made > data.written for version in data.versions)
+        counts = "a version was made since" if over else f"under {RECENT // 60} min counts as running"
+        yield f"  {seems}: its newest file is {ago} old ({counts})"
 
 
 def _version(version: VersionStatus) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sluice.flows.observe.given import own_words
 from sluice.flows.training.data import BUILT
 from sluice.infra.code import code_version
 from sluice.infra.whole import write_whole
@@ -54,9 +54,7 @@ def _command(digests: Sequence[str]) -> str | None:
 
     None where something else than `sluice train` trains.
     """
-    words, left = sys.argv[1:], iter(digests)
-    while words and words[0].startswith("-"):  # how `sluice` itself is watched
-        words = words[2 if words[0] in ("--log", "--metrics") else 1 :]
+    words, left = own_words(), iter(digests)
     for at, word in enumerate(words):
         start = len("--data=") if word.startswith("--data=") else 0
         if start or (at and words[at - 1] == "--data"):

@@ -28,7 +28,7 @@ def test_a_build_is_told_as_it_was_given_from_the_folder_it_was_given_in(
     assert again(tmp_path) == "sluice dataset build -c 'my photos.yaml' --set shard_size=10"
     monkeypatch.chdir("/")
     assert again(tmp_path) == f"cd {tmp_path} && sluice dataset build -c 'my photos.yaml' --set shard_size=10"
-    monkeypatch.setattr(sys, "argv", ["sluice", *build, "--retry"])
+    monkeypatch.setattr(sys, "argv", ["sluice", "dataset", "--debug", *build[1:], "--retry"])
     note_command(storage(tmp_path), AT)
     assert str(again(tmp_path)).endswith("shard_size=10"), "a retry goes on with nothing else"
 

@@ -96,6 +96,9 @@ def test_a_build_that_failed_says_why_until_one_goes_on(tmp_path: Path, build: C
     (data,) = of(tmp_path / "out").data_sets
     assert data.ended is None
     assert not (tmp_path / "out/datasets/made/run/ended.json").exists()
+    assert [own.stage for own in data.left] == ["moody"]
+    assert not data.seems_to_run, "what the first one left is recent, but older than the version"
+    assert "old (a version was made since)" in "\n".join(said(of(tmp_path / "out"), None))
 
 
 def test_a_build_of_another_knob_and_of_new_images_is_seen_beside_what_is_there(tmp_path: Path) -> None:
@@ -214,7 +217,10 @@ def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sl
         file.write_text("[]")
     for words in (["status", tmp_path / "out"], ["gc", tmp_path / "out"], ["lineage", manifest.parent]):
         said = sluice(*words)
-        assert (said.code, f"{manifest} is damaged (Input should be an object)" in said.out + said.error) == (1, True), said
+        assert (said.code, f"{manifest} is damaged (Input should be an object)" in said.out + said.error) == (
+            1,
+            True,
+        ), said
     for words in (["status", "--trained", training], ["gc", "--trained", training], ["lineage", training]):
         said = sluice(*words)
         assert (said.code, f"{recipe} is damaged (it is no mapping)" in said.error) == (2, True), said
