@@ -35,6 +35,8 @@ DEFAULTS = {
 RESTARTS = 3
 SHARED, SERVED = "sqlite+aiosqlite:///{}/prefect.db", "sqlite+aiosqlite:///{}/sluice-serve.db"
 """Prefect's own default, and of a server that keeps a timetable."""
+ENTRY = "SLUICE_ENTRY"
+"""In the environment of a command of a timetable: the name of its entry, which its runs are tagged with."""
 
 
 class ServerOfOthers(SluiceError):
@@ -49,19 +51,27 @@ def prefect_server(services: bool = False) -> Iterator[None]:
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    from prefect import tags
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    if url := PREFECT_API_URL.value():
-        if services:
-            raise ServerOfOthers(
-                f"PREFECT_API_URL, or Prefect's profile, names {without_logins(url)}, whose runs others may be at work "
-                "on: put the timetable there with `sluice deploy`, or unset it, and `serve` has a server of its own"
-            )
-        yield
-        return
-    _, port = _start(services)
-    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
-        yield
+    url = PREFECT_API_URL.value()
+    if url and services:
+        raise ServerOfOthers(
+            f"PREFECT_API_URL, or Prefect's profile, names {without_logins(url)}, whose runs others may be at work on: "
+            "put the timetable there with `sluice deploy`, or unset it, and `serve` has a server of its own"
+        )
+    with tags(*(tag_of_entry(name) for name in (os.environ.get(ENTRY),) if name)):
+        if url:
+            yield
+            return
+        _, port = _start(services)
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+            yield
+
+
+def tag_of_entry(name: str) -> str:
+    """The tag of runs that a command of an entry makes."""
+    return f"of {name}"
 
 
 @cache

@@ -23,12 +23,14 @@ from prefect.client.schemas.filters import (
     FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from sluice.flows.prefect_server import tag_of_entry
 from sluice.flows.schedule.flow import scheduled
 
 OURS = FlowFilter(name=FlowFilterName(any_=[scheduled.name]))
@@ -39,8 +41,8 @@ PAGE = 200
 def take_up(entries: Sequence[RunnerDeployment]) -> dict[str, str]:
     """Begin anew, once each, entries that were cut off or due meanwhile, and are what they were then: why, by name.
 
-    What ran is noted as crashed, as it would keep others from beginning; what waits is deleted, as a backlog would
-    begin all at once. The new run is there first, so that a kill in between loses none.
+    What ran is noted as crashed, as it would keep others from beginning, with what its command ran; what waits is
+    deleted, as a backlog would begin all at once. The new run is there first, so that a kill in between loses none.
     """
     told = {str(entry.name): _told(entry) for entry in entries}
     with get_client(sync_client=True) as client:
@@ -52,7 +54,8 @@ def take_up(entries: Sequence[RunnerDeployment]) -> dict[str, str]:
                 again[name] = "was cut off"
         for deployment in _deployments(client, list(again)) if again else ():
             client.create_flow_run_from_deployment(deployment)
-        for _, run in going_on:
+        within = client.read_flow_runs(flow_run_filter=_within(list(told)), limit=PAGE)
+        for run in [*(own for _, own in going_on), *within]:
             client.set_flow_run_state(run.id, Crashed(message="`sluice serve` was ended while it ran"), force=True)
         for _, run in overdue:
             _delete(client, run)
@@ -91,6 +94,12 @@ def _overdue() -> FlowRunFilter:
     """What should have begun."""
     now = FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)})
     return FlowRunFilter(state=_in(StateType.SCHEDULED), expected_start_time=now)
+
+
+def _within(names: Sequence[str]) -> FlowRunFilter:
+    """What commands of these entries run."""
+    tags = FlowRunFilterTags(any_=[tag_of_entry(name) for name in names])
+    return FlowRunFilter(state=_in(StateType.RUNNING, StateType.PENDING), tags=tags)
 
 
 def _deployments(client: SyncPrefectClient, names: Sequence[str]) -> dict[UUID, str]:

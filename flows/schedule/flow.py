@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Completed, Failed
 
+from sluice.flows.prefect_server import ENTRY
 from sluice.flows.schedule import child
 from sluice.flows.schedule.jobs import end_job, going_on, job_id
 from sluice.flows.schedule.news import has_news, in_folder
@@ -117,7 +119,7 @@ def attempt(
 def command(name: str, words: list[str], folder: str, holds: str, cluster: str | None, share: Share) -> None:
     """Run it, and say what it says. Raises FailedRun, and what `Jobs` raises."""
     if cluster is None:
-        return _run(words, folder)
+        return _run(name, words, folder)
     with in_folder(Path(folder)):
         jobs = Jobs(find_cluster(cluster))
     there = ["--cluster", cluster, "--follow"]
@@ -129,7 +131,7 @@ def command(name: str, words: list[str], folder: str, holds: str, cluster: str |
         else:
             end_job(jobs, job.id)
     try:
-        _run(submitted, folder)
+        _run(name, submitted, folder)
     except FailedRun:  # if it was only lost sight of, the next attempt follows it
         raise
     except BaseException:  # cancelled, or cut off: a job that goes on would write where the next run does
@@ -165,11 +167,12 @@ def _last_completed() -> float:
     return found[0].end_time.timestamp() if found and found[0].end_time else 0.0
 
 
-def _run(words: Sequence[str], folder: str) -> None:
+def _run(name: str, words: Sequence[str], folder: str) -> None:
     log, end = get_run_logger(), deque[str](maxlen=TOLD)
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", child.__name__, *words],  # -P: the folder's own modules are not imported
         cwd=folder,
+        env={**os.environ, ENTRY: name},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

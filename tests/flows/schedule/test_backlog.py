@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
-from prefect import get_client
+from prefect import flow, get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runtime import flow_run
 from prefect.states import Cancelling, Running, Scheduled
 
-from sluice.flows.prefect_server import prefect_server
+from sluice.flows.prefect_server import ENTRY, prefect_server
 from sluice.flows.schedule.backlog import drop_changed, take_up
 from sluice.flows.schedule.deployments import deployments
 from sluice.flows.schedule.timetable import read_timetable
@@ -100,3 +102,27 @@ def test_what_was_cut_off_is_noted_and_what_is_still_the_same_is_named(
     assert take_up(made) == {"cut-off": "was cut off"}
     assert [client.read_flow_run(run).state_name for run in runs.values()] == ["Crashed"] * 3
     assert [waiting(client, name) for name in states] == [[OLD.split()], [], []]
+
+
+def test_what_its_command_ran_is_noted_too(
+    client: SyncPrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = put(tmp_path, "weekly", OLD)
+    monkeypatch.setenv(ENTRY, "weekly")
+    runs = [_run_within()]
+    monkeypatch.delenv(ENTRY)
+    runs.append(_run_within())  # of a command that somebody gave by hand
+    assert [client.read_flow_run(run).tags for run in runs] == [["of weekly"], []]
+    for run in runs:
+        client.set_flow_run_state(run, Running(), force=True)
+    assert take_up(made) == {}
+    assert [client.read_flow_run(run).state_name for run in runs] == ["Crashed", "Running"]
+
+
+def _run_within() -> UUID:
+    @flow(name="sluice-dataset", persist_result=False)
+    def within() -> UUID:
+        return UUID(str(flow_run.id))
+
+    with prefect_server():
+        return within()
