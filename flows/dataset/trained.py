@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from sluice.flows.operate.trainings import trainings_below
@@ -13,6 +15,7 @@ from sluice.flows.training.card import CARD, SNAPSHOTS
 from sluice.infra.settings import ConfigError
 
 DATA = re.compile(r"^\| data \d+ \| (.+) \|$", re.MULTILINE)
+NOTES = "checkpoints/*.json"
 OURS = "Trained by `sluice train`"
 
 
@@ -44,12 +47,14 @@ def find_trained(folders: Iterable[Path]) -> Iterator[Trained]:
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"--trained {folder}: there is no such folder; name one that holds what `train` wrote")
-        for card in sorted(folder.rglob(CARD)):
+        # `rglob` would fail where a training that goes on deletes a folder.
+        files = sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names)
+        for card in (file for file in files if file.name == CARD):
             text = card.read_text(errors="replace")
             if OURS in text:
                 yield Trained(str(card.parent), tuple(DATA.findall(text)))
-        for checkpoints in sorted({note.parent for note in folder.rglob("checkpoints/*.json")}):
-            data = {said for note in checkpoints.glob("*.json") for said in _noted(note)}
+        for checkpoints, notes in groupby((file for file in files if file.match(NOTES)), key=lambda file: file.parent):
+            data = {said for note in notes for said in _noted(note)}
             if data:
                 yield Trained(str(checkpoints), tuple(sorted(data)))
         for training in trainings_below(folder):
