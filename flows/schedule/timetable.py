@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import shlex
 from pathlib import Path
@@ -55,18 +56,15 @@ class Entry(BaseModel):
     @field_validator("cron")
     @classmethod
     def _is_cron(cls, cron: str | None) -> str | None:
-        from prefect._vendor.croniter.croniter import CroniterBadDateError, croniter
-        from prefect.client.schemas.schedules import CronSchedule
+        from prefect.server.schemas.schedules import CronSchedule
 
         if cron is None:
             return None
-        moments: Any = croniter  # what Prefect's own scheduler asks
         try:
-            CronSchedule(cron=cron)
-            moments(cron).get_next()
+            asyncio.run(CronSchedule(cron=cron).get_dates(1))  # as Prefect's own scheduler asks
         except ValidationError as error:
             raise ValueError('five fields, such as "0 3 * * 1" for Mondays at three') from error
-        except CroniterBadDateError as error:
+        except ValueError as error:
             raise ValueError(f"'{cron}' never comes: Prefect's scheduler finds no such day") from error
         return cron
 

@@ -64,7 +64,7 @@ def test_the_second_stage_weighs_conservativity(tmp_path: Path) -> None:
     first.save(network, tmp_path)
     second = ControlTraining(recipe("micontrolnet", control="canny", conservativity=0.5), model_of(), CACHED, tmp_path)
     losses = second.losses(second.network(), batch(second))
-    assert float(losses["conservativity"]) > 0
+    assert losses["conservativity"].item() > 0
     torch.testing.assert_close(losses["loss"], losses["noise"] + 0.5 * losses["conservativity"])
     torch.testing.assert_close(losses["noise"], first.losses(network, batch(first))["noise"])
 
