@@ -37,6 +37,16 @@ DAMAGED = (ValueError, TypeError, AttributeError)
 """What a text that is no commit is met with."""
 
 
+KINDS = (
+    *((name, str) for name in ("unit", "file", "digest")),
+    *((name, int) for name in ("size", "records")),
+    *((name, dict) for name in ("inputs", "facts")),
+    ("quarantined", list),
+    ("sidecar", str | None),
+)
+"""Of a commit's fields. A million are read at once, so that no more is looked at than what is asked of each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What a unit made: the file that holds it, its SHA-256 and size, what it was made from, and what it says.
@@ -59,6 +69,9 @@ class Commit:
 def _commit(text: str) -> Commit:
     """A commit as it was written; what it says as all others do is in memory once, as a driver holds a million."""
     commit: Commit = Commit(**json.loads(text, object_pairs_hook=_named_alike))
+    known = all(isinstance(getattr(commit, name), kind) for name, kind in KINDS)
+    if not known or not all(isinstance(entry, dict) for entry in commit.quarantined):
+        raise ValueError("a value of another type than a commit's")
     if versions := commit.facts.get("versions"):
         commit.facts["versions"] = _shared(tuple(versions.items()))
     return commit
@@ -154,7 +167,7 @@ class CommitLog:
         rolled: dict[str, tuple[Commit | None, str]] = {}
         for entry in entries:
             if entry.path.startswith(self.path("roll-up-")):
-                with suppress(DamagedTable):  # the commits that it sums up lie beside it
+                with suppress(DamagedTable, *DAMAGED):  # the commits that it sums up lie beside it
                     for row in read_table(self.storage, entry.path).to_pylist():
                         rolled[row["path"]] = (_commit(row["commit"]), row["stamp"])
         return rolled

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from sluice.infra.printable import printable_lines
+
 app = typer.Typer()
 console = Console(soft_wrap=True, markup=False, highlight=False)
 DEFAULT = "sluice-data"
@@ -39,7 +41,7 @@ def status(
         print(json.dumps(asdict(found), indent=1))
     else:
         for line in said(found, cluster):
-            console.print(line)
+            console.print(printable_lines(line))
     if found.damaged:
         raise typer.Exit(1)
 
@@ -65,7 +67,7 @@ def gc(
     young, too_young = grace_of(grace, asked is not None, delete)
     told = GarbageCollection(wish, young, delete)(storage(asked) if asked else None, trained or ())
     for line in said_gc(told, delete, too_young):
-        console.print(line)
+        console.print(printable_lines(line))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from pathlib import Path
 from sluice.flows.configs import find_config
 from sluice.flows.observe.ending import Ending, ending_of, note_of
 from sluice.flows.observe.given import RETRY, command_of, given_in
-from sluice.flows.operate.making import Merging, Outputs, merging
+from sluice.flows.operate.making import Merging, Outputs, is_outgrown, merging
 from sluice.flows.operate.stored import DataSet, Stored
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.version.manifest import DamagedVersion, table_rows
@@ -50,8 +50,8 @@ class StageStatus:
 class DataStatus:
     """A data set: versions oldest first, `left` the stages that lack units, `reasons` of the newest's quarantine.
 
-    `written` is when a build last wrote what no version names, None where there is no such file; `ended` what ended the
-    last build, None where it is done, goes on or was killed.
+    `written` is when a build last wrote what no version names, its plan among it, None where there is no such file;
+    `ended` what ended the last build, None where it is done, goes on or was killed.
     """
 
     name: str
@@ -71,6 +71,8 @@ def data_status(place: Storage, data: DataSet, outputs: Sequence[Outputs], now: 
     merged = list(merging(place, data))
     own = list(_of_plan(data, outputs))
     times = [version.written for version in merged] + [output.written for output, _ in own]
+    if is_outgrown(data):
+        times.append(data.planned)
     written = max(times, default=None)
     ended = ending_of(place, note_of(data.name))
     seems_to_run = _seems_to_run(data, written, ended, now)

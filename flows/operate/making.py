@@ -9,6 +9,7 @@ from sluice.flows.operate.stored import DataSet
 from sluice.infra.commits import CLAIM
 from sluice.infra.parallel import in_threads
 from sluice.infra.storage import Storage
+from sluice.preprocess.version.export import OWN_FILES
 
 LISTERS = 8
 
@@ -51,10 +52,13 @@ def unfinished(place: Storage, found: Sequence[DataSet]) -> list[Outputs]:
 
 def _outgrown(data: DataSet) -> frozenset[str]:
     """Where the newest version's stages lack shards of the newest plan."""
-    if not data.versions or not data.plans:
-        return frozenset()
-    newest = data.versions[-1]
-    return newest.outputs if {shard.id for shard in data.plans[-1].shards} - newest.shards else frozenset()
+    return data.versions[-1].outputs if data.versions and is_outgrown(data) else frozenset()
+
+
+def is_outgrown(data: DataSet) -> bool:
+    """Whether the newest plan has shards that the newest version has not."""
+    planned = {shard.id for shard in data.plans[-1].shards} if data.plans else frozenset()
+    return bool(planned - data.versions[-1].shards if data.versions else planned)
 
 
 def _outputs(place: Storage, prefix: str) -> Outputs:
@@ -76,5 +80,6 @@ def merging(place: Storage, data: DataSet) -> Iterator[Merging]:
     for id_ in data.merging:
         entries = list(place.list(f"datasets/{data.name}/{id_}/"))
         if entries:  # else a folder of this disk from which all was deleted
-            merged = sum(entry.path.endswith(".parquet") for entry in entries)
+            names = {entry.path.rpartition("/")[2] for entry in entries} - {*OWN_FILES}
+            merged = sum(name.endswith(".parquet") for name in names)
             yield Merging(id_, merged, max(entry.modified for entry in entries))

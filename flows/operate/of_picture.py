@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, Field
 
 from sluice.flows.compose.run.naming import NAMED_BY, name_by
 from sluice.flows.compose.run.pictures import named
@@ -18,10 +19,26 @@ from sluice.flows.operate.of_version import built
 from sluice.flows.operate.told import NoLineage, Told, plain
 from sluice.infra.digests import sha256_of
 from sluice.infra.errors import SluiceError
+from sluice.infra.shape import read_shaped
 from sluice.infra.storage import MissingFile, Storage
 
 ASKED = (*NAMED_BY, "folder")
 """Of a record, what was asked for, and where its images lay."""
+
+
+class _Job(BaseModel):
+    prompts: list[str] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+    size: int
+    safety: str | None = None
+    picture: dict[str, Any]
+
+
+class _Record(BaseModel):
+    job: _Job
+    made_of: dict[str, str]
+    sluice: str
+    folder: str
 
 
 def of_picture(place: Storage, name: str) -> Told:
@@ -46,7 +63,7 @@ def of_picture(place: Storage, name: str) -> Told:
 
 def _record(place: Storage, path: str) -> dict[str, Any]:
     try:
-        read: dict[str, Any] = json.loads(place.read(path))
+        return read_shaped(_Record, place.read(path))
     except MissingFile as error:
         picture = f"{path.removesuffix('.json')}.png"
         if place.head(picture) is None:
@@ -57,11 +74,9 @@ def _record(place: Storage, path: str) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise NoLineage(
-            f"{place.uri}/{path} is damaged ({error}): compose the job again into an empty folder"
+            f"{place.uri}/{path} is no record of `sluice compose`, or is damaged ({error}): in the latter case compose "
+            "the job again into an empty folder"
         ) from error
-    if not isinstance(read, dict) or not all(name in read for name in ASKED):
-        raise NoLineage(f"{place.uri}/{path} is no record of `sluice compose`: it lacks {', '.join(ASKED)}")
-    return read
 
 
 def _edited(stem: str, record: Mapping[str, Any]) -> str:

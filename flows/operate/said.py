@@ -34,7 +34,7 @@ def said(status: Status, cluster: str | None) -> Iterator[str]:
 
 def _data(data: DataStatus, now: float) -> Iterator[str]:
     many = len(data.versions)
-    yield f"data set {data.name}: {_counted(many, 'version')}, {_counted(data.planned, 'planned shard')}"
+    yield f"data set {printable(data.name)}: {_counted(many, 'version')}, {_counted(data.planned, 'planned shard')}"
     yield from (_version(version) for version in data.versions[: -SHOWN - 1 : -1])
     if many > SHOWN:
         yield f"  and {many - SHOWN} older"
@@ -54,11 +54,13 @@ def _last_build(data: DataStatus, now: float) -> Iterator[str]:
         why = f": {printable_lines(data.ended.why)}".replace("\n", "\n    ") if data.ended.how == "failed" else ""
         yield f"  the last build {data.ended.how} {seconds_text(max(0.0, now - data.ended.when))} ago{why}"
     if data.written is not None and not (data.ended and data.ended.is_after(data.written)):
-        seems = "a build seems to run" if data.seems_to_run else "no build seems to run"
         ago = seconds_text(max(0.0, now - data.written))
-        over = any(version.made > data.written for version in data.versions)
-        counts = "a version was made since" if over else f"under {RECENT // 60} min counts as running"
-        yield f"  {seems}: its newest file is {ago} old ({counts})"
+        who = "build or removal" if data.merging else "build"
+        if any(version.made > data.written for version in data.versions):
+            yield f"  left {ago} ago, before the newest version: the same {who} goes on with it, `sluice gc` deletes it"
+        else:
+            seems = f"{'a' if data.seems_to_run else 'no'} {who} seems to run"
+            yield f"  {seems}: its newest file is {ago} old (under {RECENT // 60} min counts as running)"
 
 
 def _version(version: VersionStatus) -> str:

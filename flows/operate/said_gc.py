@@ -8,6 +8,7 @@ from sluice.flows.operate.activity import Activity
 from sluice.flows.operate.doomed import Doomed
 from sluice.flows.operate.keeping import Kept
 from sluice.infra.page.text import bytes_text, count_text
+from sluice.infra.printable import printable
 
 
 def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool, too_young: bool) -> Iterator[str]:
@@ -18,7 +19,10 @@ def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool, too_yo
             case Kept():
                 yield from _kept(each)
             case Activity():
-                yield from (f"{name}: a build seems to run, and what its shards have stays" for name in each.at_work)
+                yield from (
+                    f"{printable(name)}: has files younger than --grace, as of a build; what its shards have stays"
+                    for name in each.at_work
+                )
             case Doomed():
                 files, size = files + each.count, size + each.size
                 yield f"{'deleted' if delete else 'goes'}: {each.what}; {_much(each.count, each.size)}"
@@ -34,7 +38,7 @@ def said_gc(told: Iterable[Kept | Activity | Doomed | str], delete: bool, too_yo
 
 
 def _kept(kept: Kept) -> Iterator[str]:
-    yield f"data set {kept.data.name}: {len(kept.versions)} of {len(kept.data.versions)} versions are kept"
+    yield f"data set {printable(kept.data.name)}: {len(kept.versions)} of {len(kept.data.versions)} versions are kept"
     yield from (f"  {id_}: {reason}" for id_, reason in kept.reasons.items())
 
 

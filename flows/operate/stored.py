@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Plan, read_plans
-from sluice.preprocess.version.manifest import DamagedVersion, Version, alias_history, version_of
+from sluice.preprocess.version.alias import aliases
+from sluice.preprocess.version.manifest import DamagedVersion, Version, alias_history, read_alias, version_of
 
 VERSION = re.compile("[0-9a-f]{12}")
 SHOWN = 8
@@ -50,13 +51,15 @@ class DataSet:
     """A data set: versions and plans, oldest first, and the versions that aliases point to.
 
     The newest version is the one that `latest` came to last; those that it never pointed to are older than all others.
-    `merging` are ids of versions that have files and no manifest (yet).
+    `merging` are ids of versions that have files and no manifest (yet); `planned` is when the newest plan was written,
+    in seconds since 1970.
     """
 
     name: str
     versions: tuple[Stored, ...]
     aliases: Mapping[str, str]
     plans: tuple[Plan, ...]
+    planned: float
     merging: tuple[str, ...]
 
 
@@ -88,35 +91,39 @@ def data_set(place: Storage, name: str) -> DataSet:
     ids = [found for found in place.folders(f"datasets/{name}") if VERSION.fullmatch(found)]
     made = {id_: place.head(f"datasets/{name}/{id_}/manifest.json") for id_ in ids}
     versions = [Stored(version_of(place, name, id_), entry.modified) for id_, entry in made.items() if entry]
+    aliased = _aliases(place, name)
+    _refuse_dangling(place, name, aliased, [stored.id for stored in versions])
     order = {id_: turn for turn, id_ in enumerate(alias_history(place, name))}  # of the last turn of each
     return DataSet(
         name,
         # A withdrawal and a copy write manifests anew, so that only among equals their times can say what is older.
         tuple(sorted(versions, key=lambda stored: (order.get(stored.id, -1), stored.made, stored.id))),
-        _aliases(place, name),
-        _plans(place, f"datasets/{name}/plan"),
+        aliased,
+        *_plans(place, f"datasets/{name}/plan"),
         tuple(id_ for id_, entry in made.items() if entry is None),
     )
 
 
 def _aliases(place: Storage, name: str) -> dict[str, str]:
     found = {}
-    for entry in place.list(f"datasets/{name}/aliases/"):
-        try:
-            found[entry.path.rpartition("/")[2].removesuffix(".json")] = str(
-                json.loads(place.read(entry.path))["version"]
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedVersion(
-                f"{place.uri}/{entry.path} is damaged ({error!r}); delete it, and the next build or "
-                "`sluice dataset alias` writes it anew"
-            ) from error
-        except MissingFile:  # gone since it was listed
-            continue
+    for alias in aliases(place, name):
+        with suppress(MissingFile):  # gone since it was listed
+            found[alias] = read_alias(place, name, alias)[-1]
     return found
 
 
-def _plans(place: Storage, prefix: str) -> tuple[Plan, ...]:
+def _refuse_dangling(place: Storage, name: str, aliased: Mapping[str, str], there: Collection[str]) -> None:
+    """Raises DamagedVersion for an alias whose version has no manifest, looked for again: one may have come since."""
+    for alias, id_ in aliased.items():
+        if id_ not in there and place.head(f"datasets/{name}/{id_}/manifest.json") is None:
+            raise DamagedVersion(
+                f"{place.uri}/datasets/{name}: {alias} points to version {id_}, whose manifest is gone; "
+                f"`sluice dataset alias {place.uri}/datasets/{name} {alias} VERSION` points it to one that is there"
+            )
+
+
+def _plans(place: Storage, prefix: str) -> tuple[tuple[Plan, ...], float]:
     written = {entry.path.rpartition("/")[2]: entry.modified for entry in place.list(f"{prefix}/plan-")}
     plans = read_plans(place, prefix) if written else {}
-    return tuple(plans[name][0] for name in sorted(plans, key=lambda name: written.get(name, 0)))
+    plans_by_age = tuple(plans[name][0] for name in sorted(plans, key=lambda name: written.get(name, 0)))
+    return plans_by_age, max(written.values(), default=0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -12,9 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from sluice.flows.training.card import CARD, CHECKPOINTS, ORIGIN
 from sluice.infra.errors import SluiceError
 from sluice.infra.lock import is_held
+from sluice.infra.shape import read_shaped
 from sluice.infra.storage import Storage, storage
 
 RECIPE, LOSSES = "recipe.json", "losses.jsonl"
@@ -25,6 +27,38 @@ class NoTraining(SluiceError):
     """A folder holds no training."""
 
 
+class _Recipe(BaseModel):
+    """Of a method, or of a part of the tabletop family, which has none."""
+
+    method: str | None = None
+    control: str | None = None
+    base: str | None = None
+    begin: str | None = None
+    steps: int | None = None
+    samples: int | None = None
+    batch: int | None = None
+
+
+class _Data(BaseModel):
+    uri: str
+    digest: str
+
+
+class _Origin(BaseModel):
+    recipe: _Recipe = _Recipe()
+    steps: int | None = None
+    identity: dict[str, str] = {}
+    data: list[_Data] = []
+    folder: str = "."
+    checkpoints: str | None = None
+    command: str | None = None
+
+
+class _Note(BaseModel):
+    training: dict[str, str] = {}
+    sha256: str = ""
+
+
 @dataclass(frozen=True)
 class TrainingFolder:
     """One training: of a recipe, or of a part of the tabletop family."""
@@ -33,12 +67,12 @@ class TrainingFolder:
 
     @cached_property
     def recipe(self) -> Mapping[str, Any]:
-        return read_json(self.path / RECIPE)
+        return _read(self.path / RECIPE, _Recipe)
 
     @cached_property
     def origin(self) -> Mapping[str, Any]:
         """What it was begun with, where it was noted."""
-        return read_json(self.path / ORIGIN)
+        return _read(self.path / ORIGIN, _Origin)
 
     @property
     def is_part(self) -> bool:
@@ -78,7 +112,7 @@ class TrainingFolder:
     def note(self, step: int) -> Mapping[str, Any]:
         """What is noted of the state after a step. Raises NoTraining where it is damaged."""
         name = f"{step:09}.json"
-        return _parsed(self.states.read(name), f"{self.states.uri}/{name}")
+        return _parsed(self.states.read(name), f"{self.states.uri}/{name}", _Note)
 
     @property
     def left_out(self) -> int:
@@ -129,19 +163,16 @@ def trainings_below(folder: Path) -> Iterator[TrainingFolder]:
             folders.clear()
 
 
-def read_json(file: Path) -> Mapping[str, Any]:
+def _read(file: Path, shape: type[BaseModel]) -> Mapping[str, Any]:
     """A small file of ours, empty where it is not there. Raises NoTraining where it is damaged."""
     try:
-        return _parsed(file.read_bytes(), str(file))
+        return _parsed(file.read_bytes(), str(file), shape)
     except FileNotFoundError:
         return {}
 
 
-def _parsed(data: bytes, place: str) -> Mapping[str, Any]:
+def _parsed(data: bytes, place: str, shape: type[BaseModel]) -> Mapping[str, Any]:
     try:
-        read: Mapping[str, Any] = json.loads(data)
-        if not isinstance(read, dict):
-            raise ValueError("it is no mapping")
+        return read_shaped(shape, data)
     except ValueError as error:
         raise NoTraining(f"{place} is damaged ({error}); the same training, given again, writes it anew") from error
-    return read

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.shape import read_shaped
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.index import row_digest
 from sluice.preprocess.planning.removed import TakenDown
@@ -36,6 +38,27 @@ ROW = pa.schema(
 
 class DamagedPlan(SluiceError):
     """A plan cannot be read."""
+
+    exit_code = 1
+
+
+class _MadeOf(BaseModel):
+    parts: list[str]
+    removed: str | None
+    near: int | None
+
+
+class _Stored(BaseModel):
+    """What a plan's file says."""
+
+    index: str
+    shard_size: int
+    images: int
+    duplicates: int
+    unreadable: list[dict[str, str]]
+    places: int
+    shards: list[tuple[int, str, str, int, str, int]]
+    made_of: _MadeOf | None = None
 
 
 @dataclass(frozen=True)
@@ -215,11 +238,11 @@ def read_plans(storage: Storage, prefix: str) -> dict[str, tuple[Plan, dict[str,
 
 def _read(storage: Storage, path: str) -> tuple[Plan, dict[str, Any]] | None:
     try:
-        stored: dict[str, Any] = json.loads(storage.read(path))
-        return stored_plan(stored), stored
+        stored = read_shaped(_Stored, storage.read(path))
     except MissingFile:
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise DamagedPlan(
             f"{storage.uri}/{path} is damaged ({error}); delete it and build again, which plans anew from the index"
         ) from error
+    return stored_plan(stored), stored

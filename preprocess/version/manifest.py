@@ -11,12 +11,20 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.shape import read_shaped
 from sluice.infra.storage import MissingFile, Storage
 
 KEPT_BEFORE = 100
+
+
+ANEW = (
+    "the build that made it writes it anew, from the same images and the same configuration, once it is deleted. After "
+    "another build, a removal or new images none does: point its aliases elsewhere (`sluice dataset alias`) before"
+)
+"""What becomes of a damaged file of a version."""
 
 
 class UnknownVersion(SluiceError):
@@ -66,6 +74,11 @@ class _Manifest(BaseModel):
     stages: list[_Stage]
 
 
+class _Alias(BaseModel):
+    version: str = Field(pattern="^[0-9a-f]{12}$")
+    before: list[str] = []
+
+
 @dataclass(frozen=True)
 class Version:
     """A version as its manifest says it."""
@@ -109,12 +122,24 @@ def point(storage: Storage, version: Version, alias: str) -> None:
         storage.write(f"datasets/{version.dataset}/aliases/{alias}.json", json.dumps(said).encode())
 
 
-def alias_history(storage: Storage, dataset: str, alias: str = "latest") -> list[str]:
-    """The ids that an alias pointed to, oldest first, the present one last; none where it is not there or damaged."""
+def read_alias(storage: Storage, dataset: str, alias: str) -> list[str]:
+    """The ids that an alias pointed to, oldest first, the present one last. Raises MissingFile, DamagedVersion."""
+    path = f"datasets/{dataset}/aliases/{alias}.json"
     try:
-        said = json.loads(storage.read(f"datasets/{dataset}/aliases/{alias}.json"))
-        return [*said.get("before", ()), said["version"]]
-    except (MissingFile, ValueError, KeyError, TypeError, AttributeError):
+        said = read_shaped(_Alias, storage.read(path))
+    except ValueError as error:
+        raise DamagedVersion(
+            f"{storage.uri}/{path} is damaged ({error}); `sluice dataset alias` writes it anew, and so does the next "
+            "build if it is latest; until then name a version by its id"
+        ) from error
+    return [*said.get("before", ()), said["version"]]
+
+
+def alias_history(storage: Storage, dataset: str, alias: str = "latest") -> list[str]:
+    """The same, none where it is not there or damaged."""
+    try:
+        return read_alias(storage, dataset, alias)
+    except (MissingFile, DamagedVersion):
         return []
 
 
@@ -126,16 +151,8 @@ def _none_yet(storage: Storage, dataset: str) -> str:
 
 def read_version(storage: Storage, dataset: str, name: str = "latest") -> Version:
     """A version by id (or its beginning) or alias. Raises UnknownVersion, DamagedVersion."""
-    alias = f"datasets/{dataset}/aliases/{name}.json"
-    try:
-        name = str(json.loads(storage.read(alias))["version"])
-    except MissingFile:
-        pass
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedVersion(
-            f"{storage.uri}/{alias} is damaged ({error!r}); delete it, and name a version by its id until the next "
-            "build writes it anew"
-        ) from error
+    with suppress(MissingFile):
+        name = read_alias(storage, dataset, name)[-1]
     ids = version_ids(storage, dataset)
     found = [version for version in ids if name and version.startswith(name)]
     if len(found) != 1:
@@ -147,21 +164,10 @@ def read_version(storage: Storage, dataset: str, name: str = "latest") -> Versio
 def version_of(storage: Storage, dataset: str, id_: str) -> Version:
     """A version by its whole id. Raises DamagedVersion, MissingFile."""
     path = f"datasets/{dataset}/{id_}/manifest.json"
-    data = storage.read(path)
     try:
-        _Manifest.model_validate_json(data, strict=True)
-    except ValidationError as error:
-        raise DamagedVersion(
-            f"{storage.uri}/{path} is damaged ({_first(error)}); delete it and run the same build again, which writes "
-            "it anew"
-        ) from error
-    return Version(dataset, id_, json.loads(data))
-
-
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, with its place."""
-    wrong = error.errors(include_url=False)[0]
-    return ": ".join(filter(None, (".".join(map(str, wrong["loc"])), wrong["msg"])))
+        return Version(dataset, id_, read_shaped(_Manifest, storage.read(path)))
+    except ValueError as error:
+        raise DamagedVersion(f"{storage.uri}/{path} is damaged ({error}); {ANEW}") from error
 
 
 def version_ids(storage: Storage, dataset: str) -> list[str]:
@@ -180,14 +186,11 @@ def table_rows(storage: Storage, version: Version, name: str) -> Iterator[dict[s
         data = storage.read(path)
     except MissingFile as error:
         raise MissingFile(
-            f"{storage.uri}/{path} is missing, and only it says what version {version.id} is made of. Run the build "
-            "that made it again, which writes it anew, or name another version."
+            f"{storage.uri}/{path} is missing, and only it says what version {version.id} is made of: the build that "
+            "made it writes it anew, from the same images and the same configuration; else name another version"
         ) from error
     try:
         for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches():
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DamagedVersion(
-            f"{storage.uri}/{path} is damaged ({' '.join(str(error).split())}); delete it and run the build that made "
-            "it again, which writes it anew"
-        ) from error
+        raise DamagedVersion(f"{storage.uri}/{path} is damaged ({' '.join(str(error).split())}); {ANEW}") from error

@@ -106,7 +106,26 @@ def test_who_may_not_write_reads_all_the_same(open_folder: Path) -> None:
     assert log.storage.head(f"stage/{CLAIM}") is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "3", '{"unit": "a"}', '{"unit": "a", "facts": []}'])
+WHOLE = {"unit": "a", "file": "a.tar", "digest": "ab", "size": 1, "records": 1}
+
+
+def test_a_commit_of_known_values_is_one(tmp_path: Path) -> None:
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / "a.json").write_text(json.dumps(WHOLE))
+    (tmp_path / "stage" / "a.tar").write_bytes(b"1")
+    assert set(CommitLog(LocalStorage(tmp_path), "stage").all()) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "[]", "3", '{"unit": "a"}', '{"unit": "a", "facts": []}'),
+        *(
+            json.dumps(WHOLE | wrong)
+            for wrong in ({"inputs": [1]}, {"quarantined": [1]}, {"file": None}, {"sidecar": 3})
+        ),
+    ],
+)
 def test_a_damaged_commit_is_none(tmp_path: Path, text: str) -> None:
     """Its unit runs again."""
     (tmp_path / "stage").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -36,3 +37,16 @@ def two(tmp_path: Path) -> tuple[Path, Version, Version]:
     manifest = tmp_path / "out" / first.prefix / "manifest.json"
     os.utime(manifest, (manifest.stat().st_mtime - 1,) * 2)
     return tmp_path, first, second
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Path:
+    """The folder of a training that was killed after 40 of 80 steps."""
+    folder = tmp_path / "networks" / "one"
+    (folder / "checkpoints").mkdir(parents=True)
+    recipe = {"method": "controlnet", "control": "canny", "samples": 640, "steps": None, "batch": 8}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    (folder / "losses.jsonl").write_text('{"step": 20, "loss": 0.5}\n{"step": 40, "loss": 0.25}\n{"step": 6')
+    (folder / "checkpoints" / "000000030.json").write_text("{}")
+    (folder / "left-out.txt").write_text("aa\nbb\n")
+    return folder

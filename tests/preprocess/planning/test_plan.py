@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +123,20 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: bytes) -> None:
     place = storage(tmp_path)
     place.write("plan/plan-1.json", text)
     with pytest.raises(DamagedPlan, match=r"plan/plan-1\.json is damaged .* delete it and build again"):
+        read_plans(place, "plan")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"made_of": [1]}, "made_of: should be an object"), ({"places": None}, "places: should be a valid integer")],
+)
+def test_a_plan_of_wrong_values_is_named_with_them(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    place = storage(tmp_path)
+    whole = {"index": "i", "shard_size": 4, "images": 0, "duplicates": 0, "unreadable": [], "places": 0, "shards": []}
+    place.write("plan/plan-1.json", json.dumps(whole).encode())
+    assert list(read_plans(place, "plan")) == ["plan-1.json"]
+    place.write("plan/plan-1.json", json.dumps({**whole, **wrong}).encode())
+    with pytest.raises(DamagedPlan, match=rf"plan-1\.json is damaged \({said}\)"):
         read_plans(place, "plan")
 
 
