@@ -36,6 +36,12 @@ class FileDenied(PermissionDenied):
     """It is this one file's own permissions that forbid it."""
 
 
+class Unreachable(StorageError):
+    """Who keeps it does not answer, or not with what was asked, however often it was tried."""
+
+    exit_code = 1
+
+
 class NoSpace(StorageError):
     """The disk, the quota or the file size limit is used up."""
 

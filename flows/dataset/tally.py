@@ -39,7 +39,7 @@ class Tally:
             f"{len(self.entries)} images failed, and max_failures allows {self.allowed}. By their causes:\n"
             + "\n".join(causes(self.entries.values()))
             + "\nWhat is done is kept. Mend them, or raise max_failures, the share of images that may fail, and "
-            "build again."
+            "build again; of images that were taken out of the source, --prune lets go."
         )
 
 

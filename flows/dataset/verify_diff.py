@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
+from sluice.infra.printable import printable
 from sluice.infra.storage import Storage
 from sluice.preprocess.compare.diff import Diff
 from sluice.preprocess.compare.drift import Drift
@@ -40,8 +41,8 @@ def show_found(place: Storage, keys: int, problems: Sequence[Problem]) -> str:
 
 def _listed(head: str, problems: Sequence[Problem]) -> str:
     many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = [f"{problem.path}\n  {problem.what}\n  To mend it, {problem.remedy}." for problem in problems]
-    return "\n".join([f"{head} {many}:", *lines])
+    lines = [line for own in problems for line in (own.path, f"  {own.what}", f"  To mend it, {own.remedy}.")]
+    return "\n".join([f"{head} {many}:", *map(printable, lines)])
 
 
 def show_diff(diff: Diff) -> Iterator[RenderableType]:

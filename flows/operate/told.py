@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sluice.infra.errors import SluiceError
+from sluice.infra.printable import printable
 
 
 class NoLineage(SluiceError):
@@ -21,7 +22,7 @@ class Told:
 
     def lines(self) -> Iterator[str]:
         """As text, those under it behind strokes."""
-        yield self.line
+        yield printable(self.line)
         for place, own in enumerate(self.under):
             last = place == len(self.under) - 1
             first, *others = own.lines()

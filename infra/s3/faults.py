@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from sluice.infra.logins import without_logins
-from sluice.infra.storage import MissingBucket, MissingFile, NoSpace, PermissionDenied, StorageError
+from sluice.infra.storage import MissingBucket, MissingFile, NoSpace, PermissionDenied, StorageError, Unreachable
 
 Fault = ClientError | BotoCoreError | ResponseParserError
 
@@ -131,7 +131,7 @@ def explain(fault: Fault, uri: str, action: str, bucket: str, endpoint: str, att
 def _explain_rest(fault: Fault, uri: str, action: str, endpoint: str, attempts: int) -> StorageError:
     times = "once" if attempts == 1 else f"{attempts} times"
     if isinstance(fault, ConnectionError) and not isinstance(fault, SSLError):
-        return StorageError(
+        return Unreachable(
             f"Could not {action} {uri}: {endpoint} cannot be reached (tried {times}; {_said(fault)}). Check that the "
             "server runs, the network, and AWS_ENDPOINT_URL."
         )
@@ -143,7 +143,8 @@ def _explain_rest(fault: Fault, uri: str, action: str, endpoint: str, attempts: 
         if passes(fault)
         else "Check the URI and the endpoint's settings (AWS_ENDPOINT_URL, AWS_DEFAULT_REGION)."
     )
-    return StorageError(f"Could not {action} {uri} at {endpoint}, tried {times}: {_said(fault)}. {advice}")
+    kind = Unreachable if passes(fault) else StorageError
+    return kind(f"Could not {action} {uri} at {endpoint}, tried {times}: {_said(fault)}. {advice}")
 
 
 def _permission(fault: ClientError) -> str:
