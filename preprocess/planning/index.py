@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sluice.infra.interrupts import pressed
 from sluice.infra.storage import Storage
 from sluice.infra.tables import read_table
 from sluice.preprocess.planning.near_duplicates import perceptual_hash
@@ -114,12 +115,22 @@ def _image(raw: Raw, stamp: str, looks: bool) -> dict[str, Any]:
 
 
 def scan(source: Source[Any], items: Sequence[Item], looks: bool, removed: Removed) -> bytes:
-    """A part of the index, as parquet: every image of these items; of a removed one only that there is something."""
+    """A part of the index, as parquet: every image of these items; of a removed one only that there is something.
+
+    Raises KeyboardInterrupt between two images, also in a thread that hears none.
+    """
     stamps = {item.uri: item.stamp for item in items}
-    rows = [_image(raw, stamps[raw.address.item], looks) for raw in source.scan(items)]
+    rows = [_image(raw, stamps[raw.address.item], looks) for raw in _until_pressed(source.scan(items))]
     rows = [row | BLANK if row["key"] in removed else row for row in rows]
     seen = {row["item"] for row in rows}
     return encode(rows + [nothing(item.uri, item.stamp) for item in items if item.uri not in seen])
+
+
+def _until_pressed(images: Iterable[Raw]) -> Iterator[Raw]:
+    for raw in images:
+        if pressed():
+            raise KeyboardInterrupt
+        yield raw
 
 
 def nothing(item: str, stamp: str) -> dict[str, Any]:
