@@ -30,8 +30,10 @@ def read_settings(path: Path, example: str) -> dict[str, Any]:
     """The mapping in a YAML file; `example` is what an error shows. Raises ConfigError."""
     try:
         values = _loaded(path.read_text(), str(path))
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except FileNotFoundError as error:
         raise ConfigError(f"there is no configuration file {path}") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path} is a folder: name the configuration file in it") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):

@@ -136,10 +136,11 @@ def _kind(accelerator: str) -> str:
 def _refusal(kind: str, demand: Demand, nodes: Sequence[Mapping[str, float]]) -> str:
     memory = f" with {demand.gpu_memory_gb:g} GB" if demand.gpu_memory_gb else ""
     of = f" of kind {demand.accelerator}" if demand.accelerator else ""
+    kind_too = f", name another stages.{kind}.accelerator or none" if demand.accelerator else ""
     return (
         f"stage '{kind}' asks for {demand.cpus} CPUs and {demand.gpus:g} GPUs{of}{memory}, and no node has them "
-        f"(there are: {'; '.join(map(_told, nodes))}); lower stages.{kind}.cpus, .gpus or .gpu_memory_gb, or add such "
-        "a node"
+        f"(there are: {'; '.join(map(_told, nodes))}); lower stages.{kind}.cpus, .gpus or .gpu_memory_gb"
+        f"{kind_too}, or add such a node"
     )
 
 

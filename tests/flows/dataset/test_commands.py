@@ -76,7 +76,7 @@ def test_brackets_in_a_path_are_no_markup(sluice: Sluice, config: Path, tmp_path
 
 MISTAKES = {
     "no configuration": (["--config", "none.yaml"], r"there is no configuration file none\.yaml"),
-    "a folder as configuration": (["--config", "."], "there is no configuration file"),
+    "a folder as configuration": (["--config", "."], r"\. is a folder: name the configuration file in it"),
     "not YAML": (["--config", "broken.yaml"], r"broken\.yaml is not YAML"),
     "a setting's name": (["--set", "shard_sise=3"], "there is no 'shard_sise'; did you mean 'shard_size'"),
     "a setting's value": (["--set", "shard_size=0"], r"shard_size: input should be greater than or equal to 1"),
