@@ -47,6 +47,10 @@ KINDS = (
 """Of a commit's fields. A million are read at once, so that no more is looked at than what is asked of each."""
 
 
+LEFT_OUT = {"key", "uri", "stage", "kind", "reason"}
+"""What is said of a record that a unit left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What a unit made: the file that holds it, its SHA-256 and size, what it was made from, and what it says.
@@ -70,11 +74,19 @@ def _commit(text: str) -> Commit:
     """A commit as it was written; what it says as all others do is in memory once, as a driver holds a million."""
     commit: Commit = Commit(**json.loads(text, object_pairs_hook=_named_alike))
     known = all(isinstance(getattr(commit, name), kind) for name, kind in KINDS)
-    if not known or not all(isinstance(entry, dict) for entry in commit.quarantined):
+    if not known or not _are_texts(commit.inputs) or not all(map(_is_left_out, commit.quarantined)):
         raise ValueError("a value of another type than a commit's")
     if versions := commit.facts.get("versions"):
         commit.facts["versions"] = _shared(tuple(versions.items()))
     return commit
+
+
+def _are_texts(named: dict[str, Any]) -> bool:
+    return all(isinstance(value, str) for value in named.values())
+
+
+def _is_left_out(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.keys() >= LEFT_OUT and _are_texts(entry)
 
 
 def _named_alike(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,14 +7,23 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel
 
 from sluice.flows.observe.page import is_interrupt
+from sluice.infra.shape import read_shaped
 from sluice.infra.storage import MissingFile, Storage
 
 log = logging.getLogger("sluice.observe")
 
 LAST_WORDS = 10.0
 """Seconds for which workers that are being ended may still write."""
+
+
+class _Noted(BaseModel):
+    how: Literal["failed", "interrupted"]
+    why: str
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,10 @@ def ending_of(place: Storage, path: str) -> Ending | None:
     """How the last run ended; None where it is done, goes on, or was killed, which leaves no note."""
     entry = place.head(path)
     try:
-        return Ending(**json.loads(place.read(path)), when=entry.modified) if entry else None
-    except (MissingFile, ValueError, TypeError):  # taken away meanwhile, or damaged
+        said = read_shaped(_Noted, place.read(path))
+    except (MissingFile, ValueError):  # there is none, or it is damaged
         return None
+    return Ending(said["how"], said["why"], entry.modified) if entry else None
 
 
 @contextmanager

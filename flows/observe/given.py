@@ -9,14 +9,22 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from sluice.flows.observe.ending import forget, logged
 from sluice.infra.code import CODE
+from sluice.infra.shape import read_shaped
 from sluice.infra.storage import MissingFile, Storage
 
 BUILD = ["dataset", "build"]
 RETRY = "--retry"
 WATCHING = ("--log", "--metrics")
 """Options of `sluice` itself that have a value."""
+
+
+class _Given(BaseModel):
+    command: str
+    folder: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ def note_command(place: Storage, path: str) -> None:
 def given_in(place: Storage, path: str) -> Given | None:
     """What was noted, if it was."""
     try:
-        return Given(**json.loads(place.read(path)))
-    except (MissingFile, ValueError, TypeError):
+        said = read_shaped(_Given, place.read(path))
+    except (MissingFile, ValueError):
         return None
+    return Given(said["command"], said["folder"])

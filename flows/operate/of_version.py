@@ -119,7 +119,7 @@ def versions_of(place: Storage, version: Version, shard: str) -> Iterator[Told]:
     made: dict[str, list[str]] = {}
     for stage in version.manifest["stages"]:
         commit = CommitLog(place, f"stages/{stage['name']}/{stage['fingerprint']}").get(shard)
-        told = plain(commit.facts.get("versions", {})) if commit else "not known: its commit is gone"
+        told = plain(commit.facts.get("versions", {})) if commit else "not known: its commit is gone, or damaged"
         made.setdefault(told, []).append(stage["name"])
     for told, stages in made.items():
         yield Told(f"{', '.join(stages)} of shard {shard} made with: {told}")

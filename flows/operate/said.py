@@ -45,7 +45,7 @@ def _data(data: DataStatus, now: float) -> Iterator[str]:
         yield f"  {version.id}: no manifest yet, {_counted(version.shards, 'shard')} merged"
     yield from _last_build(data, now)
     yield from (f"  quarantined: {count} x {printable(reason)}" for reason, count in data.reasons.items())
-    yield from (f"    {command}" for command in data.commands)
+    yield from (f"    {printable(command)}" for command in data.commands)
 
 
 def _last_build(data: DataStatus, now: float) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _last_build(data: DataStatus, now: float) -> Iterator[str]:
         ago = seconds_text(max(0.0, now - data.written))
         who = "build or removal" if data.merging else "build"
         if any(version.made > data.written for version in data.versions):
-            yield f"  left {ago} ago, before the newest version: the same {who} goes on with it, `sluice gc` deletes it"
+            yield f"  no {who} has written since the newest version; `sluice gc` deletes of these what no version needs"
         else:
             seems = f"{'a' if data.seems_to_run else 'no'} {who} seems to run"
             yield f"  {seems}: its newest file is {ago} old (under {RECENT // 60} min counts as running)"

@@ -12,7 +12,8 @@ from sluice.infra.errors import SluiceError
 from sluice.infra.storage import MissingFile, Storage
 from sluice.preprocess.planning.plan import Plan, read_plans
 from sluice.preprocess.version.alias import aliases
-from sluice.preprocess.version.manifest import DamagedVersion, Version, alias_history, read_alias, version_of
+from sluice.preprocess.version.cut import is_as_named
+from sluice.preprocess.version.manifest import ANEW, DamagedVersion, Version, alias_history, read_alias, version_of
 
 VERSION = re.compile("[0-9a-f]{12}")
 SHOWN = 8
@@ -90,7 +91,7 @@ def data_set(place: Storage, name: str) -> DataSet:
     """One by its name. Raises DamagedVersion, DamagedPlan, StorageError."""
     ids = [found for found in place.folders(f"datasets/{name}") if VERSION.fullmatch(found)]
     made = {id_: place.head(f"datasets/{name}/{id_}/manifest.json") for id_ in ids}
-    versions = [Stored(version_of(place, name, id_), entry.modified) for id_, entry in made.items() if entry]
+    versions = [Stored(_as_named(place, name, id_), entry.modified) for id_, entry in made.items() if entry]
     aliased = _aliases(place, name)
     _refuse_dangling(place, name, aliased, [stored.id for stored in versions])
     order = {id_: turn for turn, id_ in enumerate(alias_history(place, name))}  # of the last turn of each
@@ -102,6 +103,15 @@ def data_set(place: Storage, name: str) -> DataSet:
         *_plans(place, f"datasets/{name}/plan"),
         tuple(id_ for id_, entry in made.items() if entry is None),
     )
+
+
+def _as_named(place: Storage, name: str, id_: str) -> Version:
+    """A version whose manifest is the one that its id is the digest of: what to keep is told by it. Raises
+    DamagedVersion."""
+    version = version_of(place, name, id_)
+    if not is_as_named(version):
+        raise DamagedVersion(f"{place.uri}/{version.prefix}/manifest.json was edited or is damaged; {ANEW}")
+    return version
 
 
 def _aliases(place: Storage, name: str) -> dict[str, str]:
@@ -117,8 +127,9 @@ def _refuse_dangling(place: Storage, name: str, aliased: Mapping[str, str], ther
     for alias, id_ in aliased.items():
         if id_ not in there and place.head(f"datasets/{name}/{id_}/manifest.json") is None:
             raise DamagedVersion(
-                f"{place.uri}/datasets/{name}: {alias} points to version {id_}, whose manifest is gone; "
-                f"`sluice dataset alias {place.uri}/datasets/{name} {alias} VERSION` points it to one that is there"
+                f"{place.uri}/datasets/{name}: {alias} points to version {id_}, whose manifest is gone; the build that "
+                "made it writes it anew, from the same images and the same configuration, and "
+                f"`sluice dataset alias {place.uri}/datasets/{name} {alias} VERSION` points to another one"
             )
 
 

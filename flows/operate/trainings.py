@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from sluice.flows.training.card import CARD, CHECKPOINTS, ORIGIN
 from sluice.infra.errors import SluiceError
@@ -36,7 +36,7 @@ class _Recipe(BaseModel):
     begin: str | None = None
     steps: int | None = None
     samples: int | None = None
-    batch: int | None = None
+    batch: int | None = Field(None, ge=1)
 
 
 class _Data(BaseModel):
@@ -45,7 +45,7 @@ class _Data(BaseModel):
 
 
 class _Origin(BaseModel):
-    recipe: _Recipe = _Recipe()
+    recipe: _Recipe | None = None
     steps: int | None = None
     identity: dict[str, str] = {}
     data: list[_Data] = []
@@ -95,9 +95,9 @@ class TrainingFolder:
     def steps(self) -> int | None:
         """How many it is to have; None where epochs of data that are not here say it."""
         recipe = self.recipe
-        samples = recipe.get("samples")
-        told = self.origin.get("steps") or recipe.get("steps") or (samples and max(1, round(samples / recipe["batch"])))
-        return int(told) if told else None
+        samples, batch = recipe.get("samples"), recipe.get("batch")
+        told = self.origin.get("steps") or recipe.get("steps")
+        return int(told) if told else max(1, round(samples / batch)) if samples and batch else None
 
     @cached_property
     def states(self) -> Storage:
@@ -112,7 +112,7 @@ class TrainingFolder:
     def note(self, step: int) -> Mapping[str, Any]:
         """What is noted of the state after a step. Raises NoTraining where it is damaged."""
         name = f"{step:09}.json"
-        return _parsed(self.states.read(name), f"{self.states.uri}/{name}", _Note)
+        return _parsed(self.states.read(name), f"{self.states.uri}/{name}", _Note, "delete it")
 
     @property
     def left_out(self) -> int:
@@ -166,13 +166,13 @@ def trainings_below(folder: Path) -> Iterator[TrainingFolder]:
 def _read(file: Path, shape: type[BaseModel]) -> Mapping[str, Any]:
     """A small file of ours, empty where it is not there. Raises NoTraining where it is damaged."""
     try:
-        return _parsed(file.read_bytes(), str(file), shape)
+        return _parsed(file.read_bytes(), str(file), shape, "the same training, given again, writes it anew")
     except FileNotFoundError:
         return {}
 
 
-def _parsed(data: bytes, place: str, shape: type[BaseModel]) -> Mapping[str, Any]:
+def _parsed(data: bytes, place: str, shape: type[BaseModel], remedy: str) -> Mapping[str, Any]:
     try:
         return read_shaped(shape, data)
     except ValueError as error:
-        raise NoTraining(f"{place} is damaged ({error}); the same training, given again, writes it anew") from error
+        raise NoTraining(f"{place} is damaged ({error}); {remedy}") from error

@@ -16,6 +16,12 @@ class SourceError(SluiceError):
     """The source cannot be listed or read: a wrong URI, a missing bucket, a layout that is not what its kind says."""
 
 
+class UnreachableSource(SourceError):
+    """Who keeps the source does not answer."""
+
+    exit_code = 1
+
+
 class SourceConfig(BaseModel):
     """What every source needs to know: its URI, a folder or `s3://bucket/prefix`."""
 

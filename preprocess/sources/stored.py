@@ -9,8 +9,17 @@ from functools import cached_property
 from typing import TypeVar
 
 from sluice.infra.local import LocalStorage
-from sluice.infra.storage import Entry, FileDenied, MissingFile, Storage, StorageError, stays_inside, storage
-from sluice.preprocess.sources import Address, Item, Raw, Source, SourceConfig, SourceError
+from sluice.infra.storage import (
+    Entry,
+    FileDenied,
+    MissingFile,
+    Storage,
+    StorageError,
+    Unreachable,
+    stays_inside,
+    storage,
+)
+from sluice.preprocess.sources import Address, Item, Raw, Source, SourceConfig, SourceError, UnreachableSource
 from sluice.preprocess.sources.safe_paths import printable
 
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
@@ -72,7 +81,8 @@ class StoredSource(Source[C]):
         try:
             yield from self.storage.list(prefix)
         except StorageError as error:
-            raise SourceError(f"The {self.kind} source {self.config.uri} cannot be listed: {error}") from error
+            kind = UnreachableSource if isinstance(error, Unreachable) else SourceError
+            raise kind(f"The {self.kind} source {self.config.uri} cannot be listed: {error}") from error
 
     def wrong_layout(self, expected: str) -> SourceError:
         """The error of a place that holds something else, or is not there."""

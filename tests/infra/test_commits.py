@@ -10,11 +10,12 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sluice.infra import commits
-from sluice.infra.commits import CLAIM, CLAIM_SECONDS, Commit, CommitLog
+from sluice.infra.commits import CLAIM, CLAIM_SECONDS, LEFT_OUT, Commit, CommitLog
 from sluice.infra.local import LocalStorage
 
 HOURS = 3 * CLAIM_SECONDS
@@ -106,6 +107,11 @@ def test_who_may_not_write_reads_all_the_same(open_folder: Path) -> None:
     assert log.storage.head(f"stage/{CLAIM}") is None
 
 
+WRONG: list[dict[str, Any]] = [
+    *({"inputs": own} for own in ([1], {"image": 5})),
+    *({"quarantined": own} for own in ([1], [{"key": "a"}], [dict.fromkeys(LEFT_OUT, 7)])),
+    *({"file": None}, {"sidecar": 3}),
+]
 WHOLE = {"unit": "a", "file": "a.tar", "digest": "ab", "size": 1, "records": 1}
 
 
@@ -120,10 +126,7 @@ def test_a_commit_of_known_values_is_one(tmp_path: Path) -> None:
     "text",
     [
         *("{", "[]", "3", '{"unit": "a"}', '{"unit": "a", "facts": []}'),
-        *(
-            json.dumps(WHOLE | wrong)
-            for wrong in ({"inputs": [1]}, {"quarantined": [1]}, {"file": None}, {"sidecar": 3})
-        ),
+        *(json.dumps(WHOLE | wrong) for wrong in WRONG),
     ],
 )
 def test_a_damaged_commit_is_none(tmp_path: Path, text: str) -> None:

@@ -133,8 +133,9 @@ def test_places_on_s3_that_are_not_there(
     empty = f"s3://{moto_server.new_bucket()}/in"
     assert_paragraph(sluice("dataset", "build", "--config", config, "--source", empty), 2, "there is no image in it")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    said = sluice("dataset", "build", "--config", config, "--out", empty)
-    assert_paragraph(said, 1, r"http://127\.0\.0\.1:9 cannot be reached")
+    for option in ("--out", "--source"):
+        said = sluice("dataset", "build", "--config", config, option, empty)
+        assert_paragraph(said, 1, r"http://127\.0\.0\.1:9 cannot be reached")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     said = sluice("dataset", "build", "--config", config, "--out", empty)
     assert_paragraph(said, 2, "no complete credentials were found. Set AWS_ACCESS_KEY_ID")

@@ -71,6 +71,7 @@ def test_what_is_json_and_no_mapping_is_named(tmp_path: Path, training: Path, sl
     [
         ("recipe.json", {"method": [1]}, "method: should be a valid string"),
         ("recipe.json", {"control": [1]}, "control: should be a valid string"),
+        ("recipe.json", {"batch": 0}, "batch: should be greater than or equal to 1"),
         ("training.json", {"recipe": [1]}, "recipe: should be an object"),
         ("training.json", {"steps": [1]}, "steps: should be a valid integer"),
         ("training.json", {"identity": None}, "identity: should be an object"),
@@ -120,6 +121,30 @@ def test_where_an_alias_means_no_version_nothing_is_deleted(
     assert sluice("gc", folder / "out", "--keep", "1", "--delete").code == 0
     (data,) = status(LocalStorage(folder / "out"), (), ()).data_sets
     assert [(own.id, own.aliases) for own in data.versions] == [(first.id, ["stable"]), (second.id, ["latest"])]
+
+
+@pytest.mark.parametrize("wrong", [{"bytes": 1}, {"stages": []}, {"format": 9}])
+def test_a_manifest_that_its_id_is_not_the_digest_of_lets_nothing_be_deleted(
+    two: tuple[Path, Version, Version], wrong: dict[str, Any], sluice: Sluice
+) -> None:
+    folder, _, second = two
+    manifest = folder / "out" / second.prefix / "manifest.json"
+    manifest.write_text(json.dumps({**second.manifest, **wrong}))
+    before = sorted(folder.rglob("*"))
+    for code, words in ((1, ["gc", folder / "out", "--keep", "1", "--delete"]), (1, ["status", folder / "out"])):
+        said = sluice(*words)
+        assert (said.code, f"{manifest} was edited or is damaged" in said.out + said.error) == (code, True), said
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_note_of_wrong_values_is_none(two: tuple[Path, Version, Version]) -> None:
+    folder, *_ = two
+    notes = folder / "out" / "datasets" / "small" / "run"
+    notes.mkdir(exist_ok=True)
+    (notes / "command.json").write_text(json.dumps({"command": "x", "folder": [1]}))
+    (notes / "ended.json").write_text(json.dumps({"how": "failed\x1b[31m", "why": "x"}))
+    (data,) = status(LocalStorage(folder / "out"), (), ()).data_sets
+    assert (data.ended, data.commands) == (None, [])
 
 
 def test_of_a_version_without_a_manifest_merged_shards_alone_are_counted(tmp_path: Path, sluice: Sluice) -> None:

@@ -98,8 +98,9 @@ def test_a_build_that_failed_says_why_until_one_goes_on(tmp_path: Path, build: C
     assert not (tmp_path / "out/datasets/made/run/ended.json").exists()
     assert [own.stage for own in data.left] == ["moody"]
     assert not data.seems_to_run, "what the first one left is recent, but older than the version"
-    assert "before the newest version: the same build goes on with it, `sluice gc` deletes it" in "\n".join(
-        said(of(tmp_path / "out"), None)
+    assert (
+        "no build has written since the newest version; `sluice gc` deletes of these what no version needs"
+        in "\n".join(said(of(tmp_path / "out"), None))
     )
 
 
