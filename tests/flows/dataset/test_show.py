@@ -60,7 +60,7 @@ def test_a_version_without_its_tables_says_how_they_come_back(tmp_path: Path) ->
     version = make_version(LocalStorage(tmp_path), 5, large=32)
     (tmp_path / version.prefix / "shards.parquet").unlink()
     for key in (None, key_of(3)):
-        with pytest.raises(StorageError, match=r"shards.parquet is missing.*Run the build that made it again"):
+        with pytest.raises(StorageError, match=r"shards.parquet is missing.*the build that made it writes it anew"):
             show_dataset(config_at(str(tmp_path)), "latest", key, None)
 
 
