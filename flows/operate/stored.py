@@ -106,8 +106,7 @@ def data_set(place: Storage, name: str) -> DataSet:
 
 
 def _as_named(place: Storage, name: str, id_: str) -> Version:
-    """A version whose manifest is the one that its id is the digest of: what to keep is told by it. Raises
-    DamagedVersion."""
+    """A version, by whose manifest is told what to keep. Raises DamagedVersion where its id is not its digest."""
     version = version_of(place, name, id_)
     if not is_as_named(version):
         raise DamagedVersion(f"{place.uri}/{version.prefix}/manifest.json was edited or is damaged; {ANEW}")

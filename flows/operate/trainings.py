@@ -95,9 +95,10 @@ class TrainingFolder:
     def steps(self) -> int | None:
         """How many it is to have; None where epochs of data that are not here say it."""
         recipe = self.recipe
+        if told := self.origin.get("steps") or recipe.get("steps"):
+            return int(told)
         samples, batch = recipe.get("samples"), recipe.get("batch")
-        told = self.origin.get("steps") or recipe.get("steps")
-        return int(told) if told else max(1, round(samples / batch)) if samples and batch else None
+        return max(1, round(samples / batch)) if samples and batch else None
 
     @cached_property
     def states(self) -> Storage:

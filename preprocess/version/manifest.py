@@ -18,8 +18,6 @@ from sluice.infra.shape import read_shaped
 from sluice.infra.storage import MissingFile, Storage
 
 KEPT_BEFORE = 100
-
-
 ANEW = (
     "the build that made it writes it anew, from the same images and the same configuration, once it is deleted. After "
     "another build, a removal or new images none does: point its aliases elsewhere (`sluice dataset alias`) before"
